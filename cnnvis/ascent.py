@@ -1,0 +1,179 @@
+"""Activation maximization: a picture grown from noise by gradient ascent until it excites one channel.
+
+Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep Network", 2009. The recipe `erhan` is
+what the notebooks of 2020 do; `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from cnnvis.canvas import Canvas, View, middle, new_canvas
+from cnnvis.images import Photo, open_photo, to_picture
+from cnnvis.recipes import Ascent, settle
+from cnnvis.vgg import channels_of, check_channel, convolution_name, cut, fast_dtype, find_layer, forward
+
+SNAPSHOT_SECONDS = 0.15  # between two pictures on their way up: about six a second
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One event of the ascent, with the picture as it is after this step's update."""
+
+    picture: Image.Image
+    step: int  # 0 is the start picture
+    steps: int  # how many there will be at most
+    activation: float | None  # what the loop saw in evaluation `step`, before its update; None at step 0
+    seconds: float  # since the ascent began
+    layer: str
+    channel: int
+    settings: Ascent
+    build: dict[str, Any]  # versions, device, precision, threads, weights: what else the picture depends on
+    last: bool
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the picture, as plain values."""
+        settings = asdict(self.settings)
+        short = {name: settings[name] for name in ("recipe", "seed", "size")}
+        mine = {name: getattr(self, name) for name in ("step", "steps", "activation", "seconds", "layer", "channel")}
+        return {**mine, **short, "settings": settings, "build": self.build}
+
+
+def maximize(
+    net: nn.Sequential,
+    layer: str,
+    channel: int,
+    settings: Ascent | str = "fourier",
+    *,
+    start: Photo | None = None,
+    every: float = SNAPSHOT_SECONDS,
+    **overrides: Any,
+) -> Iterator[Snapshot]:
+    """Grow the picture that excites one channel of a layer, and yield snapshots on the way.
+
+    `settings` is an Ascent or a recipe's name, `overrides` are fields of Ascent; `start` is a photo to start from
+    instead of noise. Step 0 and the last step are always yielded, others when `every` seconds have passed since the
+    one before. The same seed gives the same picture, bit for bit, on one machine with one precision and one number of
+    threads, unless `seconds` ends the ascent.
+    Raises LayerError, ChannelError, SettingError or PhotoError at once, not at the first step.
+    """
+    batch = maximize_many(net, layer, [channel], settings, start=start, every=every, **overrides)
+    return (snapshots[0] for snapshots in batch)
+
+
+def maximize_many(
+    net: nn.Sequential,
+    layer: str,
+    channels: Sequence[int],
+    settings: Ascent | str = "fourier",
+    *,
+    start: Photo | None = None,
+    every: float = SNAPSHOT_SECONDS,
+    **overrides: Any,
+) -> Iterator[list[Snapshot]]:
+    """Grow pictures for several channels of a layer in one batch; each is what `maximize` alone would give.
+
+    Yields lists of snapshots in the order of `channels`. Otherwise as `maximize`.
+    """
+    found = find_layer(layer)
+    count = channels_of(net, found.name)
+    numbers = [check_channel(channel, count, found.name) for channel in channels]
+    device = next(net.parameters()).device
+    settled = settle(settings, found, device, **overrides)
+    return _climb(net, found.name, numbers, settled, None if start is None else open_photo(start), every)
+
+
+# From each picture's view (N, 3, S, S) to what is reported and what is climbed, both (N,).
+Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _climb(
+    net: nn.Sequential, layer: str, channels: list[int], settings: Ascent, start: Image.Image | None, every: float
+) -> Iterator[list[Snapshot]]:
+    device = next(net.parameters()).device
+    precision = fast_dtype(device) if settings.precision == "auto" else torch.float32
+    build = build_record(net, precision)
+    begun = shown = time.perf_counter()
+    generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
+    canvas = new_canvas(settings, len(channels), start, generator, device)
+    view = View(settings.size, settings.jitter, settings.zoom, settings.turn)
+    objective = _objective(net, layer, channels, settings, precision)
+    optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, weight_decay=settings.weight_decay)
+
+    def snapshots(step: int, activations: list[float | None], last: bool) -> list[Snapshot]:
+        seconds = time.perf_counter() - begun
+        with torch.no_grad():
+            pictures = middle(canvas.rgb(), settings.size)
+        return [
+            Snapshot(to_picture(rgb), step, settings.steps, activation, seconds, layer, channel, settings, build, last)
+            for rgb, activation, channel in zip(pictures, activations, channels, strict=True)
+        ]
+
+    yield snapshots(0, [None] * len(channels), False)
+    for step in range(1, settings.steps + 1):
+        activations = _update(canvas, view, objective, optimiser, generator)
+        now = time.perf_counter()
+        last = step == settings.steps or 0 < settings.seconds <= now - begun
+        if last or now - shown >= every:  # nothing else waits for the device
+            yield snapshots(step, activations.tolist(), last)
+            shown = time.perf_counter()
+        if last:
+            return
+
+
+def _update(
+    canvas: Canvas, view: View, objective: Objective, optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> Tensor:
+    """One step up; returns the activations (N,) seen before it. No torch state outlives the call."""
+    with torch.inference_mode(False), torch.enable_grad():
+        seen = view.of(canvas.rgb(), generator)
+        activations, climbed = objective(seen)
+        # For the canvas alone: the weights are shared between visitors and never written.
+        (canvas.values.grad,) = torch.autograd.grad(-climbed.sum(), canvas.values)
+    optimiser.step()
+    return activations.detach()
+
+
+def _objective(
+    net: nn.Sequential, layer: str, channels: list[int], settings: Ascent, precision: torch.dtype
+) -> Objective:
+    """Picture i is scored by channel `channels[i]`: the mean of its map, or the value at the centre of it."""
+    source = convolution_name(layer)
+    body, after = cut(net, source), cut(net, layer)[len(cut(net, source)) :]
+    rows = torch.arange(len(channels))
+    sign = -1 if settings.objective == "negative" else 1
+
+    def value(maps: Tensor) -> Tensor:
+        mine = maps[rows, channels]
+        height, width = mine.shape[1:]
+        return mine[:, height // 2, width // 2] if settings.objective == "centre" else mine.mean((1, 2))
+
+    def objective(seen: Tensor) -> tuple[Tensor, Tensor]:
+        before = forward(body, seen, precision)
+        activations = value(after(before))
+        if not (settings.redirected and len(after)):
+            return activations, sign * activations
+        # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
+        return activations, sign * torch.where(activations > 0, activations, value(before))
+
+    return objective
+
+
+def build_record(net: nn.Sequential, precision: torch.dtype) -> dict[str, Any]:
+    """What a picture depends on besides its settings, as plain values."""
+    device = next(net.parameters()).device
+    origin = getattr(net, "origin", None)
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "precision": str(precision).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "weights_sha256": origin.sha256 if origin else None,
+    }

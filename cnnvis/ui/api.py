@@ -1,0 +1,146 @@
+"""The endpoints that programs call; each has hidden components of its own, so that its defaults are its own.
+
+The dropdowns take any text: the engine knows all three dialects of layer names, and words the refusal.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.ascent import maximize as climb
+from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, map_sheet
+from cnnvis.features import feature_map as one_map
+from cnnvis.filters import VIEWS, filter_sheet
+from cnnvis.recipes import CHOICES, RECIPES, Ascent
+from cnnvis.score import scored_record
+from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, picture_file
+from cnnvis.vgg import CONVOLUTIONS, LAYERS
+from cnnvis.weights import load_vgg16
+
+ALL_LAYERS = [layer.name for layer in LAYERS]
+DEFAULT = Ascent()
+
+
+def add_endpoints() -> None:
+    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map` and `/maximize` to the page being built."""
+    gr.api(layers, api_name="layers", **LIGHT)
+    with gr.Column(visible=False):
+        picture, second = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
+        record = gr.JSON(label="record")
+        _endpoint(filters, _filter_inputs(), [picture, record], LIGHT)
+        _endpoint(feature_maps, _map_inputs(), [picture, record], LIGHT)
+        _endpoint(feature_map, _one_map_inputs(), [picture, second, record], LIGHT)
+        _endpoint(maximize, _ascent_inputs(), [picture, record], HEAVY)
+
+
+def _endpoint(function: Any, inputs: list[Any], outputs: list[Any], queue: dict[str, Any]) -> None:
+    description = " ".join((function.__doc__ or "").split())
+    name = function.__name__
+    gr.Button(name).click(function, inputs, outputs, api_name=name, api_description=description, **queue)
+
+
+def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.Dropdown:
+    return gr.Dropdown(list(allowed), value=value, label=label, allow_custom_value=True)
+
+
+def _photo() -> gr.Image:
+    return gr.Image(label="image: a photo, at most 25 megapixels and 15 MB", type="filepath", image_mode=None)
+
+
+def _filter_inputs() -> list[Any]:
+    return [
+        _words("layer", CONVOLUTIONS, "conv1_1"),
+        _words("view", VIEWS, "auto"),
+        gr.Number(0, label="input_channel: whose kernels to draw, from 0"),
+    ]
+
+
+def _map_inputs() -> list[Any]:
+    return [
+        _photo(),
+        _words("layer", ALL_LAYERS, "conv1_1"),
+        _words("pipeline", PIPELINES, "network"),
+        _words("order", ORDERS, "index"),
+        _words("contrast", CONTRASTS, "map"),
+    ]
+
+
+def _one_map_inputs() -> list[Any]:
+    return [
+        _photo(),
+        _words("layer", ALL_LAYERS, "conv1_1"),
+        gr.Number(0, label="channel: from 0"),
+        _words("pipeline", PIPELINES, "network"),
+    ]
+
+
+def _ascent_inputs() -> list[Any]:
+    return [
+        _words("layer", ALL_LAYERS, "conv3_1"),
+        gr.Number(0, label="channel: from 0"),
+        _words("recipe", tuple(RECIPES), "fourier"),
+        gr.Number(DEFAULT.steps, label="steps: at most 512; 0 for the recipe's own number"),
+        gr.Number(DEFAULT.size, label="size: px, 64 to 512 on a GPU and to 384 on a CPU"),
+        gr.Number(DEFAULT.seed, label="seed: same seed, same picture"),
+        gr.Number(DEFAULT.seconds, label="seconds: stop after so many; 0 for never"),
+        _words("objective", CHOICES["objective"], "channel"),
+        gr.Image(label="image: start from this photo instead of noise", type="filepath", image_mode=None),
+    ]
+
+
+def layers() -> list[dict]:  # type: ignore[type-arg]  # gradio reads this annotation, and knows only the bare dict
+    """The 31 layers of VGG16's convolutional half, in order."""
+    return [layer.as_dict() for layer in LAYERS]
+
+
+@for_people
+def filters(layer: str, view: str, input_channel: float) -> tuple[str, dict[str, Any]]:
+    """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
+    drawn = filter_sheet(load_vgg16(), layer, view, input_channel)  # type: ignore[arg-type]  # the engine checks it
+    return picture_file(drawn.picture, f"{drawn.layer}-filters"), drawn.record()
+
+
+@for_people
+def feature_maps(
+    image: str | None, layer: str, pipeline: str, order: str, contrast: str
+) -> tuple[str, dict[str, Any]]:
+    """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
+    drawn = map_sheet(load_vgg16(), image, layer, pipeline, order, contrast)
+    return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
+
+
+@for_people
+def feature_map(image: str | None, layer: str, channel: float, pipeline: str) -> tuple[str, str, dict[str, Any]]:
+    """One channel's feature map of a photo (PNG), the same laid over the photo (PNG), and its range."""
+    drawn = one_map(load_vgg16(), image, layer, channel, pipeline)  # type: ignore[arg-type]  # the engine checks it
+    name = f"{drawn.layer}-map-{drawn.channel}"
+    return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
+
+
+@for_people
+def maximize(
+    layer: str,
+    channel: float,
+    recipe: str,
+    steps: float,
+    size: float,
+    seed: float,
+    seconds: float,
+    objective: str,
+    image: str | None,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Grow the picture that excites a channel: a stream of pictures and records.
+
+    The last picture is a PNG with its record inside, and its record has the score.
+    """
+    net = load_vgg16()
+    overrides = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
+    for snapshot in climb(net, layer, channel, recipe, start=image, **overrides):  # type: ignore[arg-type]
+        name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
+        if snapshot.last:
+            record = scored_record(net, snapshot)
+            yield picture_file(snapshot.picture, name, text={"cnnvis": json.dumps(record)}), record
+        else:
+            yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()

@@ -1,0 +1,88 @@
+"""The one choice that every tab follows: a layer and a channel."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.ui.handlers import PAGE, QUICK, for_people
+from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, find_layer
+
+Choice = tuple[str, int]  # layer, channel
+FIRST: Choice = ("conv1_1", 0)
+
+
+@dataclass(frozen=True)
+class ChoiceBar:
+    """The bar above the tabs; `state` is the choice itself, everything else shows it."""
+
+    state: gr.State
+    layer: gr.Dropdown
+    channel: gr.Number
+
+
+def choice_bar() -> ChoiceBar:
+    """Layer, channel, and buttons to walk through the channels."""
+    with gr.Row(elem_classes="choice"):
+        layer = gr.Dropdown(list(CONVOLUTIONS), value=FIRST[0], label="Layer", elem_id="layer", min_width=130, scale=2)
+        channel = gr.Number(
+            FIRST[1], label=_channel_label(FIRST[0]), precision=0, elem_id="channel", min_width=130, scale=2
+        )
+        back = gr.Button("◀", elem_id="previous", min_width=48, scale=0)
+        on = gr.Button("▶", elem_id="next", min_width=48, scale=0)
+        lucky = gr.Button("Random", elem_id="random", min_width=90, scale=0)
+        every = gr.Checkbox(False, label="All 31 layers", elem_id="all-layers", container=False, min_width=120, scale=1)
+    bar = ChoiceBar(gr.State(FIRST), layer, channel)
+
+    layer.input(_choose, [layer, channel], bar.state, **PAGE, **QUICK)
+    gr.on([channel.submit, channel.blur], _choose_strictly, [layer, channel], bar.state, **PAGE, **QUICK)
+    for button, step in ((back, -1), (on, 1), (lucky, 0)):
+        button.click(_walker(step), bar.state, bar.state, **PAGE, **QUICK)
+    every.input(_layer_names, [every, bar.state], layer, **PAGE, **QUICK)
+    bar.state.change(_show, bar.state, [layer, channel], **PAGE, **QUICK)
+    return bar
+
+
+def follow_sheet(bar: ChoiceBar, chooser: gr.HTML) -> None:
+    """Choosing a cell of a contact sheet is choosing that channel."""
+
+    def chosen(choice: Choice, event: gr.SelectData) -> Choice:
+        return choice[0], int(event.index)
+
+    chooser.select(chosen, bar.state, bar.state, **PAGE, **QUICK)
+
+
+def _channel_label(layer: str) -> str:
+    return f"Channel (0 to {find_layer(layer).channels - 1})"
+
+
+def _choose(layer: str, channel: float | None) -> Choice:
+    """A new layer keeps the channel number where it has it."""
+    found = find_layer(layer)
+    return found.name, min(max(0, int(channel or 0)), found.channels - 1)
+
+
+@for_people
+def _choose_strictly(layer: str, channel: float | None) -> Choice:
+    found = find_layer(layer)
+    return found.name, check_channel(channel, found.channels, found.name)
+
+
+def _walker(step: int) -> Any:
+    def walk(choice: Choice) -> Choice:
+        layer, channel = choice
+        count = find_layer(layer).channels
+        return layer, (channel + step) % count if step else random.randrange(count)
+
+    return walk
+
+
+def _layer_names(every: bool, choice: Choice) -> Any:
+    names = [layer.name for layer in LAYERS] if every else list(CONVOLUTIONS)
+    return gr.Dropdown(choices=names if choice[0] in names else [*names, choice[0]])
+
+
+def _show(choice: Choice) -> tuple[str, Any]:
+    layer, channel = choice
+    return layer, gr.Number(channel, label=_channel_label(layer))

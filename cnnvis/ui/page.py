@@ -1,0 +1,76 @@
+"""The page: a masthead, the choice, three tabs, and the endpoints behind it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.images import MAX_PHOTO_BYTES
+from cnnvis.ui.api import add_endpoints
+from cnnvis.ui.choice import choice_bar
+from cnnvis.ui.filters_tab import filters_tab
+from cnnvis.ui.handlers import PAGE, QUICK, for_people
+from cnnvis.ui.maps_tab import maps_tab
+from cnnvis.ui.maximize_tab import maximize_tab
+from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
+from cnnvis.ui.theme import CSS, theme
+from cnnvis.vgg import fast_dtype
+from cnnvis.weights import load_vgg16
+
+KEPT_SECONDS = 2 * 3600  # how long a visitor's pictures stay on the server
+CLEANED_SECONDS = 600
+QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
+
+
+def build_page() -> gr.Blocks:
+    """The whole page with its endpoints; loads no weights yet."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEANED_SECONDS, KEPT_SECONDS)) as page:
+        gr.HTML(MASTHEAD)
+        bar = choice_bar()
+        opened = gr.State("")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Filters", id="filters") as filters:
+                filters_tab(bar, opened)
+            with gr.Tab("Feature maps", id="maps") as maps:
+                photo = maps_tab(bar, opened)
+            with gr.Tab("Activation maximization", id="maximize") as maximize:
+                maximize_tab(bar, photo)
+        state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
+        gr.HTML(FOOTER)
+        add_endpoints()
+
+        for tab in (filters, maps, maximize):
+            tab.select(_opens(tab.id), None, opened, **PAGE, **QUICK)
+        page.load(_network, None, state, **PAGE)  # the tab shown first announces itself
+    # Calls that skip the queue would skip its limits too.
+    return page.queue(max_size=QUEUE_SIZE, api_open=False)
+
+
+def _opens(tab: Any) -> Any:
+    def opened() -> Any:
+        return tab
+
+    return opened
+
+
+@for_people
+def _network() -> Iterator[str]:
+    """The line about the network in use, and the wait for it where it is still being read."""
+    yield "VGG16 is loading…"
+    net = load_vgg16()
+    device = next(net.parameters()).device
+    precision = str(fast_dtype(device)).removeprefix("torch.")
+    yield f"VGG16 is ready: {net.origin}. Computing on {device.type}, ascents in {precision}."
+
+
+def launch_options() -> dict[str, Any]:
+    """How to launch the page, on Spaces and elsewhere."""
+    return {
+        "theme": theme(),
+        "css": CSS,
+        "show_error": False,  # what a visitor may read is raised as gr.Error; the rest belongs into the log
+        "ssr_mode": False,
+        "max_file_size": MAX_PHOTO_BYTES,
+        "state_session_capacity": 300,
+        "footer_links": ["api", "settings"],
+    }

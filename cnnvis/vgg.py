@@ -1,0 +1,186 @@
+"""VGG16's convolutional half as one named, frozen `nn.Sequential` that can be cut at any layer.
+
+Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
+Nothing here touches the disk or the network.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from cnnvis.errors import ChannelError, LayerError
+
+BLOCKS = (2, 2, 3, 3, 3)  # convolutions in each block
+WIDTHS = (64, 128, 256, 512, 512)  # channels in each block
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's and the weights' own
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Kind = Literal["conv", "relu", "pool"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One of the 31 steps, and what geometry alone says about it."""
+
+    name: str  # conv3_1
+    kind: Kind
+    index: int  # position in torchvision's `features`
+    channels: int
+    stride: int  # px of the picture between two neighbouring values of a map
+    receptive_field: int  # px of the picture, along one side, that one value sees
+
+    def as_dict(self) -> dict[str, Any]:
+        """The layer as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def layer_table(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
+    """The 31 layers in order, with receptive fields and strides worked out step by step."""
+    layers: list[Layer] = []
+    stride, field = 1, 1
+    for block, (convolutions, width) in enumerate(zip(BLOCKS, widths, strict=True), start=1):
+        for number in range(1, convolutions + 1):
+            field += 2 * stride  # a 3×3 window reaches one map cell further on each side
+            layers.append(Layer(f"conv{block}_{number}", "conv", len(layers), width, stride, field))
+            layers.append(Layer(f"relu{block}_{number}", "relu", len(layers), width, stride, field))
+        field += stride  # a 2×2 window reaches one cell further on one side
+        stride *= 2
+        layers.append(Layer(f"pool{block}", "pool", len(layers), width, stride, field))
+    return tuple(layers)
+
+
+LAYERS = layer_table()
+CONVOLUTIONS = tuple(layer.name for layer in LAYERS if layer.kind == "conv")
+
+
+class Normalize(nn.Module):
+    """RGB in [0, 1] to the units VGG16 was trained on, (N, 3, H, W) to (N, 3, H, W)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """(rgb − mean) / std, channel by channel."""
+        return (rgb - self.mean) / self.std
+
+
+class VGG16(nn.Sequential):
+    """The network: children `input, conv1_1, relu1_1, …, pool5`, frozen, in eval mode."""
+
+    origin: Any = None  # weights.Origin, set by whoever loaded the weights
+
+    def __repr__(self) -> str:
+        names = list(self._modules)
+        return f"VGG16({names[0]} … {names[-1]}: {len(names)} steps, {self.origin or 'random weights'})"
+
+
+def build(widths: Sequence[int] = WIDTHS) -> VGG16:
+    """An untrained VGG16 trunk; smaller `widths` (channels per block) make a toy with the same 31 names."""
+    steps: OrderedDict[str, nn.Module] = OrderedDict(input=Normalize())
+    before = 3
+    for layer in layer_table(widths):
+        if layer.kind == "conv":
+            steps[layer.name] = nn.Conv2d(before, layer.channels, kernel_size=3, padding=1)
+            before = layer.channels
+        elif layer.kind == "relu":
+            # Not in-place: a ReLU that overwrites its input would make conv maps read as ReLU maps.
+            steps[layer.name] = nn.ReLU()
+        else:
+            steps[layer.name] = nn.MaxPool2d(kernel_size=2, stride=2)
+    return VGG16(steps).eval().requires_grad_(False)
+
+
+def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
+    """The layer that `name` means, in any of the three dialects.
+
+    `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer.
+    With `kind="conv"` anything but a convolution is refused.
+    Raises LayerError.
+    """
+    layer = _BY_DIALECT.get(str(name).strip().lower().replace("[", ".").rstrip("]").replace("-", "_"))
+    if layer is None:
+        raise LayerError.unknown(name, [layer.name for layer in LAYERS])
+    if kind == "conv" and layer.kind != "conv":
+        raise LayerError.not_a_convolution(layer.name, convolution_name(layer.name))
+    return layer
+
+
+def _dialects(layer: Layer) -> list[str]:
+    names = [layer.name, f"features.{layer.index}", str(layer.index)]
+    if match := re.fullmatch(r"conv(\d)_(\d)", layer.name):
+        names.append(f"block{match[1]}_conv{match[2]}")
+    if match := re.fullmatch(r"pool(\d)", layer.name):
+        names.append(f"block{match[1]}_pool")
+    return names
+
+
+_BY_DIALECT = {name: layer for layer in LAYERS for name in _dialects(layer)}
+
+
+def check_channel(channel: object, channels: int, layer: str, name: str = "channel") -> int:
+    """`channel` as an int from 0 to `channels` − 1; `name` is the parameter it came as. Raises ChannelError."""
+    number = whole_number(channel)
+    if number is None or not 0 <= number < channels:
+        raise ChannelError.outside(name, channel, channels, layer)
+    return number
+
+
+def whole_number(value: object) -> int | None:
+    """`value` as an int where it is one (4, 4.0, "4"; a page's number field sends floats), else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,9}\s*", value):
+        return int(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return None
+
+
+def convolution_name(layer: str) -> str:
+    """The convolution that makes `layer`: itself, or for a ReLU or pooling layer the one before it."""
+    return next(other.name for other in reversed(LAYERS[: find_layer(layer).index + 1]) if other.kind == "conv")
+
+
+def convolution(net: nn.Sequential, layer: str) -> nn.Conv2d:
+    """The module of that convolution."""
+    module = net.get_submodule(convolution_name(layer))
+    assert isinstance(module, nn.Conv2d)
+    return module
+
+
+def channels_of(net: nn.Sequential, layer: str) -> int:
+    """How many channels `layer` has in this network."""
+    return convolution(net, layer).out_channels
+
+
+def cut(net: nn.Sequential, layer: str) -> nn.Sequential:
+    """The part of `net` up to and including `layer`; the modules are shared, not copied."""
+    return net[: [name for name, _ in net.named_children()].index(layer) + 1]
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype:
+    """The quickest precision good enough for an ascent: bfloat16 where the hardware multiplies it, else float32.
+
+    On a CPU without bfloat16 instructions (AVX512-BF16 or AMX) autocast would only add conversions.
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    asked = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) else torch.float32
+
+
+def forward(steps: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    """RGB (N, 3, H, W) through a cut network, with the convolutions in `precision`; the result is float32."""
+    with torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
+        return steps(rgb.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]
