@@ -28,7 +28,7 @@ RESIZED_SIDE = 256  # px; torchvision shrinks the shorter side to this before cr
 SHEET_BACKGROUND = (22, 24, 29)
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
-Photo = str | Path | BinaryIO | Image.Image  # what `open_photo` takes
+Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` takes, though it refuses None
 
 
 def open_photo(source: Photo) -> Image.Image:
@@ -38,6 +38,8 @@ def open_photo(source: Photo) -> Image.Image:
     frame is taken, transparent parts become white, 16-bit values are scaled to 8.
     Raises PhotoError.
     """
+    if source is None:
+        raise PhotoError("no picture was given: choose a photo.")
     if isinstance(source, Image.Image):
         return _upright_rgb(source)
     try:

@@ -126,6 +126,6 @@ def _checked(settings: Ascent, name: str, bounds: tuple[float, float] | None) ->
 def _real_number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]  # that it may not be one is what is asked
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and not isinstance(value, bool) else None

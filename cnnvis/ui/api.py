@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from cnnvis.ascent import maximize as climb
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, map_sheet
@@ -15,7 +16,7 @@ from cnnvis.features import feature_map as one_map
 from cnnvis.filters import VIEWS, filter_sheet
 from cnnvis.recipes import CHOICES, RECIPES, Ascent
 from cnnvis.score import scored_record
-from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, picture_file
+from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, photo_input, picture_file
 from cnnvis.vgg import CONVOLUTIONS, LAYERS
 from cnnvis.weights import load_vgg16
 
@@ -25,7 +26,7 @@ DEFAULT = Ascent()
 
 def add_endpoints() -> None:
     """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map` and `/maximize` to the page being built."""
-    gr.api(layers, api_name="layers", **LIGHT)
+    api(layers, api_name="layers", **LIGHT)
     with gr.Column(visible=False):
         picture, second = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
         record = gr.JSON(label="record")
@@ -46,7 +47,7 @@ def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.D
 
 
 def _photo() -> gr.Image:
-    return gr.Image(label="image: a photo, at most 25 megapixels and 15 MB", type="filepath", image_mode=None)
+    return photo_input(label="image: a photo, at most 25 megapixels and 15 MB")
 
 
 def _filter_inputs() -> list[Any]:
@@ -86,7 +87,7 @@ def _ascent_inputs() -> list[Any]:
         gr.Number(DEFAULT.seed, label="seed: same seed, same picture"),
         gr.Number(DEFAULT.seconds, label="seconds: stop after so many; 0 for never"),
         _words("objective", CHOICES["objective"], "channel"),
-        gr.Image(label="image: start from this photo instead of noise", type="filepath", image_mode=None),
+        photo_input(label="image: start from this photo instead of noise"),
     ]
 
 
@@ -103,9 +104,7 @@ def filters(layer: str, view: str, input_channel: float) -> tuple[str, dict[str,
 
 
 @for_people
-def feature_maps(
-    image: str | None, layer: str, pipeline: str, order: str, contrast: str
-) -> tuple[str, dict[str, Any]]:
+def feature_maps(image: str | None, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
     drawn = map_sheet(load_vgg16(), image, layer, pipeline, order, contrast)
     return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
@@ -129,14 +128,14 @@ def maximize(
     seed: float,
     seconds: float,
     objective: str,
-    image: str | None,
+    image: str | None = None,  # gradio tells clients that it may be left out because of this
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Grow the picture that excites a channel: a stream of pictures and records.
 
     The last picture is a PNG with its record inside, and its record has the score.
     """
     net = load_vgg16()
-    overrides = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
+    overrides: dict[str, Any] = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
     for snapshot in climb(net, layer, channel, recipe, start=image, **overrides):  # type: ignore[arg-type]
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
         if snapshot.last:

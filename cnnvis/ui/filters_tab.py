@@ -9,7 +9,7 @@ from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
 from cnnvis.ui.handlers import LIGHT, PAGE, file_url, for_people, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
-from cnnvis.vgg import convolution_name
+from cnnvis.vgg import convolution, convolution_name
 from cnnvis.weights import load_vgg16
 
 VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each its own range", "gray")]
@@ -51,27 +51,35 @@ def _draw(opened: str, choice: Choice, view: str, source: float | None) -> Any:
     if opened != "filters":
         return gr.skip()
     net, (layer, channel) = load_vgg16(), choice
-    convolution = convolution_name(layer)
-    kernels = net.get_submodule(convolution).weight.shape[1]  # type: ignore[union-attr]
-    everything = filter_sheet(net, convolution, view, min(int(source or 0), kernels - 1))
-    mine = one_filter(net, convolution, channel)
-    path = picture_file(everything.picture, f"{convolution}-filters-{everything.view}")
-    value = sheet_value(file_url(path), f"All filters of {convolution}", everything)
-    alt = f"{convolution} filter {channel}, L2 norm {mine.norm:.2f}"
-    large = gr.Image(picture_file(mine.picture, f"{convolution}-filter-{channel}"), alt_text=alt)
-    return gr.HTML(value=value, chosen=channel), path, _caption(layer, everything), f"### {convolution} · filter {channel}", large, _facts(mine)
+    shown = convolution_name(layer)
+    kernels = convolution(net, shown).in_channels
+    everything = filter_sheet(net, shown, view, min(int(source or 0), kernels - 1))
+    mine = one_filter(net, shown, channel)
+    path = picture_file(everything.picture, f"{shown}-filters-{everything.view}")
+    value = sheet_value(file_url(path), f"All filters of {shown}", everything)
+    alt = f"{shown} filter {channel}, L2 norm {mine.norm:.2f}"
+    large = gr.Image(picture_file(mine.picture, f"{shown}-filter-{channel}"), alt_text=alt)
+    return (
+        gr.HTML(value=value, chosen=channel),
+        path,
+        _caption(layer, everything),
+        f"### {shown} · filter {channel}",
+        large,
+        _facts(mine),
+    )
 
 
 def _caption(layer: str, drawn: FilterSheet) -> str:
     whose = f"All {drawn.channels} filters of **{drawn.layer}**"
     if layer != drawn.layer:
-        whose = f"{layer} has no weights of its own; it passes on what these {drawn.channels} filters of **{drawn.layer}** give"
+        whose = f"{layer} has no weights; it works on what these {drawn.channels} filters of **{drawn.layer}** give"
     if drawn.view == "rgb":
         return f"{whose}, in colour: mid-grey is zero, full colour ±{drawn.scale:.2f}."
     if drawn.view == "signed":
         ends = f"−{drawn.scale:.3f} is deep blue, zero near-white, +{drawn.scale:.3f} deep orange"
         return f"{whose}, their kernels for input channel {drawn.input_channel}: {ends}."
-    return f"{whose}, their kernels for input channel {drawn.input_channel}, each from its smallest weight (black) to its largest."
+    ends = "each from its smallest weight (black) to its largest (white)"
+    return f"{whose}, their kernels for input channel {drawn.input_channel}, {ends}."
 
 
 def _facts(mine: Filter) -> str:
@@ -79,7 +87,8 @@ def _facts(mine: Filter) -> str:
         shown = "The filter over red, green and blue, as a colour picture: mid-grey is zero."
     else:
         listed = ", ".join(map(str, mine.input_channels))
-        shown = f"Its {len(mine.input_channels)} strongest kernels, for the input channels {listed}; blue below zero, orange above."
+        strongest = f"Its {len(mine.input_channels)} strongest kernels, for the input channels {listed}"
+        shown = f"{strongest}; blue below zero, orange above."
     near = ", ".join(f"{channel} ({cosine:.2f})" for channel, cosine in mine.nearest)
     return f"""{shown}
 

@@ -7,7 +7,7 @@ import gradio as gr
 
 from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps
 from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, file_url, for_people, picture_file
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, file_url, for_people, photo_input, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_MAPS, PIPELINES
 from cnnvis.vgg import channels_of, convolution_name
@@ -22,11 +22,9 @@ def maps_tab(bar: ChoiceBar, opened: gr.State) -> gr.Image:
     gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            photo = gr.Image(
+            photo = photo_input(
                 str(PHOTOS[0]),
                 label="Your photo",
-                type="filepath",
-                image_mode=None,  # opened by cnnvis itself, which looks at the size before it decodes
                 sources=["upload", "clipboard"],
                 height=260,
                 elem_id="photo",
@@ -63,7 +61,9 @@ def maps_tab(bar: ChoiceBar, opened: gr.State) -> gr.Image:
         overlay = _picture("The chosen map on the photo", "map-overlay")
     with gr.Accordion("This channel number through all the convolutions", open=False):
         follow = gr.Button("Show it", size="sm", elem_id="path-button")
-        path = gr.Gallery(columns=7, object_fit="contain", height="auto", elem_id="path", label="One channel, 13 layers")
+        path = gr.Gallery(
+            columns=7, object_fit="contain", height="auto", elem_id="path", label="One channel, 13 layers"
+        )
 
     follow_sheet(bar, chooser)
     inputs = [opened, bar.state, photo, pipeline, order, contrast]
@@ -82,6 +82,7 @@ def _picture(label: str, elem_id: str, *classes: str) -> gr.Image:
         interactive=False,
         buttons=["download", "fullscreen"],
         height=380,
+        min_width=280,
         elem_id=elem_id,
         elem_classes=["picture", *classes],
     )
@@ -117,14 +118,14 @@ def _caption(maps: Maps) -> str:
     layer, (height, width) = maps.layer, maps.values.shape[1:]
     text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, "
     if maps.pipeline == "network":
-        return f"{text}one cell for every {layer.stride} px, each seeing {layer.receptive_field} px of the photo across."
+        return f"{text}one cell for every {layer.stride} px, each seeing {layer.receptive_field} px across."
     return f"{text}the convolutions alone on the photo squashed to {maps.photo.width} × {maps.photo.height} px."
 
 
 def _facts(maps: Maps, mine: FeatureMap) -> str:
     rank = int((maps.strength > maps.strength[mine.channel]).sum()) + 1
-    text = f"**{mine.layer} channel {mine.channel}** answers {mine.min:.2f} to {mine.max:.2f}, on average {mine.mean:.2f}"
-    text += f"; number {rank} of {len(maps.values)} in strength on this photo."
+    text = f"**{mine.layer} channel {mine.channel}** answers {mine.min:.2f} to {mine.max:.2f}, "
+    text += f"{mine.mean:.2f} on average, number {rank} of {len(maps.values)} in strength on this photo."
     if maps.layer.kind == "conv" and maps.pipeline == "network":
         above = 100 * float((maps.values[mine.channel] > 0).float().mean())
         text += f" ReLU lets {above:.0f} % of it through; only that part is laid over the photo."

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import gradio as gr
@@ -60,13 +59,14 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
 
 def _advanced() -> list[Any]:
     """Controls for the settings worth turning; what they allow stands in the settings themselves."""
-    bounds, default = limits(pick_device()), {item.name: item.default for item in fields(Ascent)}
-    seed = gr.Number(default["seed"], label="Seed: same seed, same picture", precision=0, elem_id="seed")
-    steps = gr.Slider(*bounds["steps"], default["steps"], step=1, label="Steps (0: the recipe's own number)", elem_id="steps")
-    size = gr.Slider(*bounds["size"], default["size"], step=16, label="Size in px", elem_id="size")
-    seconds = gr.Slider(0, 60, default["seconds"], step=1, label="Stop after seconds (0: never)", elem_id="seconds")
+    bounds, default = limits(pick_device()), Ascent()
+    seed = gr.Number(default.seed, label="Seed: same seed, same picture", precision=0, elem_id="seed")
+    own = "Steps (0: the recipe's own number)"
+    steps = gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps")
+    size = gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size")
+    seconds = gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds")
     names = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
-    objective = gr.Radio(names, value=default["objective"], label="What of the channel", elem_id="objective")
+    objective = gr.Radio(names, value=default.objective, label="What of the channel", elem_id="objective")
     from_photo = gr.Checkbox(False, label="Start from the photo instead of noise", elem_id="from-photo")
     return [seed, steps, size, seconds, objective, from_photo]
 
@@ -91,7 +91,13 @@ def _grow(
     objective: str,
     from_photo: bool,
 ) -> Iterator[tuple[Any, str, Snapshot]]:
-    overrides = {"steps": steps, "size": size, "seed": seed or 0, "seconds": seconds, "objective": objective}
+    overrides: dict[str, Any] = {
+        "steps": steps,
+        "size": size,
+        "seed": seed or 0,
+        "seconds": seconds,
+        "objective": objective,
+    }
     start = photo if from_photo else None
     for snapshot in maximize(load_vgg16(), *choice, recipe, start=start, **overrides):
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
@@ -123,10 +129,8 @@ def _finish(snapshot: Snapshot | None, status: str) -> tuple[Any, ...]:
 
 def _card(record: dict[str, Any]) -> str:
     saved, robust = record["saved_activation"], record["robust"]
-    if not record["fires"]:
-        verdict = "<p><strong>This channel never fires on this picture:</strong> behind the ReLU its whole map is zero.</p>"
-    else:
-        verdict = ""
+    never = "<p><strong>This channel never fires on this picture:</strong> its whole map is zero behind the ReLU.</p>"
+    verdict = "" if record["fires"] else never
     kept = f" ({min(100.0, 100 * robust / saved):.0f} % of it)" if saved > 0 else ""
     return f"""<div class="facts">{verdict}<table>
 <tr><th scope="row">Activation of the saved picture</th><td>{saved:.1f}</td></tr>

@@ -24,6 +24,7 @@ QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
 
 def build_page() -> gr.Blocks:
     """The whole page with its endpoints; loads no weights yet."""
+    page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEANED_SECONDS, KEPT_SECONDS)) as page:
         gr.HTML(MASTHEAD)
         bar = choice_bar()
@@ -43,7 +44,8 @@ def build_page() -> gr.Blocks:
             tab.select(_opens(tab.id), None, opened, **PAGE, **QUICK)
         page.load(_network, None, state, **PAGE)  # the tab shown first announces itself
     # Calls that skip the queue would skip its limits too.
-    return page.queue(max_size=QUEUE_SIZE, api_open=False)
+    page.queue(max_size=QUEUE_SIZE, api_open=False)
+    return page
 
 
 def _opens(tab: Any) -> Any:

@@ -28,7 +28,8 @@ _STYLE = """
 .sheet button:hover { outline: 2px solid var(--body-text-color-subdued); outline-offset: -1px; }
 .sheet button[aria-pressed="true"] { outline: 3px solid var(--color-accent); outline-offset: -1px; z-index: 1;
   position: relative; box-shadow: 0 0 0 5px var(--background-fill-primary); }
-.sheet button:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; z-index: 2; position: relative; }
+.sheet button:focus-visible { outline: 3px solid var(--color-accent); outline-offset: 2px; z-index: 2;
+  position: relative; }
 """
 
 # Runs once, so everything is delegated. After a redraw the focus goes back to the chosen cell if it was on the sheet.

@@ -51,8 +51,8 @@ CSS = """
 .quiet, .quiet p { color: var(--body-text-color-subdued); font-size: 0.92em; }
 .facts table { width: 100%; font-variant-numeric: tabular-nums; }
 .facts table, .facts tr, .facts td, .facts th { border: 0 !important; text-align: left; }
-.facts td, .facts th { padding: 4px 12px 4px 0 !important; border-bottom: 1px solid var(--border-color-primary) !important;
-  vertical-align: top; }
+.facts td, .facts th { padding: 4px 12px 4px 0 !important; vertical-align: top;
+  border-bottom: 1px solid var(--border-color-primary) !important; }
 .facts th { font-weight: 500; color: var(--body-text-color-subdued); }
 button:focus-visible, input:focus-visible, a:focus-visible, [role="tab"]:focus-visible {
   outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }

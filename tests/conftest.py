@@ -1,0 +1,56 @@
+"""What several test files share: a toy network, the real one, torchvision's own, and a photo."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+
+import cnnvis
+from cnnvis.vgg import VGG16, build
+from cnnvis.weights import read_weights
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TOY_WIDTHS = (4, 4, 6, 6, 8)
+
+
+def toy(seed: int = 4) -> VGG16:
+    """A network with the 31 names and a handful of channels, for tests that write to it.
+
+    With He's initialisation signals neither grow nor fade; with this seed every channel fires on noise.
+    """
+    torch.manual_seed(seed)
+    net = build(TOY_WIDTHS)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+    return net
+
+
+@pytest.fixture(scope="session")
+def tiny() -> VGG16:
+    """The toy that everybody shares and nobody writes to."""
+    return toy()
+
+
+@pytest.fixture(scope="session")
+def vgg16() -> VGG16:
+    """The real network, where the numbers are known for the CPU."""
+    return cnnvis.load_vgg16("cpu")
+
+
+@pytest.fixture(scope="session")
+def features() -> nn.Sequential:
+    """Torchvision's own `vgg16().features` with the same weights."""
+    layers = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"])
+    layers.load_state_dict({key.removeprefix("features."): tensor for key, tensor in read_weights()[0].items()})
+    return layers.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def photo() -> Image.Image:
+    """Chelsea the cat, 451 × 300 px."""
+    with Image.open(EXAMPLES / "chelsea.jpg") as picture:
+        return picture.convert("RGB")

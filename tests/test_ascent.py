@@ -1,0 +1,417 @@
+"""Activation maximization: the original loop step for step, and everything that must hold around it."""
+
+import gc
+import json
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import EXAMPLES, toy
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+from torchvision.transforms.functional import normalize, pil_to_tensor
+
+from cnnvis.ascent import Snapshot, maximize, maximize_many
+from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
+from cnnvis.recipes import RECIPES, Ascent, limits
+from cnnvis.vgg import VGG16, convolution, cut, fast_dtype
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def run(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
+    """Every step of a small ascent."""
+    return list(maximize(net, layer, channel, settings, **{"size": 64, "steps": 6, "every": 0, **more}))
+
+
+def pixels(picture: Image.Image) -> NDArray[np.int64]:
+    return np.asarray(picture).astype(int)
+
+
+def activations(snapshots: list[Snapshot]) -> list[float]:
+    """What the loop saw, of all steps but the start."""
+    assert snapshots[0].activation is None
+    return [snapshot.activation for snapshot in snapshots[1:] if snapshot.activation is not None]
+
+
+def same(first: Image.Image, second: Image.Image) -> bool:
+    return first.tobytes() == second.tobytes()
+
+
+def answer(net: nn.Sequential, picture: Image.Image, layer: str) -> Tensor:
+    """The maps of a finished picture, computed plainly."""
+    values = normalize(pil_to_tensor(picture)[None] / 255, MEAN, STD)
+    for name, module in list(net.named_children())[1:]:
+        values = module(values)
+        if name == layer:
+            break
+    return values[0]
+
+
+# What it computes
+
+
+def plain_erhan(
+    net: nn.Sequential, layer: str, channel: int, start: Image.Image, steps: int
+) -> tuple[list[float], Tensor]:
+    """The loop of the notebooks: Adam on the normalised pixels; the activations and the last picture."""
+    z = normalize(pil_to_tensor(start)[None] / 255, MEAN, STD).requires_grad_()
+    adam = torch.optim.Adam([z], lr=0.1, weight_decay=1e-6)
+    names = [name for name, _ in net.named_children()]
+    body = net[1 : names.index(layer) + 1]
+    seen = []
+    for _ in range(steps):
+        adam.zero_grad()
+        loss = -body(z)[0, channel].mean()
+        loss.backward()
+        adam.step()
+        seen.append(-loss.item())
+    return seen, z.detach()[0] * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("conv1_2", 3), ("relu2_1", 1), ("pool3", 5), ("conv4_1", 0)])
+def test_erhan_is_the_loop_of_the_notebooks(tiny: VGG16, layer: str, channel: int) -> None:
+    mine = run(tiny, layer, channel, "erhan", steps=20)
+    seen, picture = plain_erhan(tiny, layer, channel, mine[0].picture, 20)
+    assert activations(mine) == pytest.approx(seen, rel=1e-3, abs=1e-5)
+    expected = (picture.clamp(0, 1) * 255).permute(1, 2, 0).numpy()
+    assert np.abs(pixels(mine[-1].picture) - expected).mean() < 0.6  # rounding alone is 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_erhan_climbs_as_the_notebook_of_2020_did(vgg16: VGG16, seed: int) -> None:
+    seen = activations(list(maximize(vgg16, "pool3", 28, "erhan", seed=seed, every=0)))
+    assert len(seen) == 50
+    assert [seen[step - 1] for step in (20, 30, 40)] == pytest.approx([81, 138, 199], rel=0.15)
+    assert seen[49] == pytest.approx(264, rel=0.05)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("layer", ["conv1_1", "relu2_2", "conv3_3", "pool5"])
+def test_activation_rises(tiny: VGG16, recipe: str, layer: str) -> None:
+    snapshots = run(tiny, layer, 2, recipe, steps=25)
+    before, after = (answer(tiny, snapshot.picture, layer)[2].mean() for snapshot in (snapshots[0], snapshots[-1]))
+    assert after > before
+    assert activations(snapshots)[-1] > activations(snapshots)[0]
+
+
+@pytest.mark.parametrize("layer", ["conv2_1", "relu3_1"])
+def test_activation_rises_in_vgg16(vgg16: VGG16, layer: str) -> None:
+    start, *_, last = run(vgg16, layer, 7, steps=16)
+    before, after = (float(answer(vgg16, snapshot.picture, layer)[7].mean()) for snapshot in (start, last))
+    assert after > before + 3
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_reports_what_the_picture_before_it_did(tiny: VGG16, recipe: str) -> None:
+    """With nothing between picture and network the numbers can be checked, up to the 8 bits of the picture."""
+    snapshots = run(tiny, "conv2_1", 1, recipe, jitter=0, zoom=0, turn=0, precision="float32", learning_rate=0.02)
+    expected = [float(answer(tiny, snapshot.picture, "conv2_1")[1].mean()) for snapshot in snapshots[:-1]]
+    assert activations(snapshots) == pytest.approx(expected, abs=1e-3)
+
+
+# Objectives
+
+
+def test_the_negative_objective_lowers_the_channel(tiny: VGG16) -> None:
+    for recipe in RECIPES:
+        seen = activations(run(tiny, "conv2_1", 1, recipe, objective="negative", steps=15))
+        assert seen[-1] < seen[0]
+    start, *_, last = run(tiny, "conv2_1", 1, objective="negative", steps=15)
+    assert answer(tiny, last.picture, "conv2_1")[1].mean() < answer(tiny, start.picture, "conv2_1")[1].mean()
+
+
+@pytest.mark.parametrize(("layer", "side"), [("conv2_1", 32), ("pool3", 8)])
+def test_the_centre_objective_raises_the_centre_alone(tiny: VGG16, layer: str, side: int) -> None:
+    start, *middle, last = run(tiny, layer, 4 if layer == "pool3" else 1, "erhan", objective="centre", steps=10)
+    channel = start.channel
+    before, after = (answer(tiny, snapshot.picture, layer)[channel] for snapshot in (start, last))
+    assert before.shape == (side, side)
+    centre = side // 2
+    assert middle[0].activation == pytest.approx(float(before[centre, centre]), abs=1e-5)
+    assert after[centre, centre] > before[centre, centre]
+    assert (after - before)[centre, centre] > 10 * (after - before).abs()[:2].mean()
+
+
+def dead(layer: str, bias: float) -> VGG16:
+    """A toy in which noise leaves the ReLU behind `layer` silent."""
+    net = toy()
+    bias_of = convolution(net, layer).bias
+    assert bias_of is not None
+    bias_of.fill_(bias)
+    return net
+
+
+@pytest.mark.parametrize(("layer", "source", "bias"), [("relu1_1", "conv1_1", -3.0), ("pool2", "conv2_2", -3.0)])
+def test_a_redirected_ascent_revives_a_dead_channel_and_erhan_leaves_it(layer: str, source: str, bias: float) -> None:
+    net = dead(source, bias)
+    revived, left, erhan = (
+        activations(run(net, layer, 2, recipe, steps=30, **more))
+        for recipe, more in (("fourier", {}), ("fourier", {"redirected": False}), ("erhan", {}))
+    )
+    assert revived[0] == 0
+    assert revived[-1] > 0
+    assert set(left) == set(erhan) == {0.0}
+
+
+# Which snapshots come
+
+
+def test_every_step_comes_when_every_is_zero(tiny: VGG16) -> None:
+    snapshots = run(tiny, "conv1_1", 0, steps=5)
+    assert [snapshot.step for snapshot in snapshots] == [0, 1, 2, 3, 4, 5]
+    assert [snapshot.last for snapshot in snapshots] == [False] * 5 + [True]
+    assert [snapshot.activation is None for snapshot in snapshots] == [True] + [False] * 5
+    assert {snapshot.steps for snapshot in snapshots} == {5}
+    seconds = [snapshot.seconds for snapshot in snapshots]
+    assert seconds == sorted(seconds)
+
+
+def test_the_start_and_the_last_step_always_come(tiny: VGG16) -> None:
+    snapshots = run(tiny, "conv1_1", 0, steps=5, every=math.inf)
+    assert [(snapshot.step, snapshot.last) for snapshot in snapshots] == [(0, False), (5, True)]
+    assert same(snapshots[-1].picture, run(tiny, "conv1_1", 0, steps=5)[-1].picture)
+
+
+def test_a_single_step_is_the_last(tiny: VGG16) -> None:
+    assert [(snapshot.step, snapshot.last) for snapshot in run(tiny, "conv1_1", 0, steps=1)] == [(0, False), (1, True)]
+
+
+def test_zero_steps_are_the_recipes_own(tiny: VGG16) -> None:
+    last = run(tiny, "conv1_1", 0, "erhan", steps=0, every=math.inf)[-1]
+    assert (last.step, last.steps, last.settings.steps) == (50, 50, 50)
+
+
+def test_seconds_end_an_ascent_sooner(tiny: VGG16) -> None:
+    snapshots = run(tiny, "conv5_3", 0, size=384, steps=512, seconds=0.05, every=math.inf)
+    last = snapshots[-1]
+    assert 1 <= last.step < last.steps == 512
+    assert last.last
+    assert last.seconds >= 0.05
+
+
+# Same seed, same picture
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_seed_gives_the_same_picture_and_another_does_not(tiny: VGG16, recipe: str) -> None:
+    first, again, other = (run(tiny, "conv3_1", 2, recipe, seed=seed) for seed in (4, 4, 5))
+    assert all(same(one.picture, two.picture) for one, two in zip(first, again, strict=True))
+    assert activations(first) == activations(again)
+    assert not any(same(one.picture, two.picture) for one, two in zip(first, other, strict=True))
+
+
+def test_nobody_elses_random_numbers_matter(tiny: VGG16) -> None:
+    torch.manual_seed(1)
+    first = run(tiny, "conv2_1", 0)[-1].picture
+    state = torch.get_rng_state()
+    torch.manual_seed(2)
+    assert same(run(tiny, "conv2_1", 0)[-1].picture, first)
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("settings", [("fourier", {"zoom": 0.3, "decay": 0.5}), ("erhan", {"weight_decay": 0.01})])
+def test_the_record_reproduces_the_picture(tiny: VGG16, settings: tuple[str, dict[str, Any]]) -> None:
+    recipe, overrides = settings
+    last = run(tiny, "conv3_1", 1, recipe, seed=9, **overrides)[-1]
+    record = json.loads(json.dumps(last.record()))
+    *_, again = maximize(tiny, record["layer"], record["channel"], Ascent(**record["settings"]))
+    assert again.settings == last.settings
+    assert same(again.picture, last.picture)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_batch_gives_what_each_channel_gives_alone(tiny: VGG16, recipe: str) -> None:
+    channels = [0, 3, 5, 3]
+    options: dict[str, Any] = {"size": 64, "steps": 8, "every": 0, "precision": "float32"}
+    batch = list(maximize_many(tiny, "conv3_2", channels, recipe, **options))
+    for i, channel in enumerate(channels):
+        mine = [snapshots[i] for snapshots in batch]
+        alone = run(tiny, "conv3_2", channel, recipe, **options)
+        assert [(one.step, one.channel, one.last) for one in mine] == [(one.step, channel, one.last) for one in alone]
+        assert activations(mine) == pytest.approx(activations(alone), rel=1e-3, abs=1e-5)
+        assert np.abs(pixels(mine[-1].picture) - pixels(alone[-1].picture)).mean() < 0.1
+
+
+# The start
+
+
+@pytest.mark.parametrize(("recipe", "tolerance"), [("erhan", 0), ("fourier", 3)])
+def test_a_start_photo_is_the_picture_of_step_0(tiny: VGG16, photo: Image.Image, recipe: str, tolerance: int) -> None:
+    first = run(tiny, "conv1_1", 0, recipe, start=photo, size=80, jitter=4, zoom=0)[0]
+    expected = ImageOps.fit(photo, (88, 88), Image.Resampling.BICUBIC).crop((4, 4, 84, 84))
+    assert first.picture.size == (80, 80)
+    assert np.abs(pixels(first.picture) - pixels(expected)).max() <= tolerance
+
+
+def test_a_start_photo_may_be_a_path(tiny: VGG16, photo: Image.Image) -> None:
+    by_path, by_picture = (run(tiny, "conv1_1", 0, start=start)[-1] for start in (EXAMPLES / "chelsea.jpg", photo))
+    assert same(by_path.picture, by_picture.picture)
+
+
+# Refusals come at the call
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments", "found"),
+    [
+        (LayerError, {"layer": "conv9_1"}, "does not exist"),
+        (ChannelError, {"channel": 6}, "channel 6 does not exist in conv3_1: choose a whole number from 0 to 5"),
+        (ChannelError, {"channel": -1}, "channel -1"),
+        (SettingError, {"settings": "lucid"}, "recipe 'lucid' is unknown"),
+        (SettingError, {"size": 9999}, "size 9999 is out of range"),
+        (SettingError, {"steps": -1}, "steps -1 is out of range"),
+        (SettingError, {"objective": "center"}, "objective 'center' is unknown: .* channel, centre, negative"),
+        (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),
+        (PhotoError, {"start": "missing.jpg"}, "missing.jpg"),
+    ],
+)
+def test_what_is_wrong_is_said_at_the_call(
+    tiny: VGG16, error: type[Exception], arguments: dict[str, Any], found: str
+) -> None:
+    arguments = {"layer": "conv3_1", "channel": 0, **arguments}
+    with pytest.raises(error, match=found):
+        maximize(tiny, **arguments)
+    channel = arguments.pop("channel")
+    with pytest.raises(error, match=found):
+        maximize_many(tiny, channels=[0, channel, 1], **arguments)
+
+
+# Extremes
+
+
+def extremes(bound: int) -> dict[str, float]:
+    """Every setting at its lowest (0) or highest (1) value, but for those that only cost time."""
+    keep = {"size": 64, "steps": 4, "seconds": 0}
+    return {name: pair[bound] for name, pair in limits("cpu").items()} | keep
+
+
+@pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
+@pytest.mark.parametrize("objective", ["channel", "centre", "negative"])
+@pytest.mark.parametrize("bound", [0, 1], ids=["lowest", "highest"])
+def test_extreme_settings_stay_finite(tiny: VGG16, bound: int, objective: str, parameterisation: str) -> None:
+    more = {"objective": objective, "parameterisation": parameterisation, **extremes(bound)}
+    for layer in ("conv1_1", "pool5"):
+        snapshots = run(tiny, layer, 3, **more)
+        assert len(snapshots) == 5
+        assert all(math.isfinite(activation) for activation in activations(snapshots))
+        assert all((one.picture.mode, one.picture.size) == ("RGB", (64, 64)) for one in snapshots)
+
+
+@pytest.mark.parametrize("size", [64, 65, 101])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pictures_have_the_size_asked_for(tiny: VGG16, recipe: str, size: int) -> None:
+    snapshots = run(tiny, "conv3_1", 0, recipe, size=float(size), steps=2)
+    assert {(one.picture.mode, one.picture.size) for one in snapshots} == {("RGB", (size, size))}
+
+
+# The record
+
+KEYS = {"step", "steps", "activation", "seconds", "layer", "channel", "recipe", "seed", "size", "settings", "build"}
+
+
+@pytest.mark.parametrize(("recipe", "precision"), [("erhan", torch.float32), ("fourier", fast_dtype("cpu"))])
+def test_the_record_is_json_with_the_promised_keys(tiny: VGG16, recipe: str, precision: torch.dtype) -> None:
+    for snapshot in run(tiny, "features.10", 4, recipe, seed=3, steps=2):
+        record = snapshot.record()
+        assert json.loads(json.dumps(record)) == record
+        assert record.keys() == KEYS
+        short = {name: record[name] for name in ("steps", "layer", "channel", "recipe", "seed", "size")}
+        assert short == {"steps": 2, "layer": "conv3_1", "channel": 4, "recipe": recipe, "seed": 3, "size": 64}
+        assert record["build"].items() >= {"torch": torch.__version__, "device": "cpu"}.items()
+        assert record["build"]["threads"] == torch.get_num_threads()
+        assert f"torch.{record['build']['precision']}" == str(precision)
+
+
+def test_the_record_names_the_weights(vgg16: VGG16, tiny: VGG16) -> None:
+    assert run(vgg16, "conv1_1", 0, steps=1)[0].build["weights_sha256"] == vgg16.origin.sha256
+    assert run(tiny, "conv1_1", 0, steps=1)[0].build["weights_sha256"] is None
+
+
+# What it leaves behind
+
+
+def last_of(net: nn.Sequential, channel: int) -> Image.Image:
+    return run(net, "conv3_1", channel)[-1].picture
+
+
+def test_the_shared_weights_are_never_written() -> None:
+    net = toy()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    for recipe in RECIPES:
+        run(net, "pool3", 1, recipe)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in net.parameters())
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert not any(module._forward_hooks or module._backward_hooks for module in net.modules())
+
+
+def test_visitors_on_many_threads_do_not_disturb_each_other(tiny: VGG16) -> None:
+    alone = [last_of(tiny, channel) for channel in range(6)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda channel: last_of(tiny, channel), range(6)))
+    assert all(same(one, two) for one, two in zip(alone, together, strict=True))
+
+
+def resumed(steps: Iterator[Snapshot], grad: bool) -> tuple[Snapshot, bool]:
+    """The next snapshot, taken on a thread of its own, and whether that thread's grad mode is what it was."""
+
+    def advance() -> tuple[Snapshot, bool]:
+        with torch.set_grad_enabled(grad):
+            snapshot = next(steps)
+            return snapshot, torch.is_grad_enabled() == grad
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(advance).result()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_ascent_may_be_resumed_on_any_thread_in_any_grad_mode(tiny: VGG16, recipe: str) -> None:
+    expected = run(tiny, "conv2_1", 1, recipe)
+    steps = maximize(tiny, "conv2_1", 1, recipe, size=64, steps=6, every=0)
+    for i, one in enumerate(expected):
+        snapshot, kept = resumed(steps, grad=bool(i % 2))
+        assert kept
+        assert same(snapshot.picture, one.picture)
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_an_ascent_runs_where_gradients_are_switched_off(tiny: VGG16, mode: Any) -> None:
+    expected = run(tiny, "conv2_1", 1)
+    with mode():
+        assert same(run(tiny, "conv2_1", 1)[-1].picture, expected[-1].picture)
+        assert not torch.is_grad_enabled()
+    begun = maximize(tiny, "conv2_1", 1, size=64, steps=6, every=0)
+    with mode():
+        next(begun)
+    assert same(list(begun)[-1].picture, expected[-1].picture)
+
+
+def living_tensors() -> int:
+    gc.collect()
+    return sum(issubclass(type(thing), Tensor) for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_ascent_closed_early_leaves_nothing_behind(tiny: VGG16, recipe: str) -> None:
+    def taste() -> None:
+        steps = maximize(tiny, "conv3_1", 0, recipe, size=64, steps=100, every=0)
+        for _ in range(3):
+            next(steps)
+        steps.close()  # type: ignore[attr-defined]
+        assert next(steps, None) is None
+
+    taste()  # what torch keeps for itself
+    before = living_tensors()
+    taste()
+    assert living_tensors() == before
+    assert torch.is_grad_enabled()
+    assert not any(module._forward_hooks for module in cut(tiny, "conv3_1").modules())

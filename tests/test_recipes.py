@@ -1,0 +1,171 @@
+"""The settings of an ascent: what zeros stand for, and that nothing outside the limits passes."""
+
+import math
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+from typing import Any
+
+import pytest
+
+from cnnvis.errors import SettingError
+from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
+from cnnvis.vgg import LAYERS, Layer, find_layer
+
+CPU = limits("cpu")
+WHOLE = [name for name in CPU if isinstance(getattr(Ascent(), name), int)]
+REAL = [name for name in CPU if name not in WHOLE]
+LAYER = find_layer("conv3_1")
+
+
+def beyond(name: str) -> tuple[float, float]:
+    """The nearest values on either side that are too much."""
+    low, high = CPU[name]
+    return (low - 1, high + 1) if name in WHOLE else (math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
+
+
+# The recipes
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_knows_its_own_numbers_at_every_depth(recipe: str, layer: Layer) -> None:
+    settled = settle(recipe, layer, "cpu")
+    assert settled.recipe == recipe
+    assert settled.steps >= 1
+    assert settled.learning_rate > 0
+    assert settle(settled, layer, "cpu") == settled
+    asked = settle(recipe, layer, "cpu", steps=7, learning_rate=0.25)
+    assert asked == replace(settled, steps=7, learning_rate=0.25)
+
+
+def test_erhan_is_what_the_notebooks_do() -> None:
+    expected = {
+        "recipe": "erhan", "steps": 50, "size": 224, "seconds": 0.0, "objective": "channel",
+        "parameterisation": "pixels", "learning_rate": 0.1, "weight_decay": 1e-6, "jitter": 0, "zoom": 0.0,
+        "turn": 0.0, "redirected": False, "precision": "float32",
+    }  # fmt: skip
+    assert asdict(settle("erhan", LAYER, "cpu")).items() >= expected.items()
+
+
+def test_recipes_are_named_after_themselves_and_valid() -> None:
+    assert list(RECIPES) == [recipe.recipe for recipe in RECIPES.values()]
+    assert RECIPES["fourier"] == Ascent()
+    for choice, allowed in CHOICES.items():
+        assert all(getattr(recipe, choice) in allowed for recipe in RECIPES.values())
+
+
+def test_a_recipe_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RECIPES["fourier"].steps = 3  # type: ignore[misc]
+
+
+# The limits
+
+
+def test_the_limits_are_the_designs() -> None:
+    assert (CPU["steps"], CPU["size"]) == ((0, 512), (64, 384))
+    assert (limits("cuda")["steps"], limits("cuda:0")["size"]) == ((0, 512), (64, 512))
+
+
+def test_a_cpu_is_never_allowed_more_than_a_gpu() -> None:
+    gpu = limits("cuda")
+    assert CPU.keys() == gpu.keys()
+    assert all(gpu[name][0] <= low <= high <= gpu[name][1] for name, (low, high) in CPU.items())
+
+
+def test_every_number_has_limits() -> None:
+    numbers = {item.name for item in fields(Ascent) if type(getattr(Ascent(), item.name)) in (int, float)}
+    assert CPU.keys() == numbers
+
+
+@pytest.mark.parametrize("name", CPU)
+def test_the_limits_themselves_are_allowed(name: str) -> None:
+    for value in CPU[name]:
+        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
+        assert settled == value or (value == 0 and name in ("steps", "learning_rate"))
+
+
+@pytest.mark.parametrize("name", CPU)
+def test_beyond_the_limits_nothing_passes(name: str) -> None:
+    low, high = CPU[name]
+    for value in beyond(name):
+        with pytest.raises(SettingError, match=rf"^{name} .* is out of range: choose .*{low} to {high}.*\.$"):
+            settle("fourier", LAYER, "cpu", **{name: value})
+
+
+def test_a_gpu_may_draw_what_a_cpu_may_not() -> None:
+    assert settle("fourier", LAYER, "cuda", size=512).size == 512
+    with pytest.raises(SettingError, match="size 512 is out of range: choose a whole number from 64 to 384 px"):
+        settle("fourier", LAYER, "cpu", size=512)
+
+
+# Values in odd types
+
+
+NO_NUMBERS = [math.nan, math.inf, -math.inf, "many", "", None, True, False, [], {}, pytest.param(10**400, id="10**400")]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+@pytest.mark.parametrize("name", CPU)
+def test_what_is_no_number_is_refused(name: str, value: object) -> None:
+    with pytest.raises(SettingError, match=f"^{name} .* is out of range"):
+        settle("fourier", LAYER, "cpu", **{name: value})
+
+
+@pytest.mark.parametrize("value", [70.5, "70.0", "7e1"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_must_be_whole(name: str, value: object) -> None:
+    with pytest.raises(SettingError, match=f"^{name} .* choose a whole number from"):
+        settle("fourier", LAYER, "cpu", **{name: value})
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_may_come_as_floats_or_text(name: str) -> None:
+    high = int(CPU[name][1])
+    for value in (high, float(high), str(high) if high < 1e9 else high):
+        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
+        assert (settled, type(settled)) == (high, int)
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_numbers_may_come_as_whole_ones_or_text(name: str) -> None:
+    high = CPU[name][1]
+    for value in (high, str(high)):
+        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
+        assert (settled, type(settled)) == (high, float)
+
+
+# Words
+
+
+@pytest.mark.parametrize("recipe", ["Fourier", "", "lucid", "x" * 10_000])
+def test_an_unknown_recipe_is_refused(recipe: str) -> None:
+    for arguments in ((recipe,), (Ascent(recipe=recipe),)):
+        with pytest.raises(SettingError, match=r"^recipe '.{0,80} is unknown: choose one of fourier, erhan\.$"):
+            settle(*arguments, LAYER, "cpu")
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("value", ["", "Channel", None, 0, True, ["channel"]])
+def test_an_unknown_choice_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of {', '.join(CHOICES[name])}\.$"):
+        settle("fourier", LAYER, "cpu", **{name: value})
+
+
+@pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in CHOICES.items() for word in words])
+def test_every_known_choice_is_kept(name: str, word: str) -> None:
+    assert getattr(settle("erhan", LAYER, "cpu", **{name: word}), name) == word
+
+
+def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        SettingError, match=r"^setting 'step' is unknown: choose one of recipe, steps, size, .*precision"
+    ):
+        settle("fourier", LAYER, "cpu", step=3)
+
+
+@pytest.mark.xfail(strict=True, reason="settle takes anything for a switch")
+@pytest.mark.parametrize("name", ["decorrelated", "redirected"])
+@pytest.mark.parametrize("value", ["no", None, 2, []])
+def test_a_switch_is_true_or_false(name: str, value: object) -> None:
+    with pytest.raises(SettingError, match=name):
+        settle("fourier", LAYER, "cpu", **{name: value})

@@ -1,0 +1,163 @@
+"""The page and its endpoints, called the way programs call them: through gradio_client, over HTTP."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+import cnnvis
+from cnnvis.recipes import Ascent
+from cnnvis.ui import build_page, launch_options
+from cnnvis.vgg import VGG16
+
+PHOTO = Path(__file__).parents[1] / "examples" / "coffee.jpg"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
+    # gradio reads the folder when components are made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        built = build_page()
+        built.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
+        yield built
+        built.close()
+
+
+@pytest.fixture(scope="module")
+def client(page: gr.Blocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+    yield connected
+    connected.close()
+
+
+def test_the_public_endpoints_and_their_defaults_are_the_promised_ones(page: gr.Blocks) -> None:
+    endpoints = page.get_api_info()["named_endpoints"]
+    promised = {
+        "/layers": {},
+        "/filters": {"layer": "conv1_1", "view": "auto", "input_channel": 0},
+        "/feature_maps": {
+            "image": ...,
+            "layer": "conv1_1",
+            "pipeline": "network",
+            "order": "index",
+            "contrast": "map",
+        },
+        "/feature_map": {"image": ..., "layer": "conv1_1", "channel": 0, "pipeline": "network"},
+        "/maximize": {
+            "layer": "conv3_1",
+            "channel": 0,
+            "recipe": "fourier",
+            "steps": 0,
+            "size": 224,
+            "seed": 0,
+            "seconds": 0,
+            "objective": "channel",
+            "image": None,
+        },
+    }
+    found = {
+        name: {
+            item["parameter_name"]: item["parameter_default"] if item["parameter_has_default"] else ...
+            for item in endpoint["parameters"]
+        }
+        for name, endpoint in endpoints.items()
+    }
+    assert found == promised
+
+
+def test_layers_are_the_31_of_the_engine(client: Client) -> None:
+    layers = client.predict(api_name="/layers")
+    assert [layer["name"] for layer in layers] == [layer.name for layer in cnnvis.LAYERS]
+    assert layers[10] == {
+        "name": "conv3_1",
+        "kind": "conv",
+        "index": 10,
+        "channels": 256,
+        "stride": 4,
+        "receptive_field": 24,
+    }
+
+
+def test_filters_give_the_engines_sheet_pixel_for_pixel(client: Client, vgg16: VGG16) -> None:
+    file, record = client.predict(layer="block2_conv1", view="gray", input_channel=5, api_name="/filters")
+    drawn = cnnvis.filter_sheet(vgg16, "conv2_1", "gray", 5)
+    assert Image.open(file).format == "PNG"
+    assert Image.open(file).tobytes() == drawn.picture.tobytes()
+    assert record == json.loads(json.dumps(drawn.record()))
+
+
+def test_feature_maps_and_one_map_of_an_uploaded_photo(client: Client, vgg16: VGG16) -> None:
+    photo = handle_file(PHOTO)
+    file, record = client.predict(photo, "features[14]", order="strength", api_name="/feature_maps")
+    assert Image.open(file).format == "JPEG"
+    assert record["layer"] == "conv3_3"
+    assert record["strength"] == sorted(record["strength"], reverse=True)
+    strongest = record["order"][0]
+    picture, overlay, one = client.predict(photo, "conv3_3", strongest, api_name="/feature_map")
+    assert one["mean"] == pytest.approx(record["strength"][0], abs=1e-4)
+    assert one == json.loads(json.dumps(cnnvis.feature_map(vgg16, PHOTO, "conv3_3", strongest).record()))
+    assert Image.open(picture).size == Image.open(overlay).size
+
+
+def test_an_ascent_streams_and_its_last_picture_carries_its_score(client: Client, vgg16: VGG16) -> None:
+    job = client.submit(layer="conv2_1", channel=3, recipe="erhan", steps=6, size=64, api_name="/maximize")
+    events = list(job)
+    records = [record for _, record in events]
+    assert [records[0]["step"], records[-1]["step"]] == [0, 6]
+    assert all(Image.open(file).format == "JPEG" for file, _ in events[:-1])
+    last, record = Image.open(events[-1][0]), records[-1]
+    assert last.format == "PNG"
+    assert json.loads(last.text["cnnvis"]) == record
+    assert record["saved_activation"] == pytest.approx(cnnvis.score(vgg16, last, "conv2_1", 3).saved_activation)
+    assert {"robust", "fires"} <= record.keys()
+    *_, again = cnnvis.maximize(vgg16, "conv2_1", 3, Ascent(**record["settings"]))
+    assert again.picture.tobytes() == last.convert("RGB").tobytes()
+
+
+def test_an_ascent_may_start_from_a_photo(client: Client) -> None:
+    job = client.submit(layer="conv1_1", steps=1, size=64, image=handle_file(PHOTO), api_name="/maximize")
+    (first, _), *_ = list(job)
+    assert Image.open(first).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wrong", "sentence"),
+    [
+        ("/filters", {"layer": "conv9_1"}, "layer 'conv9_1' does not exist"),
+        ("/filters", {"layer": "pool1"}, "has no filters of its own"),
+        ("/filters", {"view": "blue"}, "view 'blue' is unknown: choose one of auto, rgb, signed, gray"),
+        (
+            "/filters",
+            {"input_channel": 3},
+            "does not exist in conv1_1: choose a whole number from 0 to 2",
+        ),
+        ("/feature_maps", {"image": None}, "no picture was given"),
+        ("/feature_maps", {"image": handle_file(__file__)}, "no picture that can be read"),
+        ("/feature_map", {"image": handle_file(PHOTO), "channel": 1.5}, "channel 1.5 does not exist"),
+        ("/maximize", {"size": 4000}, "size 4000 is out of range"),
+        ("/maximize", {"recipe": "magic"}, "recipe 'magic' is unknown"),
+    ],
+)
+def test_a_refusal_names_what_came_and_what_would_do(
+    client: Client, endpoint: str, wrong: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**wrong, api_name=endpoint)
+    assert sentence in str(refused.value)
+    assert "/" not in str(refused.value)  # nothing about the server's file system
+
+
+def test_a_photo_too_large_to_decode_is_refused_by_its_header(client: Client, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (9000, 9000)).save(bomb)
+    with pytest.raises(AppError, match="9000 × 9000 pixels"):
+        client.predict(handle_file(bomb), api_name="/feature_maps")
