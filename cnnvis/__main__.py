@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 import cnnvis
 from cnnvis.ascent import build_record
@@ -31,11 +31,9 @@ from cnnvis.recipes import CHOICES
 from cnnvis.vgg import fast_dtype
 from cnnvis.weights import pick_device
 
-ARGUMENTS = {
-    "layer": "a name that `layers` lists, as conv3_1; or features.10, 10, block3_conv1",
+ARGUMENTS = {  # PHOTO and PICTURE say what they are
+    "layer": "a name that `layers` lists, as conv3_1 (or features.10, 10, block3_conv1)",
     "channel": "its number in the layer, from 0",
-    "photo": "any picture file",
-    "picture": "any picture file",
 }
 SETTINGS = {  # what `maximize` can be told, in words; defaults, limits and choices are the engine's
     "steps": "steps at most; 0: the recipe's own number at that depth",
@@ -51,7 +49,9 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {"output": PICTURES, "overlay": PICTUR
 def info(options: argparse.Namespace) -> None:
     """Say which weights, device and versions are in use.
 
-    python -m cnnvis info
+    Every picture's record has the same in it, as `build`.
+
+      python -m cnnvis info
     """
     net = cnnvis.load_vgg16()
     build = build_record(net, fast_dtype(pick_device()))
@@ -64,6 +64,8 @@ def layers(options: argparse.Namespace) -> None:
 
     Stride: px of the picture between neighbouring values of a feature map.
     Receptive field: px of the picture, along a side, that one value sees.
+
+      python -m cnnvis layers
     """
     records = [layer.as_dict() for layer in cnnvis.LAYERS]
     rows = [[name.replace("_", " ") for name in records[0]], *(record.values() for record in records)]
@@ -83,7 +85,7 @@ def filters(options: argparse.Namespace) -> None:
     sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), options.layer, **_given(options, "view", "input_channel"))
     shown = "in colour" if sheet.view == "rgb" else f"{sheet.view}, input channel {sheet.input_channel}"
     text = f"{sheet.channels} filters of {sheet.layer}, {shown}, in {sheet.columns} columns"
-    _report(options, sheet.record(), text, {options.output: sheet.picture})
+    _report(options, sheet.record(), text, (options.output, sheet.picture))
 
 
 def maps(options: argparse.Namespace) -> None:
@@ -102,13 +104,13 @@ def maps(options: argparse.Namespace) -> None:
     if options.channel is None:
         sheet = cnnvis.map_sheet(cnnvis.load_vgg16(), options.photo, options.layer, **asked)
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
-        return _report(options, sheet.record(), text, {options.output: sheet.picture})
+        return _report(options, sheet.record(), text, (options.output, sheet.picture))
     for name in asked.keys() - {"pipeline"}:
         raise SettingError(f"{name} is for the sheet of all maps: leave out --{name} or --channel.")
     one = cnnvis.feature_map(cnnvis.load_vgg16(), options.photo, options.layer, options.channel, **asked)
     text = f"{one.layer} channel {one.channel}, {one.min:.4g} to {one.max:.4g}, mean {one.mean:.4g}"
-    pictures = {options.output: one.picture, _overlay(options.output): one.overlay}
-    return _report(options, one.record(), text, pictures)
+    pictures = (options.output, one.picture), (_overlay(options.output), one.overlay)
+    return _report(options, one.record(), text, *pictures)
 
 
 def maximize(options: argparse.Namespace) -> None:
@@ -132,21 +134,24 @@ def maximize(options: argparse.Namespace) -> None:
     if not snapshots:
         raise KeyboardInterrupt
     last = saved = snapshots[-1]
-    interrupted = not last.last
     # The pictures before the score: nothing that fails later can lose them.
     if options.output:
-        _write(options.output, _encode(last.picture, options.output))
+        options.output.write_bytes(_encode(last.picture, options.output))
         saved = replace(last, picture=cnnvis.open_photo(options.output))  # a JPEG is not quite what went into it
     if options.animation:
-        _write(options.animation, cnnvis.animation([snapshot.picture for snapshot in snapshots]))
+        options.animation.write_bytes(cnnvis.animation([snapshot.picture for snapshot in snapshots]))
+    interrupted = not last.last
     try:
         record = cnnvis.scored_record(net, saved)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # no patience for the score
         record, interrupted = last.record(), True
+    if options.output and options.output.suffix.lower() == ".png":
+        target = Path(os.path.realpath(options.output))
+        part = target.with_name(f".cnnvis-{os.getpid()}.png")  # a full disk must not cost the picture there is
+        part.write_bytes(_encode(last.picture, part, record))
+        part.replace(target)
     text = f"{last.layer} channel {last.channel}, {last.settings.recipe}, {last.step} of {last.steps} steps"
     _report(options, record, f"{text}: {_measures(record)}")
-    if options.output and options.output.suffix.lower() == ".png":
-        _write(options.output, _encode(last.picture, options.output, record))
     if interrupted:
         raise KeyboardInterrupt
 
@@ -160,9 +165,9 @@ def score(options: argparse.Namespace) -> None:
       python -m cnnvis score examples/chelsea.jpg conv5_3 165
     """
     result = cnnvis.score(cnnvis.load_vgg16(), cnnvis.open_photo(options.picture), options.layer, options.channel)
-    layer, channel = cnnvis.find_layer(options.layer).name, int(options.channel)
-    record = {"layer": layer, "channel": channel, **result.record()}
-    _report(options, record, f"{layer} channel {channel}: {_measures(record)}")
+    asked = {"layer": cnnvis.find_layer(options.layer).name, "channel": int(options.channel)}
+    record = asked | result.record()
+    _report(options, record, f"{asked['layer']} channel {asked['channel']}: {_measures(record)}")
 
 
 def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -189,16 +194,14 @@ def _measures(record: dict[str, Any]) -> str:
     return ", ".join(words if record.get("fires", True) else [*words, "never fires"])
 
 
-def _report(
-    options: argparse.Namespace, record: object, text: str, pictures: Mapping[Path, Image.Image] | None = None
-) -> None:
-    """Write the pictures; say `text` and where they are, or put the record where --json says: - is for it alone."""
-    for path, picture in (pictures or {}).items():
-        _write(path, _encode(picture, path))
-        text += f", {str(path)!r}"
-    print(json.dumps(record) if options.json == "-" else text)
+def _report(options: argparse.Namespace, record: object, text: str, *pictures: tuple[Path, Image.Image]) -> None:
+    """Write the pictures, say `text` and where they are, and put the record where --json says: - is for it alone."""
+    for path, picture in pictures:
+        path.write_bytes(_encode(picture, path))
+    where = ", ".join(repr(str(path)) for path, _ in pictures)
+    print(json.dumps(record) if options.json == "-" else f"{text}: {where}" if where else text, flush=True)
     if options.json not in (None, "-"):
-        _write(Path(options.json), json.dumps(record).encode() + b"\n")
+        Path(options.json).write_text(json.dumps(record) + "\n")
 
 
 def _encode(picture: Image.Image, path: Path, record: object = None) -> bytes:
@@ -209,21 +212,6 @@ def _encode(picture: Image.Image, path: Path, record: object = None) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=True)
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file; one already there is replaced in one go, so that a full disk costs nobody the picture in it."""
-    whole = path.is_file() and not path.is_symlink() and os.access(path.parent, os.W_OK)
-    part = path.with_name(f".cnnvis-{os.getpid()}") if whole else path
-    try:
-        part.write_bytes(data)
-        if whole:
-            part.replace(path)
-    except OSError as error:
-        raise SettingError(f"file {str(path)!r} could not be written ({error.strerror}).") from error
-    finally:
-        if whole:
-            part.unlink(missing_ok=True)
 
 
 def _overlay(output: Path) -> Path:
@@ -252,21 +240,17 @@ def _check_files(options: argparse.Namespace) -> None:
             raise SettingError(f"file {str(path)!r} cannot be written ({error.strerror}): choose another.") from error
 
 
-def _default(function: Callable[..., Any], parameter: str) -> Any:
-    return inspect.signature(function).parameters[parameter].default
-
-
 def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m cnnvis", description=__doc__, formatter_class=raw)
+    manner: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    parser = argparse.ArgumentParser("python -m cnnvis", description=__doc__, **manner)
     commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
 
     def command(run: Callable[[argparse.Namespace], None], *positionals: str) -> Callable[..., argparse.Action]:
         text = inspect.getdoc(run) or ""
-        made = commands.add_parser(run.__name__, help=text.partition("\n")[0], description=text, formatter_class=raw)
+        made = commands.add_parser(run.__name__, help=text.partition("\n")[0], description=text, **manner)
         made.set_defaults(run=run)
         for name in positionals:
-            made.add_argument(name, metavar=name.upper(), help=ARGUMENTS[name])
+            made.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name))
         made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
         return made.add_argument
 
@@ -275,22 +259,20 @@ def _parser() -> argparse.ArgumentParser:
     command(layers)
     add = command(filters, "layer")
     add("-o", "--output", required=True, **to)
-    add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {_default(cnnvis.filter_sheet, 'view')})")
-    first = _default(cnnvis.filter_sheet, "input_channel")
-    add("--input-channel", metavar="N", help=f"whose kernels to show (default {first})")
+    add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
+    add("--input-channel", metavar="N", help="whose kernels to show (default: the first)")
     add = command(maps, "photo", "layer")
     add("-o", "--output", required=True, **to)
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
-        text = f"{', '.join(words)} (default {_default(cnnvis.map_sheet, name)})"
-        add(f"--{name}", metavar=name[0].upper(), help=text)
+        add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
     add("--channel", metavar="N", help="this map alone, large, and laid over the photo")
     add = command(maximize, "layer", "channel")
-    recipe, limits = _default(cnnvis.maximize, "settings"), cnnvis.limits(pick_device())
-    add("--recipe", metavar="R", default=recipe, help=f"{', '.join(cnnvis.RECIPES)} (default {recipe})")
+    default, limits = cnnvis.Ascent(), cnnvis.limits(pick_device())
+    add("--recipe", metavar="R", default=default.recipe, help=f"{', '.join(cnnvis.RECIPES)} (default %(default)s)")
     for name, text in SETTINGS.items():
         allowed = ", ".join(CHOICES[name]) if name in CHOICES else "{} to {}".format(*limits[name])
-        default = getattr(cnnvis.RECIPES[recipe], name)
-        add(f"--{name}", metavar="O" if name in CHOICES else "N", help=f"{text} ({allowed}; default {default})")
+        text += f" ({allowed}; default {getattr(default, name)})"
+        add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
     add("--start", metavar="PHOTO", help="grow from this photo instead of from noise")
     add("-o", "--output", **to)
     add("--animation", metavar="F.gif", type=Path, help="the way up as an animation")
@@ -304,7 +286,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_files(options)
         options.run(options)
-    except CnnvisError as error:
+    except BrokenPipeError:  # whoever reads our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (CnnvisError, OSError) as error:  # OSError: a full disk and the like
         print(f"cnnvis: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cnnvis.canvas import Canvas, View, middle, new_canvas
+from cnnvis.errors import ChannelError
 from cnnvis.images import Photo, open_photo, to_picture
 from cnnvis.recipes import Ascent, settle
 from cnnvis.vgg import channels_of, check_channel, convolution_name, cut, fast_dtype, find_layer, forward
@@ -77,13 +78,16 @@ def maximize_many(
     every: float = SNAPSHOT_SECONDS,
     **overrides: Any,
 ) -> Iterator[list[Snapshot]]:
-    """Grow pictures for several channels of a layer in one batch; each is what `maximize` alone would give.
+    """Grow pictures for several channels of a layer in one batch, each as `maximize` alone would.
 
-    Yields lists of snapshots in the order of `channels`. Otherwise as `maximize`.
+    Yields lists of snapshots in the order of `channels`. A batch rounds otherwise than a single picture, and what is a
+    rounding at the first step grows from step to step. Otherwise as `maximize`.
     """
     found = find_layer(layer)
     count = channels_of(net, found.name)
     numbers = [check_channel(channel, count, found.name) for channel in channels]
+    if not numbers:
+        raise ChannelError(f"no channel was given: choose from 0 to {count - 1} of {found.name}.")
     device = next(net.parameters()).device
     settled = settle(settings, found, device, **overrides)
     return _climb(net, found.name, numbers, settled, None if start is None else open_photo(start), every)
@@ -101,7 +105,8 @@ def _climb(
     build = build_record(net, precision)
     begun = shown = time.perf_counter()
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
-    canvas = new_canvas(settings, len(channels), start, generator, device)
+    with torch.inference_mode(False):  # a canvas made in somebody's inference mode could not be climbed
+        canvas = new_canvas(settings, len(channels), start, generator, device)
     view = View(settings.size, settings.jitter, settings.zoom, settings.turn)
     objective = _objective(net, layer, channels, settings, precision)
     optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, weight_decay=settings.weight_decay)
@@ -136,7 +141,7 @@ def _update(
         activations, climbed = objective(seen)
         # For the canvas alone: the weights are shared between visitors and never written.
         (canvas.values.grad,) = torch.autograd.grad(-climbed.sum(), canvas.values)
-    optimiser.step()
+        optimiser.step()
     return activations.detach()
 
 
@@ -146,7 +151,7 @@ def _objective(
     """Picture i is scored by channel `channels[i]`: the mean of its map, or the value at the centre of it."""
     source = convolution_name(layer)
     body, after = cut(net, source), cut(net, layer)[len(cut(net, source)) :]
-    rows = torch.arange(len(channels))
+    rows = list(range(len(channels)))
     sign = -1 if settings.objective == "negative" else 1
 
     def value(maps: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from cnnvis.recipes import Ascent
 from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 # The colours of ImageNet are correlated: this turns independent channels into such colours (square root of their
-# covariance, scaled to a largest row norm of 1). Figures of Lucid, lucid/optvis/param/color.py, Apache-2.0.
+# covariance, scaled to a largest column norm of 1). Figures of Lucid, lucid/optvis/param/color.py, Apache-2.0.
 COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOUR_CORRELATION = COLOUR_CORRELATION / COLOUR_CORRELATION.norm(dim=0).max()
 START_DEVIATION = 0.01  # of the Fourier coefficients, as in Lucid

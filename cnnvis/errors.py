@@ -29,7 +29,7 @@ class LayerError(CnnvisError):
         near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.5)
         offer = f"Did you mean {' or '.join(near)}?" if near else f"The layers are {known[0]} to {known[-1]}."
         dialects = "(conv3_1 may also be written features.10, 10 or block3_conv1.)"
-        return cls(f"layer {_short(name)} does not exist. {offer} {dialects}")
+        return cls(f"layer {short(name)} does not exist. {offer} {dialects}")
 
     @classmethod
     def not_a_convolution(cls, name: str, nearest: str) -> "LayerError":
@@ -43,7 +43,7 @@ class ChannelError(CnnvisError):
     @classmethod
     def outside(cls, name: str, value: object, channels: int, layer: str) -> "ChannelError":
         """`name` is the parameter ("channel", "input_channel"), `channels` how many the layer has."""
-        return cls(f"{name} {_short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
+        return cls(f"{name} {short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
 
 
 class SettingError(CnnvisError):
@@ -52,12 +52,12 @@ class SettingError(CnnvisError):
     @classmethod
     def outside(cls, name: str, value: object, low: object, high: object, unit: str = "") -> "SettingError":
         """A number outside `low` to `high`."""
-        return cls(f"{name} {_short(value)} is out of range: choose {low} to {high}{' ' + unit if unit else ''}.")
+        return cls(f"{name} {short(value)} is out of range: choose {low} to {high}{' ' + unit if unit else ''}.")
 
     @classmethod
     def not_one_of(cls, name: str, value: object, allowed: Iterable[str]) -> "SettingError":
         """A word that is not among the `allowed` ones."""
-        return cls(f"{name} {_short(value)} is unknown: choose one of {', '.join(allowed)}.")
+        return cls(f"{name} {short(value)} is unknown: choose one of {', '.join(allowed)}.")
 
 
 class PhotoError(CnnvisError):
@@ -68,7 +68,10 @@ class WeightsError(CnnvisError):
     """A weights file that is not a VGG16."""
 
 
-def _short(value: object, limit: int = 60) -> str:
+def short(value: object, limit: int = 60) -> str:
     """`repr`, cut: what came may be a megabyte of somebody's clipboard."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        text = f"a {type(value).__name__} too long to write"
     return text if len(text) <= limit else text[:limit] + "…"

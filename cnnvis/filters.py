@@ -110,6 +110,7 @@ def one_filter(net: nn.Sequential, layer: str, channel: int, kernels: int = 16, 
     Raises LayerError, ChannelError.
     """
     name = find_layer(layer, kind="conv").name
+    kernels = max(1, kernels)
     weights = convolution(net, name).weight.float().cpu()
     number = check_channel(channel, len(weights), name)
     bias = convolution(net, name).bias

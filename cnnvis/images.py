@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
-from cnnvis.errors import PhotoError
+from cnnvis.errors import PhotoError, short
 
 MAX_PHOTO_BYTES = 15_000_000
 MAX_PHOTO_PIXELS = 25_000_000
@@ -40,34 +40,45 @@ def open_photo(source: Photo) -> Image.Image:
     """
     if source is None:
         raise PhotoError("no picture was given: choose a photo.")
-    if isinstance(source, Image.Image):
-        return _upright_rgb(source)
-    try:
-        size = Path(source).stat().st_size if isinstance(source, str | Path) else source.seek(0, io.SEEK_END)
-    except OSError as cause:
-        raise PhotoError(f"the picture {Path(str(source)).name!r} cannot be read: is the path right?") from cause
-    if size > MAX_PHOTO_BYTES:
-        raise PhotoError(f"the picture has {size / 1e6:.1f} MB: choose one of at most {MAX_PHOTO_BYTES / 1e6:.0f} MB.")
-    if not isinstance(source, str | Path):
-        source.seek(0)
+    if not isinstance(source, Image.Image):
+        _check_bytes(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is stricter
         try:
+            if isinstance(source, Image.Image):
+                return _upright_rgb(source)
             with Image.open(source, formats=PHOTO_FORMATS) as photo:
                 return _upright_rgb(photo)
         except PhotoError:
             raise
         except Image.DecompressionBombError as cause:
-            raise PhotoError(_too_many_pixels(None)) from cause
+            raise PhotoError(_too_many_pixels("far too many")) from cause
         except Exception as cause:  # decoders raise whatever a broken file makes them stumble over
             known = ", ".join(PHOTO_FORMATS)
             raise PhotoError(f"the file is no picture that can be read: choose a whole {known} file.") from cause
 
 
+def _check_bytes(source: str | Path | BinaryIO) -> None:
+    """Refuse a file that is not there or too long, and leave a stream at its beginning."""
+    try:
+        if isinstance(source, str | Path):
+            size = Path(source).stat().st_size
+        else:
+            size = source.seek(0, io.SEEK_END)
+            source.seek(0)
+    except (OSError, ValueError) as cause:  # ValueError: a NUL in the name
+        raise PhotoError(f"the picture {short(Path(str(source)).name)} cannot be read: is the path right?") from cause
+    if size > MAX_PHOTO_BYTES:
+        limit = f"{MAX_PHOTO_BYTES:,} bytes"
+        raise PhotoError(f"the picture has {size:,} bytes: choose one of at most {limit}.")
+
+
 def _upright_rgb(photo: Image.Image) -> Image.Image:
     width, height = photo.size
+    if not width * height:
+        raise PhotoError(f"the picture has {width} × {height} pixels: choose one with any.")
     if width * height > MAX_PHOTO_PIXELS:
-        raise PhotoError(_too_many_pixels((width, height)))
+        raise PhotoError(_too_many_pixels(f"{width} × {height}"))
     if getattr(photo, "is_animated", False):
         photo.seek(0)
     photo = ImageOps.exif_transpose(photo)
@@ -80,9 +91,8 @@ def _upright_rgb(photo: Image.Image) -> Image.Image:
     return photo.convert("RGB")
 
 
-def _too_many_pixels(size: tuple[int, int] | None) -> str:
-    came = f"the picture has {size[0]} × {size[1]} pixels" if size else "the picture has far too many pixels"
-    return f"{came}: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
+def _too_many_pixels(came: str) -> str:
+    return f"the picture has {came} pixels: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
 
 
 def _from_deep_grey(photo: Image.Image) -> Image.Image:

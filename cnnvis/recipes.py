@@ -1,7 +1,7 @@
 """The settings of an ascent: one frozen dataclass, its limits, and the named sets of settings called recipes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -10,9 +10,12 @@ import torch
 from cnnvis.errors import SettingError
 from cnnvis.vgg import Layer, whole_number
 
-CHOICES: Mapping[str, tuple[str, ...]] = {
+SWITCH = (True, False)
+CHOICES: Mapping[str, tuple[Any, ...]] = {
     "objective": ("channel", "centre", "negative"),
     "parameterisation": ("fourier", "pixels"),
+    "decorrelated": SWITCH,
+    "redirected": SWITCH,
     "precision": ("auto", "float32"),
 }
 
@@ -87,32 +90,35 @@ def settle(settings: Ascent | str, layer: Layer, device: torch.device | str, **o
 
     `settings` is an Ascent or a recipe's name; `overrides` are fields of Ascent. Raises SettingError.
     """
-    if isinstance(settings, str):
-        settings = RECIPES.get(settings) or _unknown("recipe", settings, RECIPES)
+    if not isinstance(settings, Ascent):
+        settings = RECIPES[_one_of("recipe", settings, RECIPES)]
     names = [item.name for item in fields(Ascent)]
     for name in overrides:
-        if name not in names:
-            _unknown("setting", name, names)
+        _one_of("setting", name, names)
     settings = replace(settings, **overrides)
-    if settings.recipe not in RECIPES:
-        _unknown("recipe", settings.recipe, RECIPES)
+    _one_of("recipe", settings.recipe, RECIPES)
     bounds = limits(device)
     settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
     block = int(layer.name.partition("_")[0][-1])
     own = _OWN_NUMBERS[settings.recipe][block - 1]
+    if settings.recipe == "erhan":  # the original's numbers are to be reproduced everywhere
+        settings = replace(settings, precision="float32")
     return replace(settings, **{name: value for name, value in own.items() if not getattr(settings, name)})
 
 
-def _unknown(name: str, value: object, allowed: Mapping[str, Any] | list[str] | tuple[str, ...]) -> Any:
-    raise SettingError.not_one_of(name, value, allowed)
+def _one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    allowed = list(allowed)
+    # Not `in` alone: 1 equals True, and only one of them is a switch.
+    if not any(value == word and type(value) is type(word) for word in allowed):
+        raise SettingError.not_one_of(name, value, map(str, allowed))
+    return value
 
 
 def _checked(settings: Ascent, name: str, bounds: tuple[float, float] | None) -> Any:
     """One setting in its own type and inside its bounds."""
     value = getattr(settings, name)
     if bounds is None:
-        allowed = CHOICES.get(name)
-        return value if allowed is None or value in allowed else _unknown(name, value, allowed)
+        return _one_of(name, value, CHOICES[name]) if name in CHOICES else value
     kind = type(getattr(RECIPES["fourier"], name))
     number = whole_number(value) if kind is int else _real_number(value)
     low, high = bounds

@@ -7,7 +7,9 @@ Nothing here touches the disk or the network.
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any, Literal
 
 import torch
@@ -139,11 +141,11 @@ def whole_number(value: object) -> int | None:
     """`value` as an int where it is one (4, 4.0, "4"; a page's number field sends floats), else None."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,9}\s*", value):
+    with suppress(TypeError):
+        return index(value)  # type: ignore[arg-type]  # whether it is one is what is asked; NumPy's integers are
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,12}\s*", value):
         return int(value)
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
-    return None
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def convolution_name(layer: str) -> str:
@@ -164,8 +166,8 @@ def channels_of(net: nn.Sequential, layer: str) -> int:
 
 
 def cut(net: nn.Sequential, layer: str) -> nn.Sequential:
-    """The part of `net` up to and including `layer`; the modules are shared, not copied."""
-    return net[: [name for name, _ in net.named_children()].index(layer) + 1]
+    """The part of `net` up to and including `layer`; the modules are shared, not copied. Raises LayerError."""
+    return net[: [name for name, _ in net.named_children()].index(find_layer(layer).name) + 1]
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype:

@@ -108,12 +108,13 @@ def test_activation_rises_in_vgg16(vgg16: VGG16, layer: str) -> None:
     assert after > before + 3
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_step_reports_what_the_picture_before_it_did(tiny: VGG16, recipe: str) -> None:
+@pytest.mark.parametrize(("recipe", "tolerance"), [("fourier", 0.01), ("erhan", 0.03)])
+def test_a_step_reports_what_the_picture_before_it_did(tiny: VGG16, recipe: str, tolerance: float) -> None:
     """With nothing between picture and network the numbers can be checked, up to the 8 bits of the picture."""
     snapshots = run(tiny, "conv2_1", 1, recipe, jitter=0, zoom=0, turn=0, precision="float32", learning_rate=0.02)
     expected = [float(answer(tiny, snapshot.picture, "conv2_1")[1].mean()) for snapshot in snapshots[:-1]]
-    assert activations(snapshots) == pytest.approx(expected, abs=1e-3)
+    assert activations(snapshots) == pytest.approx(expected, abs=tolerance)
+    assert min(np.diff(expected)) > tolerance
 
 
 # Objectives
@@ -140,7 +141,7 @@ def test_the_centre_objective_raises_the_centre_alone(tiny: VGG16, layer: str, s
 
 
 def dead(layer: str, bias: float) -> VGG16:
-    """A toy in which noise leaves the ReLU behind `layer` silent."""
+    """A toy in which noise leaves `layer` silent."""
     net = toy()
     bias_of = convolution(net, layer).bias
     assert bias_of is not None
@@ -148,16 +149,22 @@ def dead(layer: str, bias: float) -> VGG16:
     return net
 
 
-@pytest.mark.parametrize(("layer", "source", "bias"), [("relu1_1", "conv1_1", -3.0), ("pool2", "conv2_2", -3.0)])
-def test_a_redirected_ascent_revives_a_dead_channel_and_erhan_leaves_it(layer: str, source: str, bias: float) -> None:
-    net = dead(source, bias)
+@pytest.mark.parametrize(("layer", "channel", "bias"), [("relu1_1", 3, -1.5), ("pool2", 1, -2.0)])
+def test_a_redirected_ascent_revives_a_dead_channel_and_erhan_leaves_it(layer: str, channel: int, bias: float) -> None:
+    net = dead(layer, bias)
     revived, left, erhan = (
-        activations(run(net, layer, 2, recipe, steps=30, **more))
+        activations(run(net, layer, channel, recipe, steps=30, **more))
         for recipe, more in (("fourier", {}), ("fourier", {"redirected": False}), ("erhan", {}))
     )
     assert revived[0] == 0
     assert revived[-1] > 0
     assert set(left) == set(erhan) == {0.0}
+
+
+def test_redirection_changes_nothing_while_a_channel_fires(tiny: VGG16) -> None:
+    redirected, plain = (run(tiny, "relu2_1", 1, redirected=switch, steps=10) for switch in (True, False))
+    assert min(activations(plain)) > 0
+    assert same(redirected[-1].picture, plain[-1].picture)
 
 
 # Which snapshots come
@@ -230,14 +237,14 @@ def test_the_record_reproduces_the_picture(tiny: VGG16, settings: tuple[str, dic
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_batch_gives_what_each_channel_gives_alone(tiny: VGG16, recipe: str) -> None:
     channels = [0, 3, 5, 3]
-    options: dict[str, Any] = {"size": 64, "steps": 8, "every": 0, "precision": "float32"}
+    options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32"}
     batch = list(maximize_many(tiny, "conv3_2", channels, recipe, **options))
     for i, channel in enumerate(channels):
         mine = [snapshots[i] for snapshots in batch]
         alone = run(tiny, "conv3_2", channel, recipe, **options)
         assert [(one.step, one.channel, one.last) for one in mine] == [(one.step, channel, one.last) for one in alone]
         assert activations(mine) == pytest.approx(activations(alone), rel=1e-3, abs=1e-5)
-        assert np.abs(pixels(mine[-1].picture) - pixels(alone[-1].picture)).mean() < 0.1
+        assert np.abs(pixels(mine[-1].picture) - pixels(alone[-1].picture)).max() <= 1
 
 
 # The start
@@ -266,7 +273,7 @@ def test_a_start_photo_may_be_a_path(tiny: VGG16, photo: Image.Image) -> None:
         (ChannelError, {"channel": 6}, "channel 6 does not exist in conv3_1: choose a whole number from 0 to 5"),
         (ChannelError, {"channel": -1}, "channel -1"),
         (SettingError, {"settings": "lucid"}, "recipe 'lucid' is unknown"),
-        (SettingError, {"size": 9999}, "size 9999 is out of range"),
+        (SettingError, {"size": 512}, "size 512 is out of range: choose a whole number from 64 to 384 px"),
         (SettingError, {"steps": -1}, "steps -1 is out of range"),
         (SettingError, {"objective": "center"}, "objective 'center' is unknown: .* channel, centre, negative"),
         (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),

@@ -97,8 +97,8 @@ def two_pixels(mode: str, first: Any, second: Any) -> Image.Image:
         (saved(two_pixels("RGB", RED, BLUE), transparency=RED), [WHITE, BLUE]),
         (saved(two_pixels("RGBA", (*RED, 128), (*BLUE, 255))), [(255, 127, 127), BLUE]),
         (saved(two_pixels("CMYK", (0, 255, 255, 0), (0, 0, 0, 51)), "TIFF"), [RED, (204, 204, 204)]),
-        (saved(greys([0, 257, 32768, 65535], "uint16")), [(0,) * 3, (1,) * 3, (128,) * 3, WHITE]),
-        (saved(greys([0, 257, 32768, 65535], "int32"), "TIFF"), [(0,) * 3, (1,) * 3, (128,) * 3, WHITE]),
+        (saved(greys([257, 32768, 65535], "uint16")), [(1,) * 3, (128,) * 3, WHITE]),
+        (saved(greys([257, 32768, 65535], "int32"), "TIFF"), [(1,) * 3, (128,) * 3, WHITE]),
         (saved(greys([100_000, 150_000, 200_000], "int32"), "TIFF"), [(0,) * 3, (128,) * 3, WHITE]),
         (saved(greys([-1.0, 0.0, 4.0], "float32"), "TIFF"), [(0,) * 3, (51,) * 3, WHITE]),
         (saved(greys([3.5, 3.5], "float32"), "TIFF"), [(0,) * 3, (0,) * 3]),
@@ -191,7 +191,7 @@ def test_a_file_over_15_megabytes_is_refused(tmp_path: Path) -> None:
     assert open_photo(path).size == (3, 3)
     with path.open("r+b") as file:
         file.truncate(MAX_PHOTO_BYTES + 200_000)
-    sentence = "the picture has 15.2 MB: choose one of at most 15 MB."
+    sentence = "the picture has 15,200,000 bytes: choose one of at most 15,000,000 bytes."
     assert refusal(path) == refusal(io.BytesIO(path.read_bytes())) == sentence
 
 
@@ -287,9 +287,9 @@ def test_a_picture_survives_the_way_to_a_tensor_and_back() -> None:
     assert np.array_equal(np.asarray(to_picture(tensor[0])), np.asarray(picture))
 
 
-def test_values_outside_the_colours_are_clamped() -> None:
-    values = torch.tensor([-0.5, 0.0, 0.499, 1.0, 1.5]).expand(3, 1, 5).requires_grad_()
-    assert row(to_picture(values)) == [(0,) * 3, (0,) * 3, (127,) * 3, WHITE, WHITE]
+def test_values_are_rounded_and_those_outside_the_colours_clamped() -> None:
+    values = torch.tensor([-0.5, 0.499, 0.501, 1.5]).expand(3, 1, 4).requires_grad_()
+    assert row(to_picture(values)) == [(0,) * 3, (127,) * 3, (128,) * 3, WHITE]
 
 
 # Colours

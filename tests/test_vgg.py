@@ -173,7 +173,7 @@ def test_whole_numbers_come_in_many_types(value: object, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [True, False, 4.5, math.nan, math.inf, "4.0", "four", "", "4 4", "1_0", "1" * 10, None, [4], b"4", 4j]
+    "value", [True, False, 4.5, math.nan, math.inf, "4.0", "four", "", "4 4", "1_0", "1" * 13, None, [4], b"4", 4j]
 )
 def test_anything_else_is_no_whole_number(value: object) -> None:
     assert whole_number(value) is None
@@ -280,6 +280,6 @@ def test_forward_gives_float32_in_either_precision() -> None:
     plain = cut(net, "conv3_1")(rgb)
     exact, quick = (forward(cut(net, "conv3_1"), rgb, precision) for precision in (torch.float32, torch.bfloat16))
     torch.testing.assert_close(exact, plain, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(quick, plain, rtol=0.05, atol=0.02)
+    assert (quick - plain).abs().max() < 0.05 * plain.abs().max()
     assert quick.dtype == torch.float32
     assert not torch.equal(quick, exact)

@@ -1,0 +1,409 @@
+"""The command line: what it prints and writes, what it refuses and when, and that Ctrl-C loses nothing."""
+
+import inspect
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import cnnvis
+from cnnvis.__main__ import main
+from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
+from cnnvis.filters import VIEWS
+
+ROOT = Path(__file__).parents[1]
+CAT = str(ROOT / "examples" / "chelsea.jpg")
+SMALL = ["maximize", "conv1_1", "5", "--size", "64", "--steps", "3", "--seed", "2"]
+COMMANDS = ["info", "layers", "filters", "maps", "maximize", "score"]
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def refused() -> Iterator[subprocess.Popen[str]]:
+    """A refused command in a process of its own, started first: torch takes seconds to import."""
+    command = [sys.executable, "-m", "cnnvis", "score", CAT, "conv1_1", "64"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        yield child
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """File names alone land in the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command that succeeds, and gives what it prints: nothing on stderr, which is no terminal."""
+
+    def run(*argv: object) -> str:
+        assert main([str(word) for word in argv]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return run
+
+
+@pytest.fixture
+def refusal(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command that is refused, and gives the sentence."""
+
+    def refusal(*argv: object) -> str:
+        assert main([str(word) for word in argv]) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and re.fullmatch(r"cnnvis: [^\n]+[.?)]\n", err), err
+        return err
+
+    return refusal
+
+
+def written() -> list[str]:
+    """The files in the test's folder."""
+    return sorted(path.name for path in Path().iterdir())
+
+
+def record_in(picture: str) -> Any:
+    with Image.open(picture) as opened:
+        return json.loads(opened.text["cnnvis"])
+
+
+# What is in use, and what there is
+
+
+def test_info(run: Run) -> None:
+    origin = cnnvis.load_vgg16().origin
+    record = json.loads(run("info", "--json", "-"))
+    assert record["weights"] == origin.as_dict()
+    assert record["build"]["weights_sha256"] == origin.sha256
+    assert record["build"].keys() >= {"torch", "python", "device", "precision", "threads"}
+    text = run("info")
+    assert all(str(word) in text for word in (origin, origin.sha256, *record["build"].values()))
+
+
+def test_layers(run: Run) -> None:
+    assert json.loads(run("layers", "--json", "-")) == [layer.as_dict() for layer in cnnvis.LAYERS]
+    heading, *rows = run("layers").splitlines()
+    assert heading.split() == ["name", "kind", "index", "channels", "stride", "receptive", "field"]
+    assert [row.split() for row in rows] == [[str(x) for x in layer.as_dict().values()] for layer in cnnvis.LAYERS]
+    assert len({len(row) for row in (heading, *rows)}) == 1
+
+
+# Sheets
+
+
+def test_filters(run: Run) -> None:
+    line = run("filters", "features.2", "-o", "sheet.png", "--view", "gray", "--input-channel", "7", "--json", "f.json")
+    sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), "conv1_2", "gray", 7)
+    with Image.open("sheet.png") as picture:
+        assert picture.tobytes() == sheet.picture.tobytes()
+    assert json.loads(Path("f.json").read_text()) == sheet.record()
+    assert line == "64 filters of conv1_2, gray, input channel 7, in 8 columns: 'sheet.png'\n"
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.JPG", "JPEG"), ("a.jpeg", "JPEG"), ("a.webp", "WEBP")])
+def test_picture_formats(name: str, form: str, run: Run) -> None:
+    run("filters", "conv1_1", "-o", name)
+    sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), "conv1_1").picture
+    with Image.open(name) as picture:
+        assert picture.format == form
+        assert (picture.convert("RGB").tobytes() == sheet.tobytes()) == (form != "JPEG")
+
+
+def test_maps(run: Run) -> None:
+    asked = {"pipeline": "conv_chain", "order": "strength", "contrast": "layer"}
+    options = [word for name, value in asked.items() for word in (f"--{name}", value)]
+    record = json.loads(run("maps", CAT, "conv1_1", "-o", "maps.jpg", *options, "--json", "-"))
+    sheet = cnnvis.map_sheet(cnnvis.load_vgg16(), CAT, "conv1_1", **asked)
+    assert record == sheet.record()
+    assert Path("maps.jpg").read_bytes() == cnnvis.encode(sheet.picture, "jpeg")
+    assert written() == ["maps.jpg"]
+
+
+def test_one_map(run: Run) -> None:
+    line = run("maps", CAT, "relu1_1", "--channel", "3", "-o", "one.png")
+    one = cnnvis.feature_map(cnnvis.load_vgg16(), CAT, "relu1_1", 3)
+    assert written() == ["one-overlay.png", "one.png"]
+    for name, expected in (("one.png", one.picture), ("one-overlay.png", one.overlay)):
+        assert Path(name).read_bytes() == cnnvis.encode(expected)
+        assert repr(name) in line
+
+
+# Maximize and score
+
+
+def test_record_is_the_same_everywhere(run: Run) -> None:
+    line = run(*SMALL, "--recipe", "erhan", "-o", "up.png", "--animation", "up.gif", "--json", "up.json")
+    record = json.loads(Path("up.json").read_text())
+    assert record == record_in("up.png")
+    *_, last = cnnvis.maximize(cnnvis.load_vgg16(), "conv1_1", 5, "erhan", size=64, steps=3, seed=2)
+    expected = cnnvis.scored_record(cnnvis.load_vgg16(), last)
+    assert record | {"seconds": 0} == expected | {"seconds": 0}
+    with Image.open("up.png") as picture, Image.open("up.gif") as animation:
+        assert picture.tobytes() == last.picture.tobytes()
+        assert animation.size == (64, 64) and animation.n_frames >= 2  # step 0 and the last are always there
+    assert line.startswith("conv1_1 channel 5, erhan, 3 of 3 steps: activation ")
+    assert f"saved activation {record['saved_activation']:.4g}, robust {record['robust']:.4g}" in line
+    assert written() == ["up.gif", "up.json", "up.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_score_is_of_the_file(suffix: str, run: Run) -> None:
+    record = json.loads(run(*SMALL, "--json", "-", "-o", f"up{suffix}"))
+    scored = json.loads(run("score", f"up{suffix}", "features.0", "5", "--json", "-"))
+    names = ["saved_activation", "robust", "fires"]
+    assert scored == {"layer": "conv1_1", "channel": 5} | {name: record[name] for name in names}
+
+
+def test_nothing_is_written_unasked(run: Run) -> None:
+    assert json.loads(run(*SMALL, "--json", "-"))["recipe"] == cnnvis.Ascent().recipe
+    assert written() == []
+
+
+def test_every_setting_arrives(run: Run) -> None:
+    options = ["--seconds", "9.5", "--objective", "negative", "--start", CAT]
+    record = json.loads(run(*SMALL, *options, "--json", "-"))
+    wanted = {"size": 64, "steps": 3, "seed": 2, "seconds": 9.5, "objective": "negative"}
+    assert record["settings"].items() >= wanted.items()
+    assert record["activation"] != json.loads(run(*SMALL, *options[:-2], "--json", "-"))["activation"]
+
+
+def test_score_in_words(run: Run) -> None:
+    Image.new("RGB", (64, 64)).save("black.png")
+    strength = cnnvis.feature_maps(cnnvis.load_vgg16(), "black.png", "relu1_1").strength
+    silent, loud = int(strength.argmin()), int(strength.argmax())
+    assert strength[silent] == 0
+    assert run("score", "black.png", "relu1_1", silent).endswith("never fires\n")
+    line = run("score", "black.png", "relu1_1", loud)
+    assert line.startswith(f"relu1_1 channel {loud}: saved activation {strength[loud]:.4g}, robust ")
+    assert "never" not in line
+
+
+def test_picture_outlives_a_failing_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(cnnvis, "scored_record", broken)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        main([*SMALL, "-o", "up.png", "--animation", "up.gif"])
+    assert cnnvis.open_photo("up.png").size == (64, 64)
+    assert written() == ["up.gif", "up.png"]
+
+
+def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    assert main([*SMALL, "-o", "up.png", "--json", "/dev/full"]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert record_in("up.png")["step"] == 3
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["filters", "conv9_9", "-o", "x.png"], r"layer 'conv9_9' does not exist. Did you mean"),
+        (["filters", "pool1", "-o", "x.png"], "layer 'pool1' has no filters"),
+        (["filters", "conv1_2", "-o", "x.png", "--input-channel", "64"], "input_channel '64' .* from 0 to 63"),
+        (["filters", "conv1_2", "-o", "x.png", "--view", "red"], "view 'red' is unknown: .* rgb"),
+        (["maps", CAT, "conv1_1", "-o", "x.png", "--channel", "-1"], "channel '-1' .* from 0 to 63"),
+        (["maps", CAT, "conv1_1", "-o", "x.png", "--channel", "1", "--order", "index"], "leave out --order"),
+        (["maps", CAT, "relu1_1", "-o", "x.png", "--pipeline", "conv_chain"], "choose a conv layer"),
+        (["maps", CAT, "conv1_1", "-o", "x.png", "--order", "size"], "order 'size' is unknown"),
+        (["maps", CAT, "conv1_1", "-o", "x.png", "--contrast", "3"], "contrast '3' is unknown"),
+        (["maps", "missing.jpg", "conv1_1", "-o", "x.png"], "'missing.jpg' cannot be read"),
+        (["maximize", "conv1_1", "three"], "channel 'three'"),
+        (["maximize", "conv1_1", "3", "--steps", "100000"], "steps '100000' is out of range: .* 0 to 512"),
+        (["maximize", "conv1_1", "3", "--seconds", "soon"], "seconds 'soon'"),
+        (["maximize", "conv1_1", "3", "--recipe", "cake"], "recipe 'cake' is unknown: .* fourier, erhan"),
+        (["maximize", "conv1_1", "3", "--objective", "max"], "objective 'max' is unknown"),
+        (["maximize", "conv1_1", "3", "--start", "missing.jpg"], "'missing.jpg' cannot be read"),
+        (["score", str(ROOT / "pyproject.toml"), "conv1_1", "3"], "no picture that can be read"),
+        (["score", CAT, "conv1_1", "64"], "channel '64' does not exist in conv1_1"),
+    ],
+)
+def test_engine_words_the_refusal(argv: list[str], sentence: str, refusal: Run) -> None:
+    assert re.search(sentence, refusal(*argv))
+    assert written() == []
+
+
+def test_refused_weights(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIS_WEIGHTS", "missing.safetensors")
+    assert "weights file 'missing.safetensors' does not exist" in refusal("info")
+
+
+@pytest.mark.parametrize("argv", [[], ["paint"], ["score", CAT], ["filters", "conv1_1"], ["info", "--js", "-"]])
+def test_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(argv)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m cnnvis")
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["-o", "missing/x.png"], "'missing/x.png' cannot be written (No such file or directory): choose another."),
+        (["-o", "folder.png"], "'folder.png' cannot be written (Is a directory)"),
+        (["-o", "file.txt/x.png"], "(Not a directory)"),
+        (["-o", "x" * 300 + ".png"], "(File name too long)"),
+        (["--json", "folder.png/"], "(Is a directory)"),
+        (["--animation", "missing/x.gif"], "(No such file or directory)"),
+        (["-o", "x.bmp"], "suffix '.bmp' is unknown: choose one of .png, .jpg, .jpeg, .webp."),
+        (["-o", "x"], "suffix '' is unknown"),
+        (["--animation", "x.png"], "suffix '.png' is unknown: choose one of .gif."),
+        (["-o", "x.png", "--json", "./x.png"], "file 'x.png' is named twice"),
+        (["-o", "photo.png", "--start", "photo.png"], "file 'photo.png' is named twice"),
+    ],
+)
+def test_output_is_refused_before_any_work(
+    argv: list[str], sentence: str, refusal: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cnnvis, "load_vgg16", None)  # to call it would be an error
+    Path("folder.png").mkdir()
+    Path("file.txt").touch()
+    Path("photo.png").write_bytes(b"mine")
+    before = written()
+    assert sentence in refusal(*SMALL, *argv)
+    assert written() == before and Path("photo.png").read_bytes() == b"mine"
+
+
+def test_overlay_is_refused_before_any_work(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cnnvis, "load_vgg16", None)
+    Path("map-overlay.png").mkdir()
+    assert "'map-overlay.png'" in refusal("maps", CAT, "conv1_1", "--channel", "1", "-o", "map.png")
+    Path("cat-overlay.jpg").write_bytes(b"mine")
+    assert "twice" in refusal("maps", "cat-overlay.jpg", "conv1_1", "--channel", "1", "-o", "cat.jpg")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(refusal: Run) -> None:
+    Path("locked").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    assert "(Permission denied)" in refusal(*SMALL, "-o", "locked/x.png")
+
+
+def test_files_that_were_there_are_kept_by_a_refusal(refusal: Run) -> None:
+    Path("up.png").write_bytes(b"mine")
+    assert "steps" in refusal(*SMALL, "-o", "up.png", "--steps", "-1")
+    assert Path("up.png").read_bytes() == b"mine"
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 82
+    examples = re.findall(r"^  (python -m cnnvis .*)", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        with pytest.MonkeyPatch.context() as only_parsed:
+            only_parsed.setattr("cnnvis.__main__._check_files", lambda options: sys.exit(7))
+            with pytest.raises(SystemExit, match="7"):
+                main(shlex.split(example)[3:])
+
+
+def test_help_of_maximize_states_the_engines_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["maximize", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for name in ("steps", "size", "seed", "seconds"):
+        low, high = cnnvis.limits(next(cnnvis.load_vgg16().parameters()).device)[name]
+        assert f"({low} to {high}; default {getattr(cnnvis.Ascent(), name)})" in text
+    assert all(recipe in text for recipe in cnnvis.RECIPES)
+
+
+def test_first_word_is_the_engines_default() -> None:
+    """As --help says."""
+    sheet, maps = inspect.signature(cnnvis.filter_sheet).parameters, inspect.signature(cnnvis.map_sheet).parameters
+    assert (sheet["view"].default, sheet["input_channel"].default) == (VIEWS[0], 0)
+    firsts = {"pipeline": PIPELINES[0], "order": ORDERS[0], "contrast": CONTRASTS[0]}
+    assert {name: maps[name].default for name in firsts} == firsts
+    assert inspect.signature(cnnvis.maximize).parameters["settings"].default == cnnvis.Ascent().recipe
+
+
+# In a process of its own
+
+
+def test_ctrl_c_keeps_the_last_picture(tmp_path: Path) -> None:
+    terminal, stderr = pty.openpty()
+    termios.tcsetwinsize(stderr, (24, 100))
+    files = ["-o", "up.png", "--animation", "up.gif", "--json", "up.json"]
+    ascent = [sys.executable, "-m", "cnnvis", "maximize", "conv1_2", "5", "--recipe", "erhan", "--size", "64"]
+    child = subprocess.Popen(
+        [*ascent, "--steps", "512", *files],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a CI may ignore it
+    )
+    os.close(stderr)
+    with child:
+        seen = b""
+        while b"activation" not in seen:  # the progress bar, which only a terminal gets
+            seen += os.read(terminal, 1000)
+        child.send_signal(signal.SIGINT)
+        line, _ = child.communicate(timeout=60)
+    os.close(terminal)
+    assert child.returncode == 130
+    record = json.loads(Path("up.json").read_text())
+    assert record == record_in("up.png") and 0 <= record["step"] < 512
+    assert f"{record['step']} of 512 steps" in line
+    score = cnnvis.score(cnnvis.load_vgg16(), cnnvis.open_photo("up.png"), "conv1_2", 5)
+    assert record.items() >= score.record().items()
+    assert written() == ["up.gif", "up.json", "up.png"]
+
+
+def test_interrupted_score_costs_the_score_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cnnvis, "scored_record", impatient)
+    assert main([*SMALL, "-o", "up.png", "--json", "up.json"]) == 130
+    assert json.loads(Path("up.json").read_text()) == record_in("up.png")
+    assert "activation" in record_in("up.png") and "robust" not in record_in("up.png")
+
+
+def test_interrupted_before_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def impatient() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cnnvis, "load_vgg16", impatient)
+    assert main([*SMALL, "-o", "up.png"]) == 130
+    assert written() == []
+
+
+def test_reader_that_has_seen_enough(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["layers"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_exit_code_of_the_process(refused: subprocess.Popen[str]) -> None:
+    out, err = refused.communicate(timeout=60)
+    assert refused.returncode == 2 and out == ""
+    assert re.fullmatch(r"cnnvis: channel [^\n]+\n", err)

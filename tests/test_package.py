@@ -1,0 +1,159 @@
+"""The package as a whole: its table of contents, who imports whom, and how errors read."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import cnnvis
+from cnnvis import errors
+from cnnvis.errors import ChannelError, CnnvisError, LayerError, SettingError
+
+ROOT = Path(__file__).parents[1]
+
+# Each row may import the rows above it, never its own: so images and vgg, and filters, features and ascent, keep apart.
+ROWS = [
+    {"errors"},
+    {"images", "vgg"},
+    {"weights", "recipes"},
+    {"canvas"},
+    {"filters", "features", "ascent"},
+    {"score"},
+    {"atlas"},
+    {"__init__"},
+    {"ui", "__main__"},
+    {"app"},
+]
+LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
+SOURCES = [ROOT / "app.py", *sorted((ROOT / "cnnvis").rglob("*.py"))]
+
+
+def part_of(path: Path) -> str:
+    """The name that a file has in ROWS: its module, or `ui` for all of that package."""
+    return "ui" if "ui" in path.relative_to(ROOT).parts else path.stem
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file, as a dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            assert node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parts_imported(path: Path) -> set[str]:
+    """The names in ROWS that a file imports; `from cnnvis import maximize` is `__init__`."""
+    names = (name.split(".") for name in imported(path))
+    ours = {name[1] if len(name) > 1 else "__init__" for name in names if name[0] == "cnnvis"}
+    return {name if name in LEVEL else "__init__" for name in ours}
+
+
+# Contents
+
+
+def test_the_table_of_contents_is_what_is_visible() -> None:
+    visible = {
+        name for name, value in vars(cnnvis).items() if not (name.startswith("_") or isinstance(value, ModuleType))
+    }
+    assert set(cnnvis.__all__) == visible
+    assert cnnvis.__all__ == sorted(visible, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+
+
+def test_the_table_of_contents_holds_no_code() -> None:
+    docstring, *rest, contents = ast.parse((ROOT / "cnnvis" / "__init__.py").read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert all(isinstance(node, ast.ImportFrom) for node in rest)
+    assert isinstance(contents, ast.Assign)
+    assert ast.unparse(contents.targets[0]) == "__all__"
+
+
+def test_everything_public_says_what_it_is() -> None:
+    functions_and_classes = (getattr(cnnvis, name) for name in cnnvis.__all__ if not name.isupper())
+    assert all(thing.__doc__ for thing in functions_and_classes)
+
+
+# Direction
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    mine = part_of(path)
+    allowed = {name for name in LEVEL if LEVEL[name] < LEVEL[mine]} | ({"ui"} if mine == "ui" else set())
+    assert parts_imported(path) <= allowed
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_page_knows_gradio(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert "gradio" not in roots or part_of(path) in ("ui", "app")
+
+
+def test_errors_imports_the_standard_library_alone() -> None:
+    assert {name.split(".")[0] for name in imported(ROOT / "cnnvis" / "errors.py")} <= sys.stdlib_module_names
+
+
+def test_importing_the_engine_imports_no_page() -> None:
+    code = "import sys, cnnvis; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"cnnvis", "torch"} <= loaded
+    assert not loaded & {"gradio", "gradio_client", "fastapi", "matplotlib"}
+
+
+# Errors
+
+LONG = "conv" * 250_000
+SENTENCES = [
+    LayerError.unknown(LONG, cnnvis.CONVOLUTIONS),
+    LayerError.unknown("conv9_1", cnnvis.CONVOLUTIONS),
+    LayerError.not_a_convolution("relu1_1", "conv1_1"),
+    ChannelError.outside("channel", LONG, 64, "conv1_1"),
+    ChannelError.outside("input_channel", None, 3, "conv1_1"),
+    SettingError.outside("size", LONG, 64, 512, "px"),
+    SettingError.outside("seed", None, 0, 7),
+    SettingError.not_one_of("recipe", LONG, cnnvis.RECIPES),
+    SettingError.not_one_of("view", None, ("rgb", "gray")),
+]
+
+
+@pytest.mark.parametrize("error", SENTENCES, ids=lambda error: str(error)[:30])
+def test_an_error_is_one_short_sentence(error: CnnvisError) -> None:
+    sentence = str(error)
+    assert len(sentence) < 300
+    assert sentence[0].islower()
+    assert sentence.endswith((".", ".)"))
+    assert not sentence.endswith("None.")
+    assert not {"!", "\n"} & set(sentence)
+
+
+def test_errors_say_what_came_and_what_would_do() -> None:
+    assert str(SettingError.outside("size", 9999, 64, 512, "px")) == "size 9999 is out of range: choose 64 to 512 px."
+    assert str(SettingError.outside("seed", -1, 0, 7)) == "seed -1 is out of range: choose 0 to 7."
+    assert str(SettingError.not_one_of("view", "grey", ("rgb", "gray"))) == (
+        "view 'grey' is unknown: choose one of rgb, gray."
+    )
+    assert str(ChannelError.outside("channel", 99, 64, "conv1_1")) == (
+        "channel 99 does not exist in conv1_1: choose a whole number from 0 to 63."
+    )
+    assert str(LayerError.not_a_convolution("pool1", "conv1_2")) == (
+        "layer 'pool1' has no filters of its own: choose a convolution, for example 'conv1_2'."
+    )
+    assert str(LayerError.unknown("x", ("conv1_1", "pool5"))) == (
+        "layer 'x' does not exist. The layers are conv1_1 to pool5. "
+        "(conv3_1 may also be written features.10, 10 or block3_conv1.)"
+    )
+
+
+def test_every_error_is_a_cnnvis_error() -> None:
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    classes = [kind for kind in classes if kind.__module__ == errors.__name__]
+    assert len(classes) == 6
+    assert all(issubclass(kind, CnnvisError) for kind in classes)
+    assert {kind.__name__ for kind in classes} <= set(cnnvis.__all__)

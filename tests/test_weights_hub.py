@@ -1,0 +1,187 @@
+"""The weights on the Hugging Face Hub: its cache, one download, and what happens without a network."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from test_weights import no_settings  # noqa: F401 -- an autouse fixture: it works here by being here
+
+from cnnvis.weights import BUNDLED, HUB_FILE, HUB_REPO, HUB_REVISION, read_weights
+
+HEAD = {f"{name}.weight": torch.zeros(1) for name in ("head.fc", "pre_logits.fc1", "pre_logits.fc2")}  # timm's names
+
+
+def cache_folder() -> Path:
+    """Where the Hub's cache keeps our repository."""
+    return Path(huggingface_hub.constants.HF_HUB_CACHE, f"models--{HUB_REPO.replace('/', '--')}")
+
+
+def plant(content: bytes) -> None:
+    """Put a file where the Hub's cache keeps ours."""
+    path = cache_folder() / "snapshots" / HUB_REVISION / HUB_FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+
+
+def test_cached_hub_file_comes_before_the_bundled_one() -> None:
+    plant(BUNDLED.read_bytes())
+    assert read_weights()[1].source == "hub"
+
+
+def test_broken_cached_hub_file_is_stepped_over(caplog: pytest.LogCaptureFixture) -> None:
+    plant(BUNDLED.read_bytes()[:1000])
+    assert read_weights()[1].source == "bundled"
+    assert "'model.safetensors' is truncated" in caplog.text and "the bundled file is used" in caplog.text
+
+
+def test_unreadable_hub_cache_is_no_cache() -> None:
+    cache_folder().mkdir(parents=True)
+    (cache_folder() / "snapshots").touch()  # a file where a folder should be: as unreadable for root as for anyone
+    assert read_weights()[1].source == "bundled"
+
+
+class FakeHub(ThreadingHTTPServer):
+    """The two requests that the Hub answers for a file, over real sockets."""
+
+    def __init__(self, port: int, body: bytes) -> None:
+        super().__init__(("127.0.0.1", port), Answer)
+        self.body, self.promised = body, len(body)
+        self.requests: list[str] = []
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: FakeHub
+
+    def do_HEAD(self) -> None:
+        self.answer(self.server.promised, b"")
+
+    def do_GET(self) -> None:
+        self.answer(len(self.server.body), self.server.body)
+
+    def answer(self, length: int, body: bytes) -> None:
+        self.server.requests.append(f"{self.command} {self.path}")
+        known = self.path == f"/{HUB_REPO}/resolve/{HUB_REVISION}/{HUB_FILE}"
+        self.send_response(200 if known else 404)
+        self.send_header("X-Repo-Commit", HUB_REVISION)
+        self.send_header("ETag", f'"{"e" * 64}"')
+        self.send_header("Content-Length", str(length if known else 0))
+        self.end_headers()
+        self.wfile.write(body if known else b"")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: a test's output is its own."""
+
+
+READER = """
+import json, os, sys
+from cnnvis.errors import WeightsError
+from cnnvis.weights import read_weights
+for line in sys.stdin:
+    os.environ["CNNVIS_WEIGHTS"] = line.strip()
+    try:
+        answer = read_weights()[1].as_dict()
+    except WeightsError as error:
+        answer = str(error)
+    print(json.dumps(answer), flush=True)
+"""
+
+
+class Elsewhere:
+    """A Python of its own with a Hub cache of its own: huggingface_hub reads its settings once, when imported."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port: int = free.getsockname()[1]
+        self.cache = home / "cache"
+        settings = {"HF_ENDPOINT": f"http://127.0.0.1:{self.port}", "HF_HUB_CACHE": str(self.cache)}
+        others = {"HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+        self.python = subprocess.Popen(
+            [sys.executable, "-c", READER],
+            env=inherited | settings | others,
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def read(self, choice: str) -> Any:
+        """The origin of the weights with this CNNVIS_WEIGHTS, as JSON, or the refusal's sentence."""
+        assert self.python.stdin and self.python.stdout
+        print(choice, file=self.python.stdin, flush=True)
+        return json.loads(self.python.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
+    """One process for all tests of the Hub: torch takes seconds to import."""
+    elsewhere = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
+    with elsewhere.python:
+        yield elsewhere
+        elsewhere.python.communicate()
+
+
+@pytest.fixture
+def elsewhere(process: Elsewhere) -> Elsewhere:
+    """The other process, with nothing in its cache."""
+    shutil.rmtree(process.cache, ignore_errors=True)
+    return process
+
+
+@pytest.fixture
+def hub(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[FakeHub]:
+    """A Hub for the other process, whose file holds a classifier too."""
+    save_file(load_file(BUNDLED) | HEAD, tmp_path / "served.safetensors")
+    with FakeHub(elsewhere.port, (tmp_path / "served.safetensors").read_bytes()) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_hub_downloads_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
+    first = elsewhere.read("hub")
+    assert (first["source"], first["file"], first["full"]) == ("hub", HUB_FILE, True)
+    assert first["sha256"] == hashlib.sha256(hub.body).hexdigest()
+    assert sum(request.startswith("GET") and "resolve" in request for request in hub.requests) == 1
+    hub.requests.clear()
+    assert [elsewhere.read("hub"), elsewhere.read("")] == [first, first]
+    assert hub.requests == []
+
+
+def test_nothing_chosen_asks_no_network(hub: FakeHub, elsewhere: Elsewhere) -> None:
+    assert elsewhere.read("")["source"] == "bundled"
+    assert hub.requests == []
+
+
+def test_interrupted_download_leaves_nothing_to_stumble_over(hub: FakeHub, elsewhere: Elsewhere) -> None:
+    whole = hub.body
+    hub.body = whole[: len(whole) // 2]
+    refused = elsewhere.read("hub")
+    assert "could not be downloaded (OSError)" in refused and "/" not in refused.replace(HUB_REPO, "")
+    assert not list(elsewhere.cache.rglob(HUB_FILE))
+    assert elsewhere.read("")["source"] == "bundled"
+    hub.body = whole
+    assert elsewhere.read("hub")["sha256"] == hashlib.sha256(whole).hexdigest()
+
+
+def test_no_network_is_said_at_once(elsewhere: Elsewhere) -> None:
+    assert elsewhere.read("")["source"] == "bundled"
+    start = time.monotonic()
+    refused = elsewhere.read("hub")
+    assert "could not be downloaded (ConnectError)" in refused and "unset CNNVIS_WEIGHTS" in refused
+    assert time.monotonic() - start < 5  # hf_hub_download alone needs 23 s
