@@ -12,8 +12,9 @@ from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, Set
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode, open_photo
+from cnnvis.ladder import Rung, ladder
 from cnnvis.recipes import RECIPES, Ascent, limits
-from cnnvis.score import Score, score, scored_record
+from cnnvis.score import Score, Selectivity, score, scored_record
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, Layer, cut, find_layer
 from cnnvis.weights import Origin, load_vgg16
 
@@ -34,7 +35,9 @@ __all__ = [
     "Maps",
     "Origin",
     "PhotoError",
+    "Rung",
     "Score",
+    "Selectivity",
     "SettingError",
     "Snapshot",
     "WeightsError",
@@ -46,6 +49,7 @@ __all__ = [
     "feature_maps",
     "filter_sheet",
     "find_layer",
+    "ladder",
     "limits",
     "load_vgg16",
     "map_sheet",

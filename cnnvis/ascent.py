@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from cnnvis.canvas import Canvas, View, middle, new_canvas
-from cnnvis.errors import ChannelError
+from cnnvis.canvas import Canvas, View, new_canvas
+from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Photo, open_photo, to_picture
 from cnnvis.recipes import Ascent, settle
-from cnnvis.vgg import channels_of, check_channel, convolution_name, cut, fast_dtype, find_layer, forward
+from cnnvis.vgg import channels_of, check_channel, convolution_name, cut, exact, fast_dtype, find_layer, forward
 
 SNAPSHOT_SECONDS = 0.15  # between two pictures on their way up: about six a second
 
@@ -90,6 +90,10 @@ def maximize_many(
         raise ChannelError(f"no channel was given: choose from 0 to {count - 1} of {found.name}.")
     device = next(net.parameters()).device
     settled = settle(settings, found, device, **overrides)
+    if start is None and settled.recipe == "deepdream":
+        raise SettingError("recipe deepdream grows out of a photo: give one to start from.")
+    if start is not None and settled.parameterisation == "phase":
+        raise SettingError("recipe maco keeps nothing of a photo: leave the start out, or use deepdream.")
     return _climb(net, found.name, numbers, settled, None if start is None else open_photo(start), every)
 
 
@@ -107,14 +111,15 @@ def _climb(
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
     with torch.inference_mode(False):  # a canvas made in somebody's inference mode could not be climbed
         canvas = new_canvas(settings, len(channels), start, generator, device)
-    view = View(settings.size, settings.jitter, settings.zoom, settings.turn)
+    view = View(settings.view, settings.jitter, settings.zoom, settings.turn)
     objective = _objective(net, layer, channels, settings, precision)
-    optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, weight_decay=settings.weight_decay)
+    betas = settings.momentum, settings.smoothing
+    optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
 
     def snapshots(step: int, activations: list[float | None], last: bool) -> list[Snapshot]:
         seconds = time.perf_counter() - begun
         with torch.no_grad():
-            pictures = middle(canvas.rgb(), settings.size)
+            pictures = canvas.rgb()
         return [
             Snapshot(to_picture(rgb), step, settings.steps, activation, seconds, layer, channel, settings, build, last)
             for rgb, activation, channel in zip(pictures, activations, channels, strict=True)
@@ -122,6 +127,10 @@ def _climb(
 
     yield snapshots(0, [None] * len(channels), False)
     for step in range(1, settings.steps + 1):
+        spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(
+            settings, max((step - 1) / settings.steps, spent)
+        )
         activations = _update(canvas, view, objective, optimiser, generator)
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
@@ -132,11 +141,16 @@ def _climb(
             return
 
 
+def _slowed(settings: Ascent, progress: float) -> float:
+    """What is left of the learning rate when `progress` (0 to 1) of the ascent is done."""
+    return min(1.0, max(0.0, 1 - progress) / settings.decline) if settings.decline else 1.0
+
+
 def _update(
     canvas: Canvas, view: View, objective: Objective, optimiser: torch.optim.Optimizer, generator: torch.Generator
 ) -> Tensor:
     """One step up; returns the activations (N,) seen before it. No torch state outlives the call."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with exact(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
         seen = view.of(canvas.rgb(), generator)
         activations, climbed = objective(seen)
         # For the canvas alone: the weights are shared between visitors and never written.
@@ -161,13 +175,22 @@ def _objective(
 
     def objective(seen: Tensor) -> tuple[Tensor, Tensor]:
         before = forward(body, seen, precision)
-        activations = value(after(before))
-        if not (settings.redirected and len(after)):
-            return activations, sign * activations
-        # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
-        return activations, sign * torch.where(activations > 0, activations, value(before))
+        activations = climbed = value(after(before))
+        if settings.redirected and len(after):
+            # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
+            climbed = torch.where(activations > 0, activations, value(before))
+        if settings.headroom:
+            # In units of the activation, so that one number serves every layer.
+            climbed = sign * climbed - settings.headroom * activations.detach().abs() * _crowding(seen)
+            return activations, climbed
+        return activations, sign * climbed
 
     return objective
+
+
+def _crowding(rgb: Tensor) -> Tensor:
+    """How far the colours of pictures (N, 3, H, W) crowd the last 5 % before black and white: 0 not at all, 1 all."""
+    return ((rgb - 0.5).abs() - 0.45).clamp_min(0).mean((1, 2, 3)) / 0.05
 
 
 def build_record(net: nn.Sequential, precision: torch.dtype) -> dict[str, Any]:

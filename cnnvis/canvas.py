@@ -1,7 +1,7 @@
 """What the ascent draws on, pixels or Fourier coefficients, and the random views of it that the network is shown.
 
-A canvas is a little larger than the picture: views shift, turn and zoom over its rim, and the picture is its middle.
-So no edge of the picture is ever an edge of the canvas, where gradients are poor and a glow would gather.
+A canvas wraps around: what leaves it on one side comes back on the other. So a view may wander anywhere, no edge is
+ever looked at less than the middle for being an edge, and no glow gathers along it.
 """
 
 import math
@@ -22,6 +22,7 @@ from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
 COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOUR_CORRELATION = COLOUR_CORRELATION / COLOUR_CORRELATION.norm(dim=0).max()
 START_DEVIATION = 0.01  # of the Fourier coefficients, as in Lucid
+PHASE_CONTRAST = 2.0  # standard deviation of the planes, before colour and sigmoid, where only phases are free
 START_GREYS = (125, 190)  # the range of the pixels, as in the original notebook: 125 to 189 of 255
 FOURIER_GAIN = 0.25  # Lucid's constant: coefficients of order 1 make a picture of normal contrast
 
@@ -83,6 +84,47 @@ def _mixed(planes: Tensor, matrix: Tensor | None) -> Tensor:
     return planes if matrix is None else torch.einsum("rc,nchw->nrhw", matrix, planes)
 
 
+class PhaseCanvas:
+    """Phases alone; every frequency keeps the magnitude it was given. Fel et al., "MACO", NeurIPS 2023.
+
+    MACO's magnitudes are the mean over ImageNet, which cannot be had here: ours fall as 1/f^`decay`, the law that
+    photographs follow, with the contrast of a photograph.
+    """
+
+    def __init__(self, phases: Tensor, side: int, decay: float, decorrelated: bool) -> None:
+        self.side = side
+        magnitude = fourier_weight(side, decay)
+        magnitude[0, 0] = 0  # mid-grey on average
+        self.magnitude = (magnitude * PHASE_CONTRAST / _deviation(magnitude, side)).to(phases.device)
+        self.mix = COLOUR_CORRELATION.to(phases.device) if decorrelated else None
+        # In the columns that are their own mirror image a real picture has opposite phases at opposite frequencies.
+        self.mirrored = _own_mirror(side).to(phases.device)
+        self.values = phases.requires_grad_()
+
+    def rgb(self) -> Tensor:
+        """The whole canvas, (N, 3, side, side), within [0, 1]."""
+        phases = torch.where(self.mirrored, self.values - _mirror(self.values), self.values)
+        spectrum = torch.polar(self.magnitude.expand_as(phases), phases)
+        return _mixed(torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho"), self.mix).sigmoid()
+
+
+def _own_mirror(side: int) -> Tensor:
+    """Which columns of half a spectrum (side, side // 2 + 1) mirror themselves: the first, an even side's last."""
+    columns = torch.arange(side // 2 + 1)
+    return (columns == 0) | (2 * columns == side)
+
+
+def _mirror(values: Tensor) -> Tensor:
+    """Values (…, side, columns) of a spectrum at the opposite vertical frequency."""
+    return torch.roll(values.flip(-2), 1, -2)
+
+
+def _deviation(magnitude: Tensor, side: int) -> Tensor:
+    """The standard deviation of the plane that half a spectrum (side, side // 2 + 1) of magnitudes stands for."""
+    images = torch.where(_own_mirror(side), 1.0, 2.0)
+    return ((magnitude**2 * images).sum() / side**2).sqrt()
+
+
 def fourier_weight(side: int, decay: float) -> Tensor:
     """What each coefficient (side, side // 2 + 1) is multiplied by: frequency^−decay, the mean taken as the lowest."""
     rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
@@ -93,47 +135,65 @@ def fourier_weight(side: int, decay: float) -> Tensor:
 
 @dataclass(frozen=True)
 class View:
-    """Where on the canvas the network looks: shifted up to `jitter` px, zoomed up to `zoom`, turned up to `turn`°."""
+    """How the network looks at a canvas: each time at another piece of it, a little turned and zoomed."""
 
-    size: int  # px; what the network gets
-    jitter: int
-    zoom: float
-    turn: float
+    share: float  # of the canvas's side that a view spans
+    jitter: float  # up to this share of the side off the middle, down and across
+    zoom: float  # 1 − zoom to 1 + zoom times as large
+    turn: float  # degrees, each way
 
     def of(self, canvas: Tensor, generator: torch.Generator) -> Tensor:
         """A random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch."""
-        shift, zoom, turn = self._draw(generator)
-        if not (self.zoom or self.turn):
-            top, left = ((canvas.shape[-1] - self.size) // 2 + round(offset) for offset in shift)
-            return canvas[..., top : top + self.size, left : left + self.size]
-        half = canvas.shape[-1] / 2
-        cos, sin = (self.size / 2 / half * zoom * part for part in (math.cos(turn), math.sin(turn)))
-        matrix = torch.tensor([[cos, -sin, shift[1] / half], [sin, cos, shift[0] / half]])
-        matrix = matrix.to(canvas.device).expand(len(canvas), 2, 3)
-        grid = affine_grid(matrix, [len(canvas), 3, self.size, self.size], align_corners=False)
-        return grid_sample(canvas, grid, padding_mode="reflection", align_corners=False)
-
-    def _draw(self, generator: torch.Generator) -> tuple[tuple[float, float], float, float]:
+        side = canvas.shape[-1]
         down, right, zoom, turn = (torch.rand(4, generator=generator) * 2 - 1).tolist()
-        return (down * self.jitter, right * self.jitter), 1 + zoom * self.zoom, math.radians(turn * self.turn)
+        shift = round(down * self.jitter * side), round(right * self.jitter * side)
+        if any(shift):
+            canvas = torch.roll(canvas, shift, (2, 3))
+        size = max(1, round(self.share * side))
+        if not (self.zoom or self.turn):
+            edge = (side - size) // 2
+            return canvas[..., edge : edge + size, edge : edge + size]
+        return turned(canvas, size, (1 + zoom * self.zoom) * size / side, math.radians(turn * self.turn))
 
 
-def middle(canvas: Tensor, size: int) -> Tensor:
-    """The picture: the central `size` × `size` px of a canvas (N, 3, side, side)."""
-    edge = (canvas.shape[-1] - size) // 2
-    return canvas[..., edge : edge + size, edge : edge + size]
+def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
+    """The middle of a canvas, `share` of its side across, turned by `angle` (radians) and drawn at `size` px."""
+    cos, sin = share * math.cos(angle), share * math.sin(angle)
+    matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]])
+    grid = affine_grid(matrix, [1, 3, size, size], align_corners=False).to(canvas.device)
+    if canvas.device.type == "cpu":
+        grid = grid.expand(len(canvas), -1, -1, -1)
+        return grid_sample(canvas, grid, padding_mode="reflection", align_corners=False)
+    return _sampled(canvas, grid[0])
+
+
+def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
+    """`grid_sample`, bilinear, by indexing: on a GPU the slope of grid_sample itself differs from run to run."""
+    side = canvas.shape[-1]
+    across, down = ((grid + 1) * side / 2 - 0.5).unbind(-1)
+    left, top = across.floor(), down.floor()
+    result = torch.zeros((), device=canvas.device)
+    for column in (0, 1):
+        for row in (0, 1):
+            weight = (1 - (across - left - column).abs()) * (1 - (down - top - row).abs())
+            piece = canvas[..., (top + row).long() % side, (left + column).long() % side]
+            result = result + weight * piece
+    return result
 
 
 def new_canvas(
     settings: Ascent, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
 ) -> Canvas:
-    """`count` equal canvases with noise, or with a photo fitted to them, and a rim as wide as the views wander."""
-    side = settings.size + 2 * (settings.jitter + math.ceil(settings.zoom * settings.size / 2))
+    """`count` equal canvases of `settings.size` px with noise on them, or with a photo fitted to them."""
+    side = settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
         noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator)
         spectrum = noise.to(device).repeat(count, 1, 1, 1, 1)
         return FourierCanvas(spectrum, side, settings.decay, settings.decorrelated)
+    if settings.parameterisation == "phase":
+        phases = (torch.rand(3, side, side // 2 + 1, generator=generator) * 2 - 1) * math.pi
+        return PhaseCanvas(phases.to(device).repeat(count, 1, 1, 1), side, settings.decay, settings.decorrelated)
     if photo is None:
         start = torch.randint(*START_GREYS, (1, 3, side, side), generator=generator) / 255
     else:

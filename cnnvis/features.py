@@ -25,7 +25,7 @@ from cnnvis.images import (
     stretch,
     to_tensor,
 )
-from cnnvis.vgg import CONVOLUTIONS, Layer, channels_of, check_channel, cut, find_layer
+from cnnvis.vgg import CONVOLUTIONS, Layer, channels_of, check_channel, cut, exact, find_layer
 
 PIPELINES = ("network", "conv_chain")
 ORDERS = ("index", "strength")
@@ -126,8 +126,9 @@ def _answers(net: nn.Sequential, photo: Photo, layers: Sequence[str], pipeline: 
         side = chain_side(net, layers[-1])
         seen = picture.resize((side, side), Image.Resampling.BILINEAR)
     answers = []
-    with torch.inference_mode():
-        values = to_tensor(seen).to(next(net.parameters()).device)
+    device = next(net.parameters()).device
+    with exact(device), torch.inference_mode():
+        values = to_tensor(seen).to(device)
         for name, step in steps.named_children():
             values = step(values)
             if name in layers:

@@ -6,8 +6,8 @@ Nothing here touches the disk or the network.
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from operator import index
 from typing import Any, Literal
@@ -80,6 +80,8 @@ class VGG16(nn.Sequential):
     """The network: children `input, conv1_1, relu1_1, …, pool5`, frozen, in eval mode."""
 
     origin: Any = None  # weights.Origin, set by whoever loaded the weights
+    # Layer to the mean and deviation (channels,) of its channels on the example photos; set together with `origin`.
+    photo_statistics: Mapping[str, tuple[Tensor, Tensor]] | None = None
 
     def __repr__(self) -> str:
         names = list(self._modules)
@@ -182,7 +184,17 @@ def fast_dtype(device: torch.device | str) -> torch.dtype:
     return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) else torch.float32
 
 
+def exact(device: torch.device) -> AbstractContextManager[None]:
+    """A context in which a GPU's convolutions give the same result every time, and float32 is not cut to TF32."""
+    if device.type != "cuda":
+        return nullcontext()
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return flags
+
+
 def forward(steps: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """RGB (N, 3, H, W) through a cut network, with the convolutions in `precision`; the result is float32."""
-    with torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
+    with exact(rgb.device), torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
         return steps(rgb.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from cnnvis.errors import SettingError, WeightsError
@@ -25,6 +26,7 @@ HUB_REPO = "timm/vgg16.tv_in1k"
 HUB_FILE = "model.safetensors"
 HUB_REVISION = "3394518cba29aee1ea82a49d971be90d2dd1dab7"
 BUNDLED = Path(__file__).parent / "assets" / "vgg16_features.safetensors"
+STATISTICS = Path(__file__).parent / "assets" / "photo_statistics.safetensors"
 
 # Our names of the 26 tensors to torchvision's: conv1_1.weight is features.0.weight.
 KEYS = {
@@ -122,7 +124,16 @@ def _load(choice: str, device: torch.device) -> VGG16:
         net.load_state_dict({name: state[key] for name, key in KEYS.items()}, assign=True)
         net[0] = Normalize()
         net.origin = origin
+        if origin.source != "file":  # somebody's own weights answer photos in their own way
+            net.photo_statistics = _photo_statistics()
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
+
+
+def _photo_statistics() -> dict[str, tuple[Tensor, Tensor]] | None:
+    """What VGG16 answers to the example photos, made by benchmarks/make_statistics.py from the bundled weights."""
+    if not STATISTICS.exists():
+        return None
+    return {layer: (mean, deviation) for layer, (mean, deviation) in load_file(STATISTICS).items()}
 
 
 def _blank() -> VGG16:

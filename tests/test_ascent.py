@@ -3,8 +3,10 @@
 import gc
 import json
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,27 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, pil_to_tensor
 
-from cnnvis.ascent import Snapshot, maximize, maximize_many
+from cnnvis.ascent import Snapshot, _crowding, maximize, maximize_many
 from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
-from cnnvis.recipes import RECIPES, Ascent, limits
+from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
 from cnnvis.vgg import VGG16, convolution, cut, fast_dtype
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
+CAT = EXAMPLES / "chelsea.jpg"
+AHEAD: dict[str, Any] = {"view": 1, "jitter": 0, "zoom": 0, "turn": 0}  # the whole canvas, seen straight
+
+
+def begin(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> Iterator[Snapshot]:
+    """A small ascent that shows every step; deepdream's from the cat."""
+    start = {"start": CAT} if "deepdream" in (settings, getattr(settings, "recipe", None)) else {}
+    return maximize(net, layer, channel, settings, **{"size": 64, "steps": 6, "every": 0, **start, **more})
+
+
 def run(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
     """Every step of a small ascent."""
-    return list(maximize(net, layer, channel, settings, **{"size": 64, "steps": 6, "every": 0, **more}))
+    return list(begin(net, layer, channel, settings, **more))
 
 
 def pixels(picture: Image.Image) -> NDArray[np.int64]:
@@ -83,6 +95,57 @@ def test_erhan_is_the_loop_of_the_notebooks(tiny: VGG16, layer: str, channel: in
     assert np.abs(pixels(mine[-1].picture) - expected).mean() < 0.6  # rounding alone is 0.25
 
 
+def plain_fourier(
+    net: nn.Sequential, layer: str, channel: int, seed: int, settings: Ascent
+) -> tuple[list[float], NDArray[np.float64]]:
+    """Lucid's loop with a declining learning rate and the last 5 % before black and white fined, written plainly."""
+    side, steps = settings.size, settings.steps
+    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
+    weights = torch.hypot(rows, columns).clamp(min=1 / side) ** -settings.decay
+    colours = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+    colours = colours / colours.norm(dim=0).max()
+    noise = torch.randn(3, side, side // 2 + 1, 2, generator=torch.Generator().manual_seed(seed))
+    values = (0.01 * noise)[None].requires_grad_()
+
+    def picture() -> Tensor:
+        planes = torch.fft.irfft2(torch.view_as_complex(values) * weights, s=(side, side), norm="ortho") / 4
+        return (colours @ planes.flatten(2)).reshape(1, 3, side, side).sigmoid()
+
+    adam = torch.optim.Adam([values], lr=1, betas=(settings.momentum, settings.smoothing))
+    names = [name for name, _ in net.named_children()]
+    body = net[1 : names.index(layer) + 1]
+    seen = []
+    for step in range(steps):
+        rgb = picture()
+        activation = body(normalize(rgb, MEAN, STD))[0, channel].mean()
+        fine = torch.relu((rgb - 0.95) / 0.05) + torch.relu((0.05 - rgb) / 0.05)
+        adam.zero_grad()
+        (settings.headroom * abs(activation.item()) * fine.mean() - activation).backward()
+        left = 1 - step / steps
+        adam.param_groups[0]["lr"] = settings.learning_rate * (
+            min(1, left / settings.decline) if settings.decline else 1
+        )
+        adam.step()
+        seen.append(activation.item())
+    return seen, (picture().detach()[0] * 255).permute(1, 2, 0).double().numpy()
+
+
+@pytest.mark.parametrize(
+    ("layer", "channel", "more"),
+    [
+        ("conv1_1", 3, {}),
+        ("conv2_1", 1, {"decline": 1, "momentum": 0.9, "smoothing": 0.999}),
+        ("conv1_2", 3, {"decline": 0, "headroom": 20, "size": 65, "decay": 1.5}),
+    ],
+)
+def test_fourier_is_lucids_loop(tiny: VGG16, layer: str, channel: int, more: dict[str, Any]) -> None:
+    short = {"learning_rate": 0.05, "headroom": 3, **more}  # so that roundings do not grow
+    mine = run(tiny, layer, channel, steps=12, seed=8, precision="float32", **AHEAD, **short)
+    seen, picture = plain_fourier(tiny, layer, channel, 8, mine[-1].settings)
+    assert activations(mine) == pytest.approx(seen, rel=1e-2, abs=1e-4)
+    assert np.abs(pixels(mine[-1].picture) - picture).mean() < 0.6  # rounding alone is 0.25
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_erhan_climbs_as_the_notebook_of_2020_did(vgg16: VGG16, seed: int) -> None:
@@ -95,10 +158,11 @@ def test_erhan_climbs_as_the_notebook_of_2020_did(vgg16: VGG16, seed: int) -> No
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("layer", ["conv1_1", "relu2_2", "conv3_3", "pool5"])
 def test_activation_rises(tiny: VGG16, recipe: str, layer: str) -> None:
-    snapshots = run(tiny, layer, 2, recipe, steps=25)
+    snapshots = run(tiny, layer, 2, recipe, steps=40)
     before, after = (answer(tiny, snapshot.picture, layer)[2].mean() for snapshot in (snapshots[0], snapshots[-1]))
     assert after > before
-    assert activations(snapshots)[-1] > activations(snapshots)[0]
+    seen = activations(run(tiny, layer, 2, recipe, steps=40, **AHEAD))  # random views would differ by themselves
+    assert np.mean(seen[-5:]) > seen[0]
 
 
 @pytest.mark.parametrize("layer", ["conv2_1", "relu3_1"])
@@ -111,7 +175,7 @@ def test_activation_rises_in_vgg16(vgg16: VGG16, layer: str) -> None:
 @pytest.mark.parametrize(("recipe", "tolerance"), [("fourier", 0.01), ("erhan", 0.03)])
 def test_a_step_reports_what_the_picture_before_it_did(tiny: VGG16, recipe: str, tolerance: float) -> None:
     """With nothing between picture and network the numbers can be checked, up to the 8 bits of the picture."""
-    snapshots = run(tiny, "conv2_1", 1, recipe, jitter=0, zoom=0, turn=0, precision="float32", learning_rate=0.02)
+    snapshots = run(tiny, "conv2_1", 1, recipe, precision="float32", learning_rate=0.02, **AHEAD)
     expected = [float(answer(tiny, snapshot.picture, "conv2_1")[1].mean()) for snapshot in snapshots[:-1]]
     assert activations(snapshots) == pytest.approx(expected, abs=tolerance)
     assert min(np.diff(expected)) > tolerance
@@ -122,10 +186,8 @@ def test_a_step_reports_what_the_picture_before_it_did(tiny: VGG16, recipe: str,
 
 def test_the_negative_objective_lowers_the_channel(tiny: VGG16) -> None:
     for recipe in RECIPES:
-        seen = activations(run(tiny, "conv2_1", 1, recipe, objective="negative", steps=15))
-        assert seen[-1] < seen[0]
-    start, *_, last = run(tiny, "conv2_1", 1, objective="negative", steps=15)
-    assert answer(tiny, last.picture, "conv2_1")[1].mean() < answer(tiny, start.picture, "conv2_1")[1].mean()
+        start, *_, last = run(tiny, "conv2_1", 1, recipe, objective="negative", steps=40)
+        assert answer(tiny, last.picture, "conv2_1")[1].mean() < answer(tiny, start.picture, "conv2_1")[1].mean()
 
 
 @pytest.mark.parametrize(("layer", "side"), [("conv2_1", 32), ("pool3", 8)])
@@ -167,6 +229,101 @@ def test_redirection_changes_nothing_while_a_channel_fires(tiny: VGG16) -> None:
     assert same(redirected[-1].picture, plain[-1].picture)
 
 
+# Room left for black and white
+
+
+def crowded(picture: Image.Image) -> float:
+    """The share of colour values within 2/255 of black or white."""
+    levels = pixels(picture)
+    return float(((levels <= 2) | (levels >= 253)).mean())
+
+
+def test_crowding_is_what_the_hand_works_out() -> None:
+    greys = [0.5, 0.05, 0.95, 0.025, 1.0, 0.0, 1.05]  # the last is a pixel canvas's, which is not confined
+    expected = [0, 0, 0, 0.5, 1, 1, 2]
+    assert _crowding(torch.tensor(greys)[:, None, None, None].expand(7, 3, 4, 4)).tolist() == pytest.approx(
+        expected, abs=1e-5
+    )
+    half = torch.full((1, 3, 2, 2), 0.5)
+    half[..., 0] = 1
+    assert _crowding(half).item() == pytest.approx(0.5)
+
+
+def test_headroom_changes_nothing_while_no_colour_crowds(tiny: VGG16) -> None:
+    free, held = (run(tiny, "conv2_1", 1, learning_rate=0.02, headroom=headroom) for headroom in (0, 100))
+    assert pixels(free[-1].picture).min() > 255 * 0.05 and pixels(free[-1].picture).max() < 255 * 0.95
+    assert all(same(one.picture, two.picture) for one, two in zip(free, held, strict=True))
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 0), ("conv2_1", 1)])
+@pytest.mark.parametrize(("objective", "sign"), [("channel", 1), ("negative", -1)])
+def test_headroom_keeps_colours_off_black_and_white_at_little_cost(
+    tiny: VGG16, layer: str, channel: int, objective: str, sign: int
+) -> None:
+    options: dict[str, Any] = {"objective": objective, "steps": 40, "learning_rate": 0.5}
+    free, held = (run(tiny, layer, channel, headroom=headroom, **options)[-1].picture for headroom in (0, 3))
+    assert crowded(free) > 0.02
+    assert crowded(held) < crowded(free) / 4
+    before, after = (sign * answer(tiny, picture, layer)[channel].mean() for picture in (free, held))
+    assert after > 0.85 * before > 0
+
+
+def test_headroom_works_in_vgg16(vgg16: VGG16) -> None:
+    free, held = (
+        run(vgg16, "relu3_1", 7, steps=24, learning_rate=0.4, headroom=headroom)[-1].picture for headroom in (0, 3)
+    )
+    assert crowded(held) < crowded(free) / 2
+    before, after = (answer(vgg16, picture, "relu3_1")[7].mean() for picture in (free, held))
+    assert after > 0.8 * before
+
+
+# How far a step goes
+
+
+def strides(snapshots: list[Snapshot]) -> list[float]:
+    """How far each step moved the normalised pixels: where the slope stays the same Adam moves by its learning rate."""
+    levels = [pixels(snapshot.picture) / 255 / STD for snapshot in snapshots]
+    return [float(np.median(np.abs(two - one))) for one, two in pairwise(levels)]
+
+
+STRAIGHT: dict[str, Any] = {"weight_decay": 0, "learning_rate": 0.1}  # erhan on conv1_1, which is linear
+
+
+@pytest.mark.parametrize(
+    ("decline", "expected"),
+    [
+        (0, [1] * 10),
+        (0.5, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]),
+        (1, [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+    ],
+)
+def test_steps_grow_shorter_in_the_last_share_of_them(tiny: VGG16, decline: float, expected: list[float]) -> None:
+    found = strides(run(tiny, "conv1_1", 3, "erhan", steps=10, decline=decline, **STRAIGHT))
+    assert np.array(found) * 10 == pytest.approx(expected, abs=0.2)  # a level of 255 is 0.17 here
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that stands until the test moves it."""
+    now = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_steps_grow_shorter_as_the_seconds_run_out(tiny: VGG16, clock: list[float]) -> None:
+    steps = begin(tiny, "conv1_1", 3, "erhan", steps=500, seconds=8, decline=0.5, **STRAIGHT)
+    snapshots = [next(steps)]
+    for now in (0, 2, 4, 5, 6, 7):
+        clock[0] = 100 + now
+        snapshots.append(next(steps))
+    assert np.array(strides(snapshots)) * 10 == pytest.approx([1, 1, 1, 0.75, 0.5, 0.25], abs=0.2)
+    assert not snapshots[-1].last
+    clock[0] = 109
+    last = next(steps)
+    assert (last.last, last.step, last.seconds, next(steps, None)) == (True, 7, 9, None)
+    assert same(last.picture, snapshots[-1].picture)
+
+
 # Which snapshots come
 
 
@@ -195,6 +352,19 @@ def test_zero_steps_are_the_recipes_own(tiny: VGG16) -> None:
     assert (last.step, last.steps, last.settings.steps) == (50, 50, 50)
 
 
+def test_snapshots_come_when_it_is_time(clock: list[float]) -> None:
+    def two_seconds_later(*_: object) -> None:
+        clock[0] += 2
+
+    net = toy()
+    net.get_submodule("conv1_1").register_forward_hook(two_seconds_later)
+    seen = []
+    for snapshot in begin(net, "conv1_1", 0, steps=10, every=5):
+        seen.append((snapshot.step, snapshot.seconds))
+        clock[0] += 100 * (snapshot.step > 0)  # a listener's own time is not counted
+    assert seen == [(0, 0), (3, 6), (6, 112), (9, 218), (10, 320)]
+
+
 def test_seconds_end_an_ascent_sooner(tiny: VGG16) -> None:
     snapshots = run(tiny, "conv5_3", 0, size=384, steps=512, seconds=0.05, every=math.inf)
     last = snapshots[-1]
@@ -211,6 +381,9 @@ def test_the_same_seed_gives_the_same_picture_and_another_does_not(tiny: VGG16, 
     first, again, other = (run(tiny, "conv3_1", 2, recipe, seed=seed) for seed in (4, 4, 5))
     assert all(same(one.picture, two.picture) for one, two in zip(first, again, strict=True))
     assert activations(first) == activations(again)
+    if recipe == "deepdream":
+        assert same(first[0].picture, other[0].picture)  # the photo
+        first, other = first[1:], other[1:]
     assert not any(same(one.picture, two.picture) for one, two in zip(first, other, strict=True))
 
 
@@ -224,20 +397,33 @@ def test_nobody_elses_random_numbers_matter(tiny: VGG16) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("settings", [("fourier", {"zoom": 0.3, "decay": 0.5}), ("erhan", {"weight_decay": 0.01})])
-def test_the_record_reproduces_the_picture(tiny: VGG16, settings: tuple[str, dict[str, Any]]) -> None:
-    recipe, overrides = settings
+@pytest.mark.parametrize(
+    ("recipe", "overrides"),
+    [
+        ("fourier", {"zoom": 0.3, "decay": 0.5, "headroom": 9}),
+        ("fourier", {"view": 0.6, "jitter": 0.4, "momentum": 0.8, "smoothing": 0.9, "decline": 0.7, "turn": 20}),
+        ("erhan", {"weight_decay": 0.01}),
+        ("maco", {"decorrelated": False}),
+        ("deepdream", {"learning_rate": 0.1}),
+    ],
+)
+def test_the_record_reproduces_the_picture(tiny: VGG16, recipe: str, overrides: dict[str, Any]) -> None:
     last = run(tiny, "conv3_1", 1, recipe, seed=9, **overrides)[-1]
     record = json.loads(json.dumps(last.record()))
-    *_, again = maximize(tiny, record["layer"], record["channel"], Ascent(**record["settings"]))
-    assert again.settings == last.settings
+    settings = Ascent(**record["settings"])
+    assert None not in record["settings"].values()
+    start = CAT if recipe == "deepdream" else None
+    *_, again = maximize(tiny, record["layer"], record["channel"], settings, start=start)
+    assert again.settings == last.settings == settings
     assert same(again.picture, last.picture)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_batch_gives_what_each_channel_gives_alone(tiny: VGG16, recipe: str) -> None:
     channels = [0, 3, 5, 3]
-    options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32"}
+    options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32", "learning_rate": 0.02}
+    if recipe == "deepdream":
+        options["start"] = CAT
     batch = list(maximize_many(tiny, "conv3_2", channels, recipe, **options))
     for i, channel in enumerate(channels):
         mine = [snapshots[i] for snapshots in batch]
@@ -250,17 +436,39 @@ def test_a_batch_gives_what_each_channel_gives_alone(tiny: VGG16, recipe: str) -
 # The start
 
 
-@pytest.mark.parametrize(("recipe", "tolerance"), [("erhan", 0), ("fourier", 3)])
+@pytest.mark.parametrize(("recipe", "tolerance"), [("erhan", 0), ("fourier", 3), ("deepdream", 3)])
 def test_a_start_photo_is_the_picture_of_step_0(tiny: VGG16, photo: Image.Image, recipe: str, tolerance: int) -> None:
-    first = run(tiny, "conv1_1", 0, recipe, start=photo, size=80, jitter=4, zoom=0)[0]
-    expected = ImageOps.fit(photo, (88, 88), Image.Resampling.BICUBIC).crop((4, 4, 84, 84))
+    first = run(tiny, "conv1_1", 0, recipe, start=photo, size=80)[0]
+    expected = ImageOps.fit(photo, (80, 80), Image.Resampling.BICUBIC)
     assert first.picture.size == (80, 80)
     assert np.abs(pixels(first.picture) - pixels(expected)).max() <= tolerance
 
 
 def test_a_start_photo_may_be_a_path(tiny: VGG16, photo: Image.Image) -> None:
-    by_path, by_picture = (run(tiny, "conv1_1", 0, start=start)[-1] for start in (EXAMPLES / "chelsea.jpg", photo))
+    by_path, by_picture = (run(tiny, "conv1_1", 0, start=start)[-1] for start in (CAT, photo))
     assert same(by_path.picture, by_picture.picture)
+
+
+def test_deepdream_leaves_the_photo_recognisable(vgg16: VGG16, photo: Image.Image) -> None:
+    seen = [run(vgg16, "conv3_1", 7, recipe, steps=24, start=photo)[-1].picture for recipe in ("deepdream", "fourier")]
+    fitted = pixels(ImageOps.fit(photo, (64, 64), Image.Resampling.BICUBIC)).ravel()
+    gentle, bold = (np.corrcoef(fitted, pixels(picture).ravel())[0, 1] for picture in seen)
+    assert gentle > 0.8 > bold
+
+
+# The picture has no edges
+
+
+def test_a_picture_goes_on_across_its_edges(tiny: VGG16) -> None:
+    """Rolled by half its side, so that its edges meet in the middle, it excites the channel there as elsewhere."""
+    levels = pixels(run(tiny, "conv2_1", 1, steps=30)[-1].picture)
+    rolled = Image.fromarray(np.roll(levels, (32, 32), (0, 1)).astype(np.uint8))
+    maps = answer(tiny, rolled, "conv2_1")[1]
+    for axis in (0, 1):
+        assert maps.narrow(axis, 15, 2).mean() > 0.9 * maps.mean()
+        within = np.abs(np.diff(levels, axis=axis)).mean()
+        across = np.abs(levels.take(0, axis) - levels.take(-1, axis)).mean()
+        assert across < 1.5 * within
 
 
 # Refusals come at the call
@@ -277,6 +485,10 @@ def test_a_start_photo_may_be_a_path(tiny: VGG16, photo: Image.Image) -> None:
         (SettingError, {"steps": -1}, "steps -1 is out of range"),
         (SettingError, {"objective": "center"}, "objective 'center' is unknown: .* channel, centre, negative"),
         (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),
+        (SettingError, {"jitter": 4}, "jitter 4 is out of range"),
+        (SettingError, {"redirected": 1}, "redirected 1 is unknown: choose one of True, False"),
+        (SettingError, {"settings": "maco", "start": CAT}, "recipe maco keeps nothing of a photo: leave the start out"),
+        (SettingError, {"settings": "deepdream"}, "recipe deepdream grows out of a photo: give one"),
         (PhotoError, {"start": "missing.jpg"}, "missing.jpg"),
     ],
 )
@@ -291,6 +503,12 @@ def test_what_is_wrong_is_said_at_the_call(
         maximize_many(tiny, channels=[0, channel, 1], **arguments)
 
 
+def test_no_channel_at_all_is_refused(tiny: VGG16) -> None:
+    for none in ([], (), np.array([], dtype=int)):
+        with pytest.raises(ChannelError, match=r"^no channel was given: choose from 0 to 5 of conv3_1\.$"):
+            maximize_many(tiny, "conv3_1", none)
+
+
 # Extremes
 
 
@@ -300,8 +518,8 @@ def extremes(bound: int) -> dict[str, float]:
     return {name: pair[bound] for name, pair in limits("cpu").items()} | keep
 
 
-@pytest.mark.parametrize("parameterisation", ["fourier", "pixels"])
-@pytest.mark.parametrize("objective", ["channel", "centre", "negative"])
+@pytest.mark.parametrize("parameterisation", CHOICES["parameterisation"])
+@pytest.mark.parametrize("objective", CHOICES["objective"])
 @pytest.mark.parametrize("bound", [0, 1], ids=["lowest", "highest"])
 def test_extreme_settings_stay_finite(tiny: VGG16, bound: int, objective: str, parameterisation: str) -> None:
     more = {"objective": objective, "parameterisation": parameterisation, **extremes(bound)}
@@ -310,6 +528,14 @@ def test_extreme_settings_stay_finite(tiny: VGG16, bound: int, objective: str, p
         assert len(snapshots) == 5
         assert all(math.isfinite(activation) for activation in activations(snapshots))
         assert all((one.picture.mode, one.picture.size) == ("RGB", (64, 64)) for one in snapshots)
+
+
+@pytest.mark.parametrize("name", limits("cpu"))
+def test_one_extreme_setting_stays_finite(tiny: VGG16, name: str) -> None:
+    for bound in (0, 1):
+        extreme = {} if name in ("size", "steps", "seconds") else {name: limits("cpu")[name][bound]}
+        snapshots = run(tiny, "conv3_1", 3, steps=4, **extreme)
+        assert all(math.isfinite(activation) for activation in activations(snapshots))
 
 
 @pytest.mark.parametrize("size", [64, 65, 101])
@@ -340,6 +566,29 @@ def test_the_record_is_json_with_the_promised_keys(tiny: VGG16, recipe: str, pre
 def test_the_record_names_the_weights(vgg16: VGG16, tiny: VGG16) -> None:
     assert run(vgg16, "conv1_1", 0, steps=1)[0].build["weights_sha256"] == vgg16.origin.sha256
     assert run(tiny, "conv1_1", 0, steps=1)[0].build["weights_sha256"] is None
+
+
+# Precision
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("native", [True, False])
+def test_a_cpu_uses_bfloat16_where_it_has_it_and_the_record_says_so(
+    tiny: VGG16, recipe: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    quick = native and recipe != "erhan"
+    automatic = run(tiny, "conv3_1", 2, recipe)
+    assert {one.build["precision"] for one in automatic} == {"bfloat16" if quick else "float32"}
+    assert {one.settings.precision for one in automatic} == {"float32" if recipe == "erhan" else "auto"}
+    full = run(tiny, "conv3_1", 2, recipe, precision="float32")
+    assert {one.build["precision"] for one in full} == {"float32"}
+    assert (activations(full) == activations(automatic)) == (not quick)
+    assert activations(full)[0] == pytest.approx(activations(automatic)[0], rel=0.05, abs=0.02)
+    for snapshots in (automatic, full):
+        assert all(math.isfinite(activation) for activation in activations(snapshots))
+        assert all(pixels(one.picture).mean() > 50 for one in snapshots)  # what is not a number would be black
 
 
 # What it leaves behind
@@ -382,7 +631,7 @@ def resumed(steps: Iterator[Snapshot], grad: bool) -> tuple[Snapshot, bool]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_ascent_may_be_resumed_on_any_thread_in_any_grad_mode(tiny: VGG16, recipe: str) -> None:
     expected = run(tiny, "conv2_1", 1, recipe)
-    steps = maximize(tiny, "conv2_1", 1, recipe, size=64, steps=6, every=0)
+    steps = begin(tiny, "conv2_1", 1, recipe)
     for i, one in enumerate(expected):
         snapshot, kept = resumed(steps, grad=bool(i % 2))
         assert kept
@@ -390,14 +639,17 @@ def test_an_ascent_may_be_resumed_on_any_thread_in_any_grad_mode(tiny: VGG16, re
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
-def test_an_ascent_runs_where_gradients_are_switched_off(tiny: VGG16, mode: Any) -> None:
-    expected = run(tiny, "conv2_1", 1)
+def test_an_ascent_runs_where_gradients_are_switched_off(tiny: VGG16, mode: Any, recipe: str) -> None:
+    expected = run(tiny, "conv2_1", 1, recipe)
     with mode():
-        assert same(run(tiny, "conv2_1", 1)[-1].picture, expected[-1].picture)
+        assert same(run(tiny, "conv2_1", 1, recipe)[-1].picture, expected[-1].picture)
         assert not torch.is_grad_enabled()
-    begun = maximize(tiny, "conv2_1", 1, size=64, steps=6, every=0)
+        assert torch.is_inference_mode_enabled() == (mode is torch.inference_mode)
+    begun = begin(tiny, "conv2_1", 1, recipe)
     with mode():
+        next(begun)
         next(begun)
     assert same(list(begun)[-1].picture, expected[-1].picture)
 
@@ -410,7 +662,7 @@ def living_tensors() -> int:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_ascent_closed_early_leaves_nothing_behind(tiny: VGG16, recipe: str) -> None:
     def taste() -> None:
-        steps = maximize(tiny, "conv3_1", 0, recipe, size=64, steps=100, every=0)
+        steps = begin(tiny, "conv3_1", 0, recipe, steps=100)
         for _ in range(3):
             next(steps)
         steps.close()  # type: ignore[attr-defined]

@@ -9,8 +9,20 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, grid_sample
 
-from cnnvis.canvas import FourierCanvas, PixelCanvas, View, fourier_weight, middle, new_canvas
+from cnnvis.canvas import (
+    COLOUR_CORRELATION,
+    PHASE_CONTRAST,
+    FourierCanvas,
+    PhaseCanvas,
+    PixelCanvas,
+    View,
+    _sampled,
+    fourier_weight,
+    new_canvas,
+    turned,
+)
 from cnnvis.recipes import RECIPES, Ascent, settle
 from cnnvis.vgg import find_layer
 
@@ -85,30 +97,71 @@ def test_a_pixel_canvas_holds_the_normalised_pixels_unclamped() -> None:
     assert canvas.values.is_leaf
 
 
-# The picture is the middle
+# Phases alone
 
 
-@pytest.mark.parametrize(("side", "size", "first"), [(10, 10, 0), (10, 4, 3), (11, 5, 3), (10, 5, 2), (11, 4, 3)])
-def test_the_picture_is_the_middle_of_the_canvas(side: int, size: int, first: int) -> None:
-    canvas = torch.arange(side * side).reshape(1, 1, side, side)
-    expected = canvas[:, :, first : first + size, first : first + size]
-    assert torch.equal(middle(canvas, size), expected)
+def phase_canvas(side: int, decorrelated: bool = False, count: int = 1, decay: float = 1.0) -> PhaseCanvas:
+    asked = {"size": side, "decorrelated": decorrelated, "decay": decay}
+    canvas = new_canvas(settings("maco", **asked), count, None, generator(5), CPU)
+    assert isinstance(canvas, PhaseCanvas)
+    return canvas
 
 
-@pytest.mark.parametrize(
-    ("overrides", "side"),
-    [
-        ({"jitter": 0, "zoom": 0}, 64),
-        ({"jitter": 8, "zoom": 0}, 80),
-        ({"jitter": 8, "zoom": 0.1}, 88),
-        ({"jitter": 0, "zoom": 0.5}, 96),
-        ({"jitter": 1, "zoom": 0.1, "size": 65}, 75),
-    ],
-)
+def planes_of(canvas: PhaseCanvas, decorrelated: bool = False) -> NDArray[np.float64]:
+    """What a picture was before colour and sigmoid, (N, 3, side, side), worked out backwards from the picture."""
+    planes = canvas.rgb().detach().double().logit()
+    if decorrelated:
+        planes = torch.einsum("pr,nrhw->nphw", torch.linalg.inv(COLOUR_CORRELATION.double()), planes)
+    return planes.numpy()
+
+
+@pytest.mark.parametrize("decorrelated", [True, False])
+@pytest.mark.parametrize("decay", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("side", [64, 65])
+def test_planes_of_a_phase_canvas_have_the_contrast_of_a_photo(side: int, decay: float, decorrelated: bool) -> None:
+    planes = planes_of(phase_canvas(side, decorrelated, decay=decay), decorrelated)
+    np.testing.assert_allclose(planes.std((2, 3)), PHASE_CONTRAST, rtol=1e-3)
+    np.testing.assert_allclose(planes.mean((2, 3)), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize("side", [64, 65])
+def test_magnitudes_of_a_phase_canvas_fall_with_the_frequency(side: int, decay: float) -> None:
+    magnitudes = np.abs(np.fft.fft2(planes_of(phase_canvas(side, decay=decay))))[0]
+    waves = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side) * side] * 2))
+    waves[0, 0] = 1
+    law = magnitudes * waves**decay  # the same everywhere but for the mean, which is mid-grey
+    assert law[:, 0, 0].max() < 1e-3 * law.max()
+    np.testing.assert_allclose(law[:, 0, 1:], law[0, 0, 1], rtol=1e-3)
+    np.testing.assert_allclose(law[:, 1:], law[0, 0, 1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("decorrelated", [True, False])
+@pytest.mark.parametrize("side", [64, 65])
+def test_an_ascent_on_phases_never_changes_a_magnitude(side: int, decorrelated: bool) -> None:
+    canvas, aim = phase_canvas(side, decorrelated, count=2), rgb(side, count=2)
+    start = canvas.rgb().detach()
+    before = np.abs(np.fft.rfft2(planes_of(canvas, decorrelated)))
+    optimiser = torch.optim.Adam([canvas.values], lr=0.3)
+    for _ in range(8):
+        (canvas.values.grad,) = torch.autograd.grad(((canvas.rgb() - aim) ** 2).sum(), canvas.values)
+        optimiser.step()
+    after = np.abs(np.fft.rfft2(planes_of(canvas, decorrelated)))
+    assert (canvas.rgb() - start).abs().mean() > 0.05
+    assert ((canvas.rgb() - aim) ** 2).mean() < 0.9 * ((start - aim) ** 2).mean()
+    np.testing.assert_allclose(after, before, rtol=2e-3, atol=0.1)  # the mean alone is nearly zero
+
+
+# The start
+
+
+@pytest.mark.parametrize("size", [64, 65, 97])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_canvas_is_as_wide_as_its_views_wander(recipe: str, overrides: dict[str, Any], side: int) -> None:
-    canvas = new_canvas(settings(recipe, **{"size": 64, **overrides}), 2, None, generator(), CPU)
-    assert canvas.rgb().shape == (2, 3, side, side)
+def test_a_canvas_is_as_large_as_the_picture(recipe: str, size: int) -> None:
+    for views in ({}, {"view": 0.5, "jitter": 0.5, "zoom": 0.5, "turn": 45}):
+        canvas = new_canvas(settings(recipe, size=size, **views), 2, None, generator(), CPU)
+        assert canvas.rgb().shape == (2, 3, size, size)
+        assert canvas.values.is_leaf and canvas.values.requires_grad
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -128,11 +181,11 @@ def test_erhan_starts_from_the_greys_of_the_notebook() -> None:
     assert levels.mean() == pytest.approx(157, abs=1)
 
 
-@pytest.mark.parametrize(("recipe", "tolerance"), [("erhan", 1e-5), ("fourier", 0.0101)])
+@pytest.mark.parametrize(("recipe", "tolerance"), [("erhan", 1e-5), ("fourier", 0.0101), ("deepdream", 0.0101)])
 @pytest.mark.parametrize("size", [64, 97])
 def test_a_start_photo_is_fitted_to_the_canvas(photo: Image.Image, recipe: str, tolerance: float, size: int) -> None:
     canvas = new_canvas(settings(recipe, size=size), 2, photo, generator(), CPU).rgb().detach()
-    fitted = ImageOps.fit(photo, (canvas.shape[-1],) * 2, Image.Resampling.BICUBIC)
+    fitted = ImageOps.fit(photo, (size, size), Image.Resampling.BICUBIC)
     expected = torch.from_numpy(np.array(fitted)).permute(2, 0, 1) / 255
     assert (canvas - expected).abs().max() <= tolerance
 
@@ -140,30 +193,57 @@ def test_a_start_photo_is_fitted_to_the_canvas(photo: Image.Image, recipe: str, 
 # Views
 
 
-def test_a_view_that_only_shifts_is_an_exact_slice_of_the_canvas() -> None:
+@pytest.mark.parametrize(("reach", "starts"), [(0, [2]), (2, [0, 1, 2, 3, 4]), (7, list(range(14)))])
+def test_a_view_that_only_shifts_is_an_exact_piece_of_an_endless_canvas(reach: int, starts: list[int]) -> None:
     canvas = torch.arange(3.0 * 14 * 14).reshape(1, 3, 14, 14)
+    endless = canvas.tile(2, 2)
     draw = generator()
     corners = set()
-    for _ in range(300):
-        seen = View(10, jitter=2, zoom=0, turn=0).of(canvas, draw)
+    for _ in range(2000 if reach == 7 else 300):
+        seen = View(10 / 14, jitter=reach / 14, zoom=0, turn=0).of(canvas, draw)
         top, left = divmod(int(seen[0, 0, 0, 0]), 14)
-        assert torch.equal(seen, canvas[:, :, top : top + 10, left : left + 10])
-        assert seen.shape == (1, 3, 10, 10)
+        assert torch.equal(seen, endless[:, :, top : top + 10, left : left + 10])
         corners.add((top, left))
-    assert corners == {(top, left) for top in range(5) for left in range(5)}
+    assert corners == {(top, left) for top in starts for left in starts}
 
 
-def test_without_jitter_a_view_is_the_middle() -> None:
-    canvas = rgb(21)
-    assert torch.equal(View(21, 0, 0, 0).of(canvas, generator()), canvas)
-    assert torch.equal(View(9, 0, 0, 0).of(canvas, generator()), middle(canvas, 9))
+def test_every_pixel_is_seen_alike_where_views_may_wander_anywhere() -> None:
+    canvas = torch.arange(144.0).reshape(1, 1, 12, 12)
+    draw, view = generator(), View(0.75, jitter=0.5, zoom=0, turn=0)
+    counts = sum(torch.bincount(view.of(canvas, draw).flatten().long(), minlength=144) for _ in range(4000))
+    np.testing.assert_allclose(counts / 4000, 0.75**2, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("side", "share", "first", "size"), [(21, 1.0, 0, 21), (20, 0.5, 5, 10), (21, 0.75, 2, 16), (65, 0.5, 16, 32)]
+)
+def test_without_jitter_a_view_is_the_middle(side: int, share: float, first: int, size: int) -> None:
+    canvas = rgb(side)
+    expected = canvas[:, :, first : first + size, first : first + size]
+    assert torch.equal(View(share, 0, 0, 0).of(canvas, generator()), expected)
 
 
 @pytest.mark.parametrize(("side", "size"), [(30, 20), (31, 21), (24, 24)])
 def test_a_view_that_hardly_moves_is_the_middle_too(side: int, size: int) -> None:
     canvas = rgb(side)
-    seen = View(size, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
-    torch.testing.assert_close(seen, middle(canvas, size), rtol=0, atol=1e-4)
+    seen = View(size / side, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
+    first = (side - size) // 2
+    expected = canvas[:, :, first : first + size, first : first + size]
+    torch.testing.assert_close(seen, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [16, 17])
+def test_a_canvas_turned_by_a_right_angle_is_rot90(side: int) -> None:
+    canvas = rgb(side, count=2)
+    for quarters in (-1, 0, 1, 2):
+        seen = turned(canvas, side, 1.0, quarters * math.pi / 2)
+        torch.testing.assert_close(seen, torch.rot90(canvas, quarters, (2, 3)), rtol=0, atol=1e-4)
+
+
+def test_a_canvas_drawn_at_half_its_size_is_averaged_and_its_middle_can_be_cut_out() -> None:
+    canvas = rgb(24, count=2)
+    torch.testing.assert_close(turned(canvas, 12, 1.0, 0.0), avg_pool2d(canvas, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(turned(canvas, 12, 0.5, 0.0), canvas[..., 6:18, 6:18], rtol=0, atol=1e-5)
 
 
 def surveyed(size: int, canvas: Tensor, view: View, seed: int) -> tuple[Tensor, NDArray[np.float64], float]:
@@ -183,7 +263,7 @@ def surveyed(size: int, canvas: Tensor, view: View, seed: int) -> tuple[Tensor, 
 
 
 def test_views_turn_zoom_and_shift_within_their_bounds_as_pillow_does() -> None:
-    size, canvas, view = 24, rgb(60), View(24, jitter=5, zoom=0.2, turn=30)
+    size, canvas, view = 24, rgb(60), View(24 / 60, jitter=5 / 60, zoom=0.2, turn=30)
     turns, zooms, shifts = [], [], []
     for seed in range(60):
         seen, affine, error = surveyed(size, canvas, view, seed)
@@ -209,21 +289,51 @@ def test_views_turn_zoom_and_shift_within_their_bounds_as_pillow_does() -> None:
 
 def test_the_whole_batch_gets_the_same_view() -> None:
     canvases = rgb(40, count=3)
-    for view in (View(24, 8, 0, 0), View(24, 4, 0.2, 20)):
+    for view in (View(0.6, 0.2, 0, 0), View(0.6, 0.1, 0.2, 20)):
         together = view.of(canvases, generator(7))
         for i in range(3):
             torch.testing.assert_close(together[i : i + 1], view.of(canvases[i : i + 1], generator(7)))
 
 
-def test_a_view_beyond_the_rim_mirrors_the_canvas() -> None:
-    canvas = rgb(20, low=0.25, high=0.75)
-    seen = View(20, jitter=6, zoom=0.5, turn=45).of(canvas, generator(3))
-    assert seen.min() >= 0.25
-    assert seen.max() <= 0.75
+def test_a_view_beyond_the_edge_sees_nothing_but_the_canvas() -> None:
+    canvas, draw = rgb(20, low=0.25, high=0.75), generator(3)
+    for _ in range(20):
+        seen = View(1.0, jitter=0.5, zoom=0.5, turn=45).of(canvas, draw)
+        assert seen.min() >= 0.25 - 1e-6
+        assert seen.max() <= 0.75 + 1e-6
 
 
 def test_views_let_the_gradient_through() -> None:
     canvas = rgb(30).requires_grad_()
-    for view in (View(20, 5, 0, 0), View(20, 2, 0.1, 10)):
+    for view in (View(2 / 3, 0.5, 0, 0), View(2 / 3, 0.1, 0.1, 10)):
         (gradient,) = torch.autograd.grad(view.of(canvas, generator()).sum(), canvas)
         assert gradient.sum() == pytest.approx(3 * 20 * 20, rel=1e-4)
+
+
+# Sampling as it is done on a GPU
+
+
+def places(side: int, height: int, width: int, reach: float = 1.0) -> Tensor:
+    """Random points (height, width, 2) of a canvas, up to `reach` times as far off its middle as its last pixels."""
+    last = (side - 1) / side  # the centre of the last pixel, the middle of the canvas being 0
+    return (torch.rand(height, width, 2, generator=generator(9)) * 2 - 1) * last * reach
+
+
+@pytest.mark.parametrize("side", [16, 17])
+def test_sampling_inside_the_canvas_is_grid_sample_with_its_slope(side: int) -> None:
+    canvas, grid = rgb(side, count=2).requires_grad_(), places(side, 9, 13)
+    mine = _sampled(canvas, grid)
+    theirs = grid_sample(canvas, grid.expand(2, -1, -1, -1), align_corners=False)
+    torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+    heights = torch.rand(mine.shape, generator=generator(1))
+    slopes = [torch.autograd.grad((seen * heights).sum(), canvas)[0] for seen in (mine, theirs)]
+    torch.testing.assert_close(*slopes, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [16, 17])
+def test_sampling_outside_goes_on_in_the_next_canvas(side: int) -> None:
+    """Nine canvases laid side by side, with torch's own grid_sample on the nine."""
+    canvas, grid = rgb(side), places(side, 9, 13, reach=2.5)
+    assert (grid.abs() > 1).any()
+    theirs = grid_sample(canvas.tile(3, 3), grid[None] / 3, align_corners=False)
+    torch.testing.assert_close(_sampled(canvas, grid), theirs, rtol=0, atol=1e-5)

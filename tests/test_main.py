@@ -164,7 +164,7 @@ def test_record_is_the_same_everywhere(run: Run) -> None:
 def test_score_is_of_the_file(suffix: str, run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", f"up{suffix}"))
     scored = json.loads(run("score", f"up{suffix}", "features.0", "5", "--json", "-"))
-    names = ["saved_activation", "robust", "fires"]
+    names = ["saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity"]
     assert scored == {"layer": "conv1_1", "channel": 5} | {name: record[name] for name in names}
 
 

@@ -23,7 +23,7 @@ ROWS = [
     {"canvas"},
     {"filters", "features", "ascent"},
     {"score"},
-    {"atlas"},
+    {"atlas", "ladder"},
     {"__init__"},
     {"ui", "__main__"},
     {"app"},

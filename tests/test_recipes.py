@@ -1,19 +1,24 @@
-"""The settings of an ascent: what zeros stand for, and that nothing outside the limits passes."""
+"""The settings of an ascent: what zeros and Nones stand for, and that nothing outside the limits passes."""
 
+import inspect
 import math
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from cnnvis.errors import SettingError
 from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
 from cnnvis.vgg import LAYERS, Layer, find_layer
 
 CPU = limits("cpu")
-WHOLE = [name for name in CPU if isinstance(getattr(Ascent(), name), int)]
+WHOLE = [item.name for item in fields(Ascent) if item.type is int]
+OWN = [name for name in CPU if getattr(Ascent(), name) is None]  # the recipe's own number unless one is given
 REAL = [name for name in CPU if name not in WHOLE]
 LAYER = find_layer("conv3_1")
+KNOWN = "fourier, erhan, maco, deepdream"
 
 
 def beyond(name: str) -> tuple[float, float]:
@@ -32,18 +37,69 @@ def test_a_recipe_knows_its_own_numbers_at_every_depth(recipe: str, layer: Layer
     assert settled.recipe == recipe
     assert settled.steps >= 1
     assert settled.learning_rate > 0
+    assert None not in asdict(settled).values()
     assert settle(settled, layer, "cpu") == settled
     asked = settle(recipe, layer, "cpu", steps=7, learning_rate=0.25)
     assert asked == replace(settled, steps=7, learning_rate=0.25)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_none_and_zero_steps_are_the_recipes_own_number(recipe: str) -> None:
+    assert OWN == ["decay", "learning_rate", "jitter", "headroom"]
+    settled = settle(recipe, LAYER, "cpu")
+    nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
+    assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
+    assert settle(replace(settled, **nothing), LAYER, "cpu") == settled
+    assert None not in asdict(settle(Ascent(recipe=recipe), LAYER, "cpu")).values()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("name", OWN)
+def test_a_number_given_is_kept_even_a_zero(recipe: str, name: str) -> None:
+    for value in CPU[name]:
+        assert settle(recipe, LAYER, "cpu", **{name: value}) == replace(
+            settle(recipe, LAYER, "cpu"), **{name: float(value)}
+        )
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_own_numbers_go_by_block(recipe: str) -> None:
+    """VGG16's blocks as everybody draws them: two, two, three, three and three convolutions with their ReLUs."""
+    blocks = ["conv1_1 relu1_2 pool1", "conv2_1 pool2", "relu3_1 conv3_3", "conv4_2 pool4", "conv5_1 relu5_3 pool5"]
+    own = [{settle(recipe, find_layer(name), "cpu") for name in names.split()} for names in blocks]
+    assert [len(settled) for settled in own] == [1] * 5
+    if recipe == "fourier":  # a shallow layer sees little, so it is shown views from anywhere
+        shallow, *_, deep = (settled.pop() for settled in own)
+        assert shallow.jitter > deep.jitter
+        assert shallow.steps < deep.steps
+
+
 def test_erhan_is_what_the_notebooks_do() -> None:
     expected = {
         "recipe": "erhan", "steps": 50, "size": 224, "seconds": 0.0, "objective": "channel",
-        "parameterisation": "pixels", "learning_rate": 0.1, "weight_decay": 1e-6, "jitter": 0, "zoom": 0.0,
-        "turn": 0.0, "redirected": False, "precision": "float32",
+        "parameterisation": "pixels", "learning_rate": 0.1, "momentum": 0.9, "smoothing": 0.999, "decline": 0.0,
+        "weight_decay": 1e-6, "view": 1.0, "jitter": 0.0, "zoom": 0.0, "turn": 0.0, "headroom": 0.0,
+        "redirected": False, "precision": "float32",
     }  # fmt: skip
     assert asdict(settle("erhan", LAYER, "cpu")).items() >= expected.items()
+
+
+def test_adam_is_torchs_own_in_erhan() -> None:
+    adam = inspect.signature(torch.optim.Adam).parameters
+    settled = settle("erhan", LAYER, "cpu")
+    assert adam["betas"].default == (settled.momentum, settled.smoothing)
+
+
+def test_each_recipe_draws_on_its_own_canvas() -> None:
+    drawn = {name: recipe.parameterisation for name, recipe in RECIPES.items()}
+    assert drawn == {"fourier": "fourier", "erhan": "pixels", "maco": "phase", "deepdream": "fourier"}
+
+
+def test_deepdream_goes_gently() -> None:
+    """Or the photo would be gone."""
+    for layer in LAYERS:
+        gentle, bold = (settle(recipe, layer, "cpu") for recipe in ("deepdream", "fourier"))
+        assert gentle.learning_rate * gentle.steps < bold.learning_rate * bold.steps / 5
 
 
 def test_recipes_are_named_after_themselves_and_valid() -> None:
@@ -73,15 +129,15 @@ def test_a_cpu_is_never_allowed_more_than_a_gpu() -> None:
 
 
 def test_every_number_has_limits() -> None:
-    numbers = {item.name for item in fields(Ascent) if type(getattr(Ascent(), item.name)) in (int, float)}
-    assert CPU.keys() == numbers
+    assert CPU.keys() == {item.name for item in fields(Ascent) if item.type in (int, float)}
+    assert CPU.keys() | CHOICES.keys() | {"recipe"} == {item.name for item in fields(Ascent)}
 
 
 @pytest.mark.parametrize("name", CPU)
 def test_the_limits_themselves_are_allowed(name: str) -> None:
     for value in CPU[name]:
         settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
-        assert settled == value or (value == 0 and name in ("steps", "learning_rate"))
+        assert settled == value or (value == 0 and name == "steps")
 
 
 @pytest.mark.parametrize("name", CPU)
@@ -107,6 +163,8 @@ NO_NUMBERS = [math.nan, math.inf, -math.inf, "many", "", None, True, False, [], 
 @pytest.mark.parametrize("value", NO_NUMBERS)
 @pytest.mark.parametrize("name", CPU)
 def test_what_is_no_number_is_refused(name: str, value: object) -> None:
+    if value is None and name in OWN:
+        return  # the recipe's own number
     with pytest.raises(SettingError, match=f"^{name} .* is out of range"):
         settle("fourier", LAYER, "cpu", **{name: value})
 
@@ -134,13 +192,22 @@ def test_real_numbers_may_come_as_whole_ones_or_text(name: str) -> None:
         assert (settled, type(settled)) == (high, float)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "settled"),
+    [("steps", np.int64(7), 7), ("size", np.uint8(96), 96), ("zoom", np.float32(0.25), 0.25)],
+)
+def test_numpys_numbers_become_pythons(name: str, value: Any, settled: float) -> None:
+    found = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
+    assert (found, type(found)) == (settled, type(settled))
+
+
 # Words
 
 
 @pytest.mark.parametrize("recipe", ["Fourier", "", "lucid", "x" * 10_000])
 def test_an_unknown_recipe_is_refused(recipe: str) -> None:
     for arguments in ((recipe,), (Ascent(recipe=recipe),)):
-        with pytest.raises(SettingError, match=r"^recipe '.{0,80} is unknown: choose one of fourier, erhan\.$"):
+        with pytest.raises(SettingError, match=rf"^recipe '.{{0,80}} is unknown: choose one of {KNOWN}\.$"):
             settle(*arguments, LAYER, "cpu")
 
 
@@ -153,12 +220,14 @@ def test_an_unknown_choice_is_refused(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in CHOICES.items() for word in words])
-def test_every_known_choice_is_kept(name: str, word: str) -> None:
+def test_every_known_choice_is_kept(name: str, word: str | bool) -> None:
     assert getattr(settle("fourier", LAYER, "cpu", **{name: word}), name) == word
 
 
 def test_erhan_is_float32_whatever_is_asked() -> None:
     assert settle("erhan", LAYER, "cpu", precision="auto").precision == "float32"
+    assert settle(Ascent(recipe="erhan"), LAYER, "cuda").precision == "float32"
+    assert settle("fourier", LAYER, "cpu").precision == "auto"
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
@@ -169,7 +238,7 @@ def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("name", ["decorrelated", "redirected"])
-@pytest.mark.parametrize("value", ["no", None, 2, []])
+@pytest.mark.parametrize("value", ["no", "True", None, 0, 1, 1.0, 2, []])
 def test_a_switch_is_true_or_false(name: str, value: object) -> None:
-    with pytest.raises(SettingError, match=name):
+    with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of True, False\.$"):
         settle("fourier", LAYER, "cpu", **{name: value})

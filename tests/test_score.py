@@ -16,8 +16,11 @@ from torchvision.transforms.functional import affine, center_crop, normalize, pi
 
 from cnnvis.ascent import maximize
 from cnnvis.errors import ChannelError, LayerError
-from cnnvis.score import disturbed_copies, score, scored_record
-from cnnvis.vgg import VGG16, convolution, find_layer
+from cnnvis.images import crop_like_training, open_photo, to_tensor
+from cnnvis.score import disturbed_copies, saturation, score, scored_record, spectral_slope
+from cnnvis.vgg import VGG16, convolution, cut, find_layer
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,9 @@ def test_noise_is_less_robust_than_a_picture_grown_with_disturbances(
 def test_pictures_of_other_sizes_are_resized_first(tiny: VGG16, noise: Image.Image, size: tuple[int, int]) -> None:
     picture = noise.resize(size)
     resized = picture.resize((224, 224), Image.Resampling.LANCZOS)
-    assert score(tiny, picture, "conv2_1", 1) == score(tiny, resized, "conv2_1", 1)
+    mine, its = score(tiny, picture, "conv2_1", 1), score(tiny, resized, "conv2_1", 1)
+    assert (mine.saved_activation, mine.robust, mine.fires) == (its.saved_activation, its.robust, its.fires)
+    assert mine.saturation == saturation(picture)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
@@ -137,6 +142,52 @@ def test_a_scored_record_is_the_record_with_the_score(tiny: VGG16) -> None:
     *_, last = maximize(tiny, "block2_conv1", 3, size=64, steps=2)
     record = scored_record(tiny, last)
     assert json.loads(json.dumps(record)) == record
-    added = {name: record.pop(name) for name in ("saved_activation", "robust", "fires")}
+    names = ("saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity")
+    added = {name: record.pop(name) for name in names}
     assert record == last.record()
     assert added == score(tiny, last.picture, "conv2_1", 3).record()
+
+
+# How a picture looks, in numbers
+
+
+def test_saturation_counts_values_near_black_and_white() -> None:
+    pixels = np.full((10, 10, 3), 128, np.uint8)
+    pixels[0, 0] = (0, 2, 3)
+    pixels[0, 1] = (252, 253, 255)
+    assert saturation(Image.fromarray(pixels)) == 4 / 300
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("side", [225, 384])
+def test_the_slope_is_that_of_noise_made_with_it(exponent: float, side: int) -> None:
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
+    frequency[0, 0] = np.inf
+    white = np.fft.fft2(np.random.default_rng(0).standard_normal((side, side)))
+    field = np.fft.ifft2(white * frequency ** (-exponent / 2)).real
+    grey = (128 + 40 * field / field.std()).clip(0, 255).astype(np.uint8)
+    slope = spectral_slope(Image.fromarray(grey).convert("RGB"))
+    assert slope == pytest.approx(-exponent, abs=0.25)
+
+
+def test_a_picture_of_one_colour_has_no_slope() -> None:
+    assert spectral_slope(Image.new("RGB", (64, 64), "red")) is None
+
+
+def test_selectivity_is_the_rank_of_the_lift_over_the_photos(vgg16: VGG16) -> None:
+    picture = open_photo(EXAMPLES / "coffee.jpg").resize((224, 224))
+    with torch.inference_mode():
+        means = cut(vgg16, "conv3_1")(to_tensor(picture))[0].mean((1, 2))
+    photos = torch.cat([to_tensor(crop_like_training(open_photo(path))) for path in sorted(EXAMPLES.glob("*.jpg"))])
+    with torch.inference_mode():
+        usual = cut(vgg16, "conv3_1")(photos).transpose(0, 1).flatten(1)
+    lift = (means - usual.mean(1)) / usual.std(1)
+    channel = int(lift.argsort(descending=True)[6])
+    found = score(vgg16, picture, "conv3_1", channel).selectivity
+    assert found is not None
+    assert (found.rank, found.of) == (7, 256)
+    assert found.deviations == pytest.approx(float(lift[channel]), rel=1e-3)
+
+
+def test_a_network_of_unknown_habits_has_no_selectivity(tiny: VGG16) -> None:
+    assert score(tiny, Image.new("RGB", (224, 224)), "conv1_1", 0).selectivity is None

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -21,6 +22,7 @@ from cnnvis.vgg import (
     convolution,
     convolution_name,
     cut,
+    exact,
     fast_dtype,
     find_layer,
     forward,
@@ -162,10 +164,12 @@ def test_a_question_about_filters_points_to_the_convolution_before(name: str, ne
     assert convolution_name(find_layer(name).name) == nearest
 
 
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [(4, 4), (-4, -4), (0, 0), (4.0, 4), (-0.0, 0), ("4", 4), (" +4 ", 4), ("-4", -4), ("007", 7), (1e300, int(1e300))],
-)
+PYTHONS = [(4, 4), (-4, -4), (0, 0), (4.0, 4), (-0.0, 0), (1e300, int(1e300)), (10**400, 10**400)]
+WRITTEN = [("4", 4), (" +4 ", 4), ("-4", -4), ("007", 7)]
+ARRAYS = [(np.int64(4), 4), (np.uint8(250), 250), (np.int32(-4), -4), (np.float64(4.0), 4), (torch.tensor(4), 4)]
+
+
+@pytest.mark.parametrize(("value", "number"), [*PYTHONS, *WRITTEN, *ARRAYS], ids=lambda value: repr(value)[:20])
 def test_whole_numbers_come_in_many_types(value: object, number: int) -> None:
     found = whole_number(value)
     assert found == number
@@ -173,7 +177,27 @@ def test_whole_numbers_come_in_many_types(value: object, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [True, False, 4.5, math.nan, math.inf, "4.0", "four", "", "4 4", "1_0", "1" * 13, None, [4], b"4", 4j]
+    "value",
+    [
+        True,
+        False,
+        4.5,
+        math.nan,
+        math.inf,
+        "4.0",
+        "four",
+        "",
+        "4 4",
+        "1_0",
+        "1" * 13,
+        None,
+        [4],
+        b"4",
+        4j,
+        np.True_,
+        np.float64(4.5),
+        np.arange(3),
+    ],
 )
 def test_anything_else_is_no_whole_number(value: object) -> None:
     assert whole_number(value) is None
@@ -235,6 +259,17 @@ def test_cut_shares_its_modules(tiny: VGG16, layer: Layer) -> None:
     assert all(mine is theirs for mine, theirs in zip(part, tiny, strict=False))
 
 
+@pytest.mark.parametrize("dialect", ["features.10", "features[10]", "10", 10, "block3_conv1", " CONV3_1 "])
+def test_a_network_is_cut_in_any_dialect(tiny: VGG16, dialect: Any) -> None:
+    assert list(cut(tiny, dialect)) == list(cut(tiny, "conv3_1"))
+
+
+@pytest.mark.parametrize("name", ["conv9_1", "input", ""])
+def test_a_network_is_not_cut_where_there_is_no_layer(tiny: VGG16, name: str) -> None:
+    with pytest.raises(LayerError, match="does not exist"):
+        cut(tiny, name)
+
+
 def test_the_network_is_frozen_and_in_eval_mode(tiny: VGG16) -> None:
     assert not any(module.training for module in tiny.modules())
     assert not any(parameter.requires_grad for parameter in tiny.parameters())
@@ -273,13 +308,30 @@ def test_other_devices_compute_in_float32() -> None:
     assert fast_dtype("mps") == torch.float32
 
 
+def cudnn_flags() -> tuple[bool, ...]:
+    cudnn = torch.backends.cudnn
+    return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+
+
+def test_exact_makes_a_gpu_deterministic_and_leaves_its_switches_as_they_were() -> None:
+    before = cudnn_flags()
+    with exact(torch.device("cuda", 0)):
+        assert cudnn_flags() == (True, False, True, False)
+    assert cudnn_flags() == before
+    with pytest.raises(ZeroDivisionError), exact(torch.device("cuda")):
+        raise ZeroDivisionError
+    assert cudnn_flags() == before
+    with exact(torch.device("cpu")):
+        assert cudnn_flags() == before
+
+
 @torch.no_grad()
 def test_forward_gives_float32_in_either_precision() -> None:
     net = toy(1)
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     plain = cut(net, "conv3_1")(rgb)
-    exact, quick = (forward(cut(net, "conv3_1"), rgb, precision) for precision in (torch.float32, torch.bfloat16))
-    torch.testing.assert_close(exact, plain, rtol=1e-5, atol=1e-6)
+    full, quick = (forward(cut(net, "conv3_1"), rgb, precision) for precision in (torch.float32, torch.bfloat16))
+    torch.testing.assert_close(full, plain, rtol=1e-5, atol=1e-6)
     assert (quick - plain).abs().max() < 0.05 * plain.abs().max()
     assert quick.dtype == torch.float32
-    assert not torch.equal(quick, exact)
+    assert not torch.equal(quick, full)

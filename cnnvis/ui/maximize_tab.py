@@ -7,17 +7,20 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.ascent import Snapshot, maximize
-from cnnvis.recipes import CHOICES, Ascent, limits
+from cnnvis.ladder import ladder
+from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
 from cnnvis.score import scored_record
 from cnnvis.ui.choice import Choice, ChoiceBar
 from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, for_people, picture_file
-from cnnvis.ui.texts import ABOUT_MAXIMIZE, CAVEAT
+from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE, CAVEAT
 from cnnvis.weights import load_vgg16, pick_device
 
-RECIPE_NAMES = [
-    ("fourier: smooth and robust", "fourier"),
-    ("erhan: the original notebook's", "erhan"),
-]
+RECIPE_NAMES = {
+    "fourier": "fourier: clear and quick",
+    "maco": "maco: calmer, nearer to a photo",
+    "deepdream": "deepdream: grows into the photo of the tab before",
+    "erhan": "erhan: the original notebook's",
+}
 OBJECTIVE_NAMES = {"channel": "The whole map", "centre": "Its centre alone", "negative": "The opposite: least answer"}
 
 
@@ -27,7 +30,9 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             target = gr.Markdown(_target(bar.state.value), elem_id="target")
-            recipe = gr.Radio(RECIPE_NAMES, value="fourier", label="Recipe", elem_id="recipe")
+            recipe = gr.Radio(
+                [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
+            )
             with gr.Row():
                 start = gr.Button("Start", variant="primary", elem_id="start")
                 stop = gr.Button("Stop", elem_id="stop", interactive=False)
@@ -49,12 +54,21 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
             card = gr.HTML(elem_id="score-card")
             download = gr.DownloadButton("Download the picture (PNG)", interactive=False, elem_id="picture-download")
 
+    with gr.Accordion("The ladder: the same channel with more and more care", open=False, elem_id="ladder-box"):
+        gr.Markdown(ABOUT_LADDER, elem_classes="quiet")
+        with gr.Row():
+            up = gr.Button("Climb it", size="sm", elem_id="climb")
+            down = gr.Button("Stop", size="sm", elem_id="climb-stop")
+        rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
+
     grown = gr.State(None)  # the last snapshot sent, until it has been scored
     bar.state.change(_target, bar.state, target, **PAGE, **QUICK)
     ready = start.click(_make_ready, None, [start, stop, download, card], **PAGE, **QUICK)
     run = ready.then(_grow, [bar.state, photo, recipe, *settings], [picture, status, grown], **PAGE, **HEAVY)
     run.then(_finish, [grown, status], [picture, status, card, download, grown, start, stop], **PAGE, **HEAVY)
     stop.click(None, None, None, cancels=[run], **PAGE)
+    climb = up.click(_climb_ladder, [bar.state, settings[0]], rungs, **PAGE, **HEAVY)
+    down.click(None, None, None, cancels=[climb], **PAGE)
 
 
 def _advanced() -> list[Any]:
@@ -98,11 +112,22 @@ def _grow(
         "seconds": seconds,
         "objective": objective,
     }
-    start = photo if from_photo else None
+    start = photo if from_photo or recipe == "deepdream" else None
     for snapshot in maximize(load_vgg16(), *choice, recipe, start=start, **overrides):
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
         shown = gr.Image(picture_file(snapshot.picture, name, "jpeg"), alt_text=_words(snapshot))
         yield shown, _words(snapshot), snapshot
+
+
+@for_people
+def _climb_ladder(choice: Choice, seed: float | None) -> Iterator[list[tuple[str, str]]]:
+    shown: list[tuple[str, str]] = []
+    for rung in ladder(load_vgg16(), *choice, seed=seed or 0):
+        reached = rung.score
+        caption = f"{rung.name}: activation {reached.saved_activation:.1f}, robust {reached.robust:.1f}"
+        name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
+        shown = [*shown, (picture_file(rung.picture, name), caption)]
+        yield shown
 
 
 def _words(snapshot: Snapshot) -> str:
@@ -128,11 +153,21 @@ def _finish(snapshot: Snapshot | None, status: str) -> tuple[Any, ...]:
 
 
 def _card(record: dict[str, Any]) -> str:
-    saved, robust = record["saved_activation"], record["robust"]
+    """The score in words for somebody who has never seen one."""
+    saved, robust, chosen = record["saved_activation"], record["robust"], record["selectivity"]
     never = "<p><strong>This channel never fires on this picture:</strong> its whole map is zero behind the ReLU.</p>"
-    verdict = "" if record["fires"] else never
     kept = f" ({min(100.0, 100 * robust / saved):.0f} % of it)" if saved > 0 else ""
-    return f"""<div class="facts">{verdict}<table>
-<tr><th scope="row">Activation of the saved picture</th><td>{saved:.1f}</td></tr>
-<tr><th scope="row">What is left when it is compressed, turned, scaled and cropped</th><td>{robust:.1f}{kept}</td></tr>
-</table>{CAVEAT}</div>"""
+    rows = [
+        ("Activation of the saved picture", f"{saved:.1f}"),
+        ("What is left when it is compressed, turned, scaled and cropped", f"{robust:.1f}{kept}"),
+    ]
+    if chosen:
+        place = "no other channel" if chosen["rank"] == 1 else f"{chosen['rank'] - 1} other channels"
+        lift = f"{chosen['deviations']:.1f} deviations above ordinary photos; {place} of {chosen['of'] - 1} further"
+        rows.append(("How far it lifts the channel", lift))
+    if record["naturalness"] is not None:
+        steepness = f"{record['naturalness']:.1f} (photographs: about -2 to -3; noise: 0)"
+        rows.append(("How fast fine detail fades", steepness))
+    rows.append(("Colours at the end of their range", f"{100 * record['saturation']:.1f} %"))
+    table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
+    return f"""<div class="facts">{"" if record["fires"] else never}<table>{table}</table>{CAVEAT}</div>"""

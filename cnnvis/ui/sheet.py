@@ -21,7 +21,7 @@ value.order.map((channel, i) => '<button type="button" data-channel="' + channel
 '</div>'}"""
 
 _STYLE = """
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--cell-width, 44px), 1fr)); gap: 2px; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--cell-width, 44px), 1fr)); gap: 4px; }
 .sheet button { aspect-ratio: 1; padding: 0; border: 0; border-radius: 2px; cursor: pointer;
   background-image: var(--sprite); background-size: var(--wide) var(--high);
   background-color: #16181d; image-rendering: var(--rendering, auto); }

@@ -14,6 +14,10 @@ looks for. The deeper the layer, the coarser the map and the more of the photo e
 ABOUT_MAXIMIZE = """**Activation maximization** asks the other way round: starting from noise, which picture makes this
 channel answer most? The picture is changed a little, again and again, each time in the direction that helps."""
 
+ABOUT_LADDER = """Five ascents from one seed, each with one more care taken: the bare ascent of 2009, then small shifts,
+Fourier coefficients instead of pixels, the colours of photos, and views of changing scale and angle. About half
+a minute for a deep layer on two cores."""
+
 CAVEAT = """<p class="quiet">Read such pictures with care: shown photos that excite a channel, people tell what it wants
 in 92 ± 2 % of cases; shown pictures like these, in 82 ± 4 % (Borowski et al., 2021).</p>"""
 

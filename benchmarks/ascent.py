@@ -1,0 +1,222 @@
+"""Compare ascents, in one run on this machine: the original loop, ours, and Lucent and DreamLens where installed.
+
+    python -m benchmarks.ascent [--seconds 10] [--layers conv4_3 conv5_3] [--repeat 1] [--json FILE]
+
+Two tables. Speed: what one step at 224 px costs, against the original loop's and against the machine's own peak.
+Quality: activation and robust activation of the saved picture after the same wall time. Figures are only comparable
+within one run; benchmarks/README.md says how to install the others and what was found.
+"""
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.rivals import RIVALS, installed
+from cnnvis import load_vgg16, maximize, score
+from cnnvis.ascent import build_record
+from cnnvis.recipes import Ascent
+from cnnvis.vgg import cut, fast_dtype
+from cnnvis.weights import read_weights
+
+CHANNELS = {  # two of each layer, taken before any was looked at: a third and two thirds of the way
+    "conv1_2": (21, 42),
+    "conv2_2": (42, 85),
+    "conv3_1": (85, 170),
+    "conv3_3": (85, 170),
+    "conv4_3": (170, 341),
+    "conv5_1": (170, 341),
+    "conv5_3": (170, 341),
+}
+SIZE = 224  # px
+STEPS_TIMED = 12
+
+
+def main() -> None:
+    """Run both comparisons, print them, and write them as JSON where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--layers", nargs="+", default=list(CHANNELS), choices=list(CHANNELS))
+    parser.add_argument("--repeat", type=int, default=1, help="runs of the quality comparison; medians are printed")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    net, state = load_vgg16("cpu"), read_weights()[0]
+    report: dict[str, Any] = {"machine": machine(net), "memory_mb": memory(net)}
+    report["speed"] = speed(net, state, options.layers, report["machine"])
+    report["quality"] = quality(net, state, options.layers, options.seconds, options.repeat)
+    report["defaults"] = defaults(net, options.layers)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def machine(net: nn.Sequential) -> dict[str, Any]:
+    """The machine, the versions, and the peak of a large matrix product in both precisions."""
+    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    found = {
+        **build_record(net, fast_dtype("cpu")),
+        "processor": names[0] if names else platform.processor(),
+        "peak_gflops": {str(dtype)[6:]: round(peak(dtype)) for dtype in (torch.float32, torch.bfloat16)},
+    }
+    print(*(f"{name}: {value}" for name, value in found.items()), sep="\n")
+    return found
+
+
+def peak(dtype: torch.dtype, side: int = 2048) -> float:
+    """The best of ten products of two square matrices, in GFLOP/s."""
+    a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
+    return 2 * side**3 / min(_timed(lambda: a @ b) for _ in range(10)) / 1e9
+
+
+def memory(net: nn.Sequential) -> int:
+    """How much a 224 px ascent at conv5_3 adds to the process at its most, in MB."""
+    before = _status("VmRSS")
+    list(maximize(net, "conv5_3", 0, steps=4, every=math.inf))
+    grown = _status("VmHWM") - before
+    print(f"memory: a 224 px run at conv5_3 adds {grown} MB")
+    return grown
+
+
+def speed(nets: nn.Sequential, state: Any, layers: Sequence[str], about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Milliseconds per step at 224 px: the original, our erhan, our fourier seeing the whole picture, and as it is."""
+    rows = []
+    print(
+        f"\n{'layer':8} {'original':>9} {'erhan':>7} {'whole':>7} {'fourier':>8} {'ratio':>6} {'of peak':>8}   ms/step"
+    )
+    for layer in layers:
+        original = RIVALS["original"](state, layer, CHANNELS[layer][0], 3.0)
+        row: dict[str, Any] = {
+            "layer": layer,
+            "original_ms": 1000 * original.seconds / original.steps,
+            "erhan_ms": step_ms(nets, layer, "erhan"),
+            "whole_ms": step_ms(nets, layer, "fourier", view=1.0),
+            "fourier_ms": step_ms(nets, layer, "fourier"),
+        }
+        gflop = 4e-9 * multiply_adds(nets, layer)  # two for a multiply-add, forward and once back
+        peaks = about["peak_gflops"][about["precision"]]
+        row["ratio"] = row["original_ms"] / row["whole_ms"]
+        row["share_of_peak"] = gflop / (row["whole_ms"] / 1000) / peaks
+        rows.append(row)
+        line = " ".join(f"{row[name]:7.1f}" for name in ("original_ms", "erhan_ms", "whole_ms", "fourier_ms"))
+        print(f"{layer:8}   {line}  {row['ratio']:5.1f}×  {100 * row['share_of_peak']:6.0f} %", flush=True)
+    return rows
+
+
+def step_ms(net: nn.Sequential, layer: str, recipe: str, **settings: Any) -> float:
+    """The cost of a step in ms: two ascents of different length, and the difference shared out. Best of three."""
+
+    def seconds(steps: int) -> float:
+        *_, last = maximize(net, layer, 0, recipe, size=SIZE, steps=steps, every=math.inf, **settings)
+        return last.seconds
+
+    return 1000 * min(seconds(2 + STEPS_TIMED) - seconds(2) for _ in range(3)) / STEPS_TIMED
+
+
+def multiply_adds(net: nn.Sequential, layer: str) -> float:
+    """Of one forward pass at 224 px up to a layer."""
+    total, side = 0.0, SIZE
+    for name, step in cut(net, layer).named_children():
+        if isinstance(step, nn.Conv2d):
+            total += step.weight.numel() * side**2
+        side //= 2 if name.startswith("pool") else 1
+    return total
+
+
+def quality(net: nn.Sequential, state: Any, layers: Sequence[str], seconds: float, repeat: int) -> list[dict[str, Any]]:
+    """Activation and robust activation of every tool's saved picture after `seconds`, median over the repetitions."""
+    tools = ["fourier", *installed()]
+    print(f"\nrobust activation after {seconds:g} s (and activation of the saved picture)\n{'channel':12}", *tools)
+    rows = []
+    for layer in layers:
+        for channel in CHANNELS[layer]:
+            reached = {}
+            for tool in tools:
+                runs = [_score(net, state, tool, layer, channel, seconds) for _ in range(repeat)]
+                reached[tool] = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+            rows.append({"layer": layer, "channel": channel, "tools": reached})
+            cells = (f"{tool['robust']:7.2f} ({tool['saved']:7.2f})" for tool in reached.values())
+            print(f"{layer} {channel:4}", *cells, flush=True)
+    for tool in tools[1:]:
+        print(f"fourier / {tool}:", ", ".join(f"{name} {ratio:.2f}×" for name, ratio in ratios(rows, tool).items()))
+    return rows
+
+
+def ratios(rows: Sequence[dict[str, Any]], tool: str) -> dict[str, float]:
+    """Our robust activation over a tool's: geometric means by layer, and over all of conv4 and conv5."""
+    groups: dict[str, list[float]] = {}
+    for row in rows:
+        # A picture that leaves nothing robust cannot be divided by: a hundredth of ours stands in for it.
+        mine, theirs = (row["tools"][name]["robust"] for name in ("fourier", tool))
+        ratio = mine / max(theirs, 0.01 * mine)
+        groups.setdefault(row["layer"], []).append(ratio)
+        if row["layer"][4] in "45":
+            groups.setdefault("conv4 and conv5", []).append(ratio)
+    return {name: statistics.geometric_mean(group) for name, group in groups.items()}
+
+
+def _score(net: nn.Sequential, state: Any, tool: str, layer: str, channel: int, seconds: float) -> dict[str, float]:
+    if tool == "fourier":
+        most = Ascent(steps=512, seconds=seconds)
+        *_, last = maximize(net, layer, channel, most, every=math.inf)
+        picture, steps = last.picture, last.step
+    else:
+        run = RIVALS[tool](state, layer, channel, seconds)
+        picture, steps = run.picture, run.steps
+    reached = score(net, picture, layer, channel)
+    return {
+        "robust": reached.robust,
+        "saved": reached.saved_activation,
+        "saturation": reached.saturation,
+        "steps": float(steps),
+    }
+
+
+def defaults(net: nn.Sequential, layers: Sequence[str]) -> list[dict[str, Any]]:
+    """How long the recipe `fourier` takes when left to itself, to its end and to its first growing picture."""
+    print(
+        f"\n{'layer':8} {'steps':>5} {'seconds':>8} {'first':>6} {'robust':>8} {'saturated':>9}   fourier as it comes"
+    )
+    rows = []
+    for layer in layers:
+        channel = CHANNELS[layer][0]
+        shown = list(maximize(net, layer, channel))
+        reached = score(net, shown[-1].picture, layer, channel)
+        row: dict[str, Any] = {
+            "layer": layer,
+            "steps": shown[-1].steps,
+            "seconds": shown[-1].seconds,
+            "first": shown[1].seconds,
+        }
+        row |= {"robust": reached.robust, "saturation": reached.saturation}
+        rows.append(row)
+        times = f"{row['steps']:5} {row['seconds']:8.2f} {row['first']:6.2f}"
+        print(f"{layer:8} {times} {row['robust']:8.2f} {100 * row['saturation']:7.1f} %", flush=True)
+    return rows
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _status(name: str) -> int:
+    """A figure of /proc/self/status in MB; 0 where there is none."""
+    return next((int(line.split()[1]) // 1024 for line in _lines("/proc/self/status") if line.startswith(name)), 0)
+
+
+if __name__ == "__main__":
+    main()
