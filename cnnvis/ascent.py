@@ -93,7 +93,7 @@ def maximize_many(
     if start is None and settled.recipe == "deepdream":
         raise SettingError("recipe deepdream grows out of a photo: give one to start from.")
     if start is not None and settled.parameterisation == "phase":
-        raise SettingError("recipe maco keeps nothing of a photo: leave the start out, or use deepdream.")
+        raise SettingError("phases alone (recipe maco) keep nothing of a photo: leave the start out, or use deepdream.")
     return _climb(net, found.name, numbers, settled, None if start is None else open_photo(start), every)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, pad
 
 from cnnvis.images import to_tensor
 from cnnvis.recipes import Ascent
@@ -162,8 +162,13 @@ def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
     matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]])
     grid = affine_grid(matrix, [1, 3, size, size], align_corners=False).to(canvas.device)
     if canvas.device.type == "cpu":
-        grid = grid.expand(len(canvas), -1, -1, -1)
-        return grid_sample(canvas, grid, padding_mode="reflection", align_corners=False)
+        if abs(cos) + abs(sin) > 1:  # beyond the edge the canvas goes on from its other side
+            rim = canvas.shape[-1] // 2
+            canvas, grid = (
+                pad(canvas, [rim] * 4, mode="circular"),
+                grid * canvas.shape[-1] / (canvas.shape[-1] + 2 * rim),
+            )
+        return grid_sample(canvas, grid.expand(len(canvas), -1, -1, -1), align_corners=False)
     return _sampled(canvas, grid[0])
 
 

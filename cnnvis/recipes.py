@@ -127,7 +127,7 @@ def settle(settings: Ascent | str, layer: Layer, device: torch.device | str, **o
 def _one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = list(allowed)
     # Not `in` alone: 1 equals True, and only one of them is a switch.
-    if not any(value == word and type(value) is type(word) for word in allowed):
+    if not any(type(value) is type(word) and value == word for word in allowed):
         raise SettingError.not_one_of(name, value, map(str, allowed))
     return value
 

@@ -255,8 +255,10 @@ def test_headroom_changes_nothing_while_no_colour_crowds(tiny: VGG16) -> None:
     assert all(same(one.picture, two.picture) for one, two in zip(free, held, strict=True))
 
 
-@pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 0), ("conv2_1", 1)])
-@pytest.mark.parametrize(("objective", "sign"), [("channel", 1), ("negative", -1)])
+@pytest.mark.parametrize(
+    ("layer", "channel", "objective", "sign"),
+    [("conv1_1", 0, "channel", 1), ("conv2_1", 1, "channel", 1), ("conv1_1", 0, "negative", -1)],
+)
 def test_headroom_keeps_colours_off_black_and_white_at_little_cost(
     tiny: VGG16, layer: str, channel: int, objective: str, sign: int
 ) -> None:
@@ -487,7 +489,7 @@ def test_a_picture_goes_on_across_its_edges(tiny: VGG16) -> None:
         (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),
         (SettingError, {"jitter": 4}, "jitter 4 is out of range"),
         (SettingError, {"redirected": 1}, "redirected 1 is unknown: choose one of True, False"),
-        (SettingError, {"settings": "maco", "start": CAT}, "recipe maco keeps nothing of a photo: leave the start out"),
+        (SettingError, {"settings": "maco", "start": CAT}, "phases alone (recipe maco) keep nothing of a photo: leave the start out"),
         (SettingError, {"settings": "deepdream"}, "recipe deepdream grows out of a photo: give one"),
         (PhotoError, {"start": "missing.jpg"}, "missing.jpg"),
     ],
