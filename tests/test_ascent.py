@@ -489,7 +489,7 @@ def test_a_picture_goes_on_across_its_edges(tiny: VGG16) -> None:
         (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),
         (SettingError, {"jitter": 4}, "jitter 4 is out of range"),
         (SettingError, {"redirected": 1}, "redirected 1 is unknown: choose one of True, False"),
-        (SettingError, {"settings": "maco", "start": CAT}, "phases alone (recipe maco) keep nothing of a photo: leave the start out"),
+        (SettingError, {"settings": "maco", "start": CAT}, "keep nothing of a photo: leave the start out"),
         (SettingError, {"settings": "deepdream"}, "recipe deepdream grows out of a photo: give one"),
         (PhotoError, {"start": "missing.jpg"}, "missing.jpg"),
     ],
