@@ -3,7 +3,7 @@
     python -m benchmarks.make_sheet [OUT.jpg]
 
 Writes docs/layers.jpg: a column a layer, conv1_1 on the left; the channels are those at one, two, three and four fifths
-of the layer. Prints each picture's score. Under two minutes on a GPU, ten on two cores.
+of the layer. Prints each picture's score.
 """
 
 import sys
