@@ -128,9 +128,8 @@ def _climb(
     yield snapshots(0, [None] * len(channels), False)
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
-        optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(
-            settings, max((step - 1) / settings.steps, spent)
-        )
+        progress = max((step - 1) / settings.steps, spent)
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
         activations = _update(canvas, view, objective, optimiser, generator)
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
@@ -179,11 +178,11 @@ def _objective(
         if settings.redirected and len(after):
             # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
             climbed = torch.where(activations > 0, activations, value(before))
+        climbed = sign * climbed
         if settings.headroom:
             # In units of the activation, so that one number serves every layer.
-            climbed = sign * climbed - settings.headroom * activations.detach().abs() * _crowding(seen)
-            return activations, climbed
-        return activations, sign * climbed
+            climbed = climbed - settings.headroom * activations.detach().abs() * _crowding(seen)
+        return activations, climbed
 
     return objective
 
