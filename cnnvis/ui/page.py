@@ -29,7 +29,7 @@ def build_page() -> gr.Blocks:
         gr.HTML(MASTHEAD)
         bar = choice_bar()
         opened = gr.State("")
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Filters", id="filters") as filters:
                 filters_tab(bar, opened)
             with gr.Tab("Feature maps", id="maps") as maps:

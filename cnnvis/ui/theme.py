@@ -37,7 +37,9 @@ def theme() -> gr.themes.Base:
 
 
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+/* Never wider than the window, or the tabs' labels, which do not wrap, would make a phone scroll sideways. */
+.gradio-container { width: 100% !important; min-width: 0 !important; max-width: 1280px !important;
+  margin: 0 auto !important; }
 .masthead h1 { font-size: 1.55rem; margin: 0; letter-spacing: -0.01em; }
 .masthead p { margin: 0.15rem 0 0; color: var(--body-text-color-subdued); }
 .choice { align-items: end; position: sticky; top: 0; z-index: 20; background: var(--body-background-fill);
