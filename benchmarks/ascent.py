@@ -45,14 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--layers", nargs="+", default=list(CHANNELS), choices=list(CHANNELS))
-    parser.add_argument("--repeat", type=int, default=1, help="runs of the quality comparison; medians are printed")
+    parser.add_argument("--repeat", type=int, default=1, help="how often everything is measured; medians are printed")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net, state = load_vgg16("cpu"), read_weights()[0]
     report: dict[str, Any] = {"machine": machine(net), "memory_mb": memory(net)}
-    report["speed"] = speed(net, state, options.layers, report["machine"])
+    report["speed"] = speed(net, state, options.layers, report["machine"], options.repeat)
     report["quality"] = quality(net, state, options.layers, options.seconds, options.repeat)
-    report["defaults"] = defaults(net, options.layers)
+    report["defaults"] = defaults(net, options.layers, options.repeat)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -85,22 +85,18 @@ def memory(net: nn.Sequential) -> int:
     return grown
 
 
-def speed(nets: nn.Sequential, state: Any, layers: Sequence[str], about: dict[str, Any]) -> list[dict[str, Any]]:
+def speed(
+    net: nn.Sequential, state: Any, layers: Sequence[str], about: dict[str, Any], repeat: int
+) -> list[dict[str, Any]]:
     """Milliseconds per step at 224 px: the original, our erhan, our fourier seeing the whole picture, and as it is."""
     rows = []
     print(
         f"\n{'layer':8} {'original':>9} {'erhan':>7} {'whole':>7} {'fourier':>8} {'ratio':>6} {'of peak':>8}   ms/step"
     )
     for layer in layers:
-        original = RIVALS["original"](state, layer, CHANNELS[layer][0], 3.0)
-        row: dict[str, Any] = {
-            "layer": layer,
-            "original_ms": 1000 * original.seconds / original.steps,
-            "erhan_ms": step_ms(nets, layer, "erhan"),
-            "whole_ms": step_ms(nets, layer, "fourier", view=1.0),
-            "fourier_ms": step_ms(nets, layer, "fourier"),
-        }
-        gflop = 4e-9 * multiply_adds(nets, layer)  # two for a multiply-add, forward and once back
+        times = medians([_step_times(net, state, layer) for _ in range(repeat)])
+        row: dict[str, Any] = {"layer": layer, **times}
+        gflop = 4e-9 * multiply_adds(net, layer)  # two for a multiply-add, forward and once back
         peaks = about["peak_gflops"][about["precision"]]
         row["ratio"] = row["original_ms"] / row["whole_ms"]
         row["share_of_peak"] = gflop / (row["whole_ms"] / 1000) / peaks
@@ -108,6 +104,16 @@ def speed(nets: nn.Sequential, state: Any, layers: Sequence[str], about: dict[st
         line = " ".join(f"{row[name]:7.1f}" for name in ("original_ms", "erhan_ms", "whole_ms", "fourier_ms"))
         print(f"{layer:8}   {line}  {row['ratio']:5.1f}×  {100 * row['share_of_peak']:6.0f} %", flush=True)
     return rows
+
+
+def _step_times(net: nn.Sequential, state: Any, layer: str) -> dict[str, float]:
+    original = RIVALS["original"](state, layer, CHANNELS[layer][0], 3.0)
+    return {
+        "original_ms": 1000 * original.seconds / original.steps,
+        "erhan_ms": step_ms(net, layer, "erhan"),
+        "whole_ms": step_ms(net, layer, "fourier", view=1.0),
+        "fourier_ms": step_ms(net, layer, "fourier"),
+    }
 
 
 def step_ms(net: nn.Sequential, layer: str, recipe: str, **settings: Any) -> float:
@@ -139,8 +145,7 @@ def quality(net: nn.Sequential, state: Any, layers: Sequence[str], seconds: floa
         for channel in CHANNELS[layer]:
             reached = {}
             for tool in tools:
-                runs = [_score(net, state, tool, layer, channel, seconds) for _ in range(repeat)]
-                reached[tool] = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+                reached[tool] = medians([_score(net, state, tool, layer, channel, seconds) for _ in range(repeat)])
             rows.append({"layer": layer, "channel": channel, "tools": reached})
             cells = (f"{tool['robust']:7.2f} ({tool['saved']:7.2f})" for tool in reached.values())
             print(f"{layer} {channel:4}", *cells, flush=True)
@@ -179,27 +184,40 @@ def _score(net: nn.Sequential, state: Any, tool: str, layer: str, channel: int, 
     }
 
 
-def defaults(net: nn.Sequential, layers: Sequence[str]) -> list[dict[str, Any]]:
+def defaults(net: nn.Sequential, layers: Sequence[str], repeat: int) -> list[dict[str, Any]]:
     """How long the recipe `fourier` takes when left to itself, to its end and to its first growing picture."""
-    print(
-        f"\n{'layer':8} {'steps':>5} {'seconds':>8} {'first':>6} {'robust':>8} {'saturated':>9}   fourier as it comes"
-    )
+    heads = f"{'layer':8} {'steps':>5} {'seconds':>8} {'first':>6} {'robust':>8} {'saturated':>9} {'score':>6}"
+    print(f"\n{heads}   fourier as it comes")
     rows = []
     for layer in layers:
-        channel = CHANNELS[layer][0]
-        shown = list(maximize(net, layer, channel))
-        reached = score(net, shown[-1].picture, layer, channel)
-        row: dict[str, Any] = {
-            "layer": layer,
-            "steps": shown[-1].steps,
-            "seconds": shown[-1].seconds,
-            "first": shown[1].seconds,
-        }
-        row |= {"robust": reached.robust, "saturation": reached.saturation}
+        row: dict[str, Any] = {"layer": layer, **medians([_as_it_comes(net, layer) for _ in range(repeat)])}
         rows.append(row)
         times = f"{row['steps']:5} {row['seconds']:8.2f} {row['first']:6.2f}"
-        print(f"{layer:8} {times} {row['robust']:8.2f} {100 * row['saturation']:7.1f} %", flush=True)
+        print(
+            f"{layer:8} {times} {row['robust']:8.2f} {100 * row['saturation']:7.1f} % {row['score_seconds']:6.2f}",
+            flush=True,
+        )
     return rows
+
+
+def _as_it_comes(net: nn.Sequential, layer: str) -> dict[str, float]:
+    channel = CHANNELS[layer][0]
+    shown = list(maximize(net, layer, channel))
+    begun = time.perf_counter()
+    reached = score(net, shown[-1].picture, layer, channel)
+    return {
+        "steps": shown[-1].steps,
+        "seconds": shown[-1].seconds,
+        "first": shown[1].seconds,
+        "score_seconds": time.perf_counter() - begun,
+        "robust": reached.robust,
+        "saturation": reached.saturation,
+    }
+
+
+def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each figure, the median over the runs."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def _timed(work: Callable[[], object]) -> float:

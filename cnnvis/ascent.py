@@ -18,7 +18,17 @@ from cnnvis.canvas import Canvas, View, new_canvas
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Photo, open_photo, to_picture
 from cnnvis.recipes import Ascent, settle
-from cnnvis.vgg import channels_of, check_channel, convolution_name, cut, exact, fast_dtype, find_layer, forward
+from cnnvis.vgg import (
+    Mixture,
+    channels_of,
+    check_mixture,
+    convolution_name,
+    cut,
+    exact,
+    fast_dtype,
+    find_layer,
+    forward,
+)
 
 SNAPSHOT_SECONDS = 0.15  # between two pictures on their way up: about six a second
 
@@ -33,7 +43,7 @@ class Snapshot:
     activation: float | None  # what the loop saw in evaluation `step`, before its update; None at step 0
     seconds: float  # since the ascent began
     layer: str
-    channel: int
+    channel: int | Mixture
     settings: Ascent
     build: dict[str, Any]  # versions, device, precision, threads, weights: what else the picture depends on
     last: bool
@@ -49,7 +59,7 @@ class Snapshot:
 def maximize(
     net: nn.Sequential,
     layer: str,
-    channel: int,
+    channel: int | Mixture,
     settings: Ascent | str = "fourier",
     *,
     start: Photo | None = None,
@@ -58,6 +68,7 @@ def maximize(
 ) -> Iterator[Snapshot]:
     """Grow the picture that excites one channel of a layer, and yield snapshots on the way.
 
+    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}, whose weighted sum is climbed.
     `settings` is an Ascent or a recipe's name, `overrides` are fields of Ascent; `start` is a photo to start from
     instead of noise. Step 0 and the last step are always yielded, others when `every` seconds have passed since the
     one before. The same seed gives the same picture, bit for bit, on one machine with one precision and one number of
@@ -71,7 +82,7 @@ def maximize(
 def maximize_many(
     net: nn.Sequential,
     layer: str,
-    channels: Sequence[int],
+    channels: Sequence[int | Mixture],
     settings: Ascent | str = "fourier",
     *,
     start: Photo | None = None,
@@ -85,8 +96,8 @@ def maximize_many(
     """
     found = find_layer(layer)
     count = channels_of(net, found.name)
-    numbers = [check_channel(channel, count, found.name) for channel in channels]
-    if not numbers:
+    mixtures = [check_mixture(channel, count, found.name) for channel in channels]
+    if not mixtures:
         raise ChannelError(f"no channel was given: choose from 0 to {count - 1} of {found.name}.")
     device = next(net.parameters()).device
     settled = settle(settings, found, device, **overrides)
@@ -94,7 +105,7 @@ def maximize_many(
         raise SettingError("recipe deepdream grows out of a photo: give one to start from.")
     if start is not None and settled.parameterisation == "phase":
         raise SettingError("phases alone (recipe maco) keep nothing of a photo: leave the start out, or use deepdream.")
-    return _climb(net, found.name, numbers, settled, None if start is None else open_photo(start), every)
+    return _climb(net, found.name, mixtures, settled, None if start is None else open_photo(start), every)
 
 
 # From each picture's view (N, 3, S, S) to what is reported and what is climbed, both (N,).
@@ -102,17 +113,18 @@ Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def _climb(
-    net: nn.Sequential, layer: str, channels: list[int], settings: Ascent, start: Image.Image | None, every: float
+    net: nn.Sequential, layer: str, mixtures: list[Mixture], settings: Ascent, start: Image.Image | None, every: float
 ) -> Iterator[list[Snapshot]]:
     device = next(net.parameters()).device
     precision = fast_dtype(device) if settings.precision == "auto" else torch.float32
     build = build_record(net, precision)
+    names = [next(iter(mixture)) if list(mixture.values()) == [1.0] else mixture for mixture in mixtures]
     begun = shown = time.perf_counter()
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
-    with torch.inference_mode(False):  # a canvas made in somebody's inference mode could not be climbed
-        canvas = new_canvas(settings, len(channels), start, generator, device)
+    with torch.inference_mode(False):  # tensors made in somebody's inference mode could not be climbed with
+        canvas = new_canvas(settings, len(mixtures), start, generator, device)
+        objective = _objective(net, layer, mixtures, settings, precision)
     view = View(settings.view, settings.jitter, settings.zoom, settings.turn)
-    objective = _objective(net, layer, channels, settings, precision)
     betas = settings.momentum, settings.smoothing
     optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
 
@@ -122,10 +134,10 @@ def _climb(
             pictures = canvas.rgb()
         return [
             Snapshot(to_picture(rgb), step, settings.steps, activation, seconds, layer, channel, settings, build, last)
-            for rgb, activation, channel in zip(pictures, activations, channels, strict=True)
+            for rgb, activation, channel in zip(pictures, activations, names, strict=True)
         ]
 
-    yield snapshots(0, [None] * len(channels), False)
+    yield snapshots(0, [None] * len(mixtures), False)
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
         progress = max((step - 1) / settings.steps, spent)
@@ -159,12 +171,16 @@ def _update(
 
 
 def _objective(
-    net: nn.Sequential, layer: str, channels: list[int], settings: Ascent, precision: torch.dtype
+    net: nn.Sequential, layer: str, mixtures: list[Mixture], settings: Ascent, precision: torch.dtype
 ) -> Objective:
-    """Picture i is scored by channel `channels[i]`: the mean of its map, or the value at the centre of it."""
+    """Picture i climbs `mixtures[i]`, the weighted sum of its channels: of each map the mean, or the centre's value."""
     source = convolution_name(layer)
     body, after = cut(net, source), cut(net, layer)[len(cut(net, source)) :]
-    rows = list(range(len(channels)))
+    rows = [row for row, mixture in enumerate(mixtures) for _ in mixture]
+    channels = [channel for mixture in mixtures for channel in mixture]
+    weights = [weight for mixture in mixtures for weight in mixture.values()]
+    mix = torch.zeros(len(mixtures), len(channels), device=next(net.parameters()).device)
+    mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1
 
     def value(maps: Tensor) -> Tensor:
@@ -174,15 +190,15 @@ def _objective(
 
     def objective(seen: Tensor) -> tuple[Tensor, Tensor]:
         before = forward(body, seen, precision)
-        activations = climbed = value(after(before))
+        reached = climbed = value(after(before))
         if settings.redirected and len(after):
             # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
-            climbed = torch.where(activations > 0, activations, value(before))
-        climbed = sign * climbed
+            climbed = torch.where(reached > 0, reached, value(before))
+        climbed = sign * (mix @ climbed)
         if settings.headroom:
             # In units of the activation, so that one number serves every layer.
-            climbed = climbed - settings.headroom * activations.detach().abs() * _crowding(seen)
-        return activations, climbed
+            climbed = climbed - settings.headroom * (mix.abs() @ reached.detach().abs()) * _crowding(seen)
+        return mix @ reached, climbed
 
     return objective
 

@@ -45,6 +45,12 @@ class ChannelError(CnnvisError):
         """`name` is the parameter ("channel", "input_channel"), `channels` how many the layer has."""
         return cls(f"{name} {short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
 
+    @classmethod
+    def no_weights(cls, value: object, layer: str) -> "ChannelError":
+        """Several channels at once, whose weights are no numbers, or all zero."""
+        example = "{0: 1.0, 1: -0.5}"
+        return cls(f"channels {short(value)} of {layer} have no weights to go by: give numbers as in {example}.")
+
 
 class SettingError(CnnvisError):
     """A setting outside what is allowed."""

@@ -1,6 +1,5 @@
 """The settings of an ascent: one frozen dataclass, its limits, and the named sets of settings called recipes."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 
 from cnnvis.errors import SettingError
-from cnnvis.vgg import Layer, whole_number
+from cnnvis.vgg import Layer, real_number, whole_number
 
 SWITCH = (True, False)
 CHOICES: Mapping[str, tuple[Any, ...]] = {
@@ -84,11 +83,11 @@ RECIPES: Mapping[str, Ascent] = {
 # longer steps, and views from anywhere, or the rim would still be noise when the middle is done.
 _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "fourier": (
-        {"steps": 40, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0},
-        {"steps": 26, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0},
-        {"steps": 64, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0},
-        {"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
-        {"steps": 88, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
+        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0},
+        {"steps": 22, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0},
+        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0},
+        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
+        {"steps": 76, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
     ),
     "erhan": ({"steps": 50, "learning_rate": 0.1, "decay": 0.0, "jitter": 0.0, "headroom": 0.0},) * 5,
     "maco": ({"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25, "headroom": 0.0},) * 5,
@@ -141,17 +140,9 @@ def _checked(settings: Ascent, name: str, bounds: tuple[float, float] | None) ->
     if value is None and about.default is None:
         return None
     whole = about.metadata["whole"]
-    number = whole_number(value) if whole else _real_number(value)
+    number = whole_number(value) if whole else real_number(value)
     low, high = bounds
     if number is None or not low <= number <= high:
         kind = "a whole number from " if whole else ""
         raise SettingError.outside(name, value, f"{kind}{low}", high, about.metadata["unit"])
     return number
-
-
-def _real_number(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]  # that it may not be one is what is asked
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and not isinstance(value, bool) else None

@@ -17,7 +17,7 @@ from torchvision.transforms.functional import affine, center_crop
 
 from cnnvis.ascent import Snapshot
 from cnnvis.images import PHOTO_SIDE, to_tensor
-from cnnvis.vgg import channels_of, check_channel, cut, fast_dtype, find_layer, forward
+from cnnvis.vgg import Mixture, channels_of, check_mixture, cut, fast_dtype, find_layer, forward
 
 ROBUST_COPIES = 16
 ROBUST_JPEG = 75  # quality
@@ -46,15 +46,15 @@ class Score:
     fires: bool  # the map is above zero somewhere; False: the channel never fires on this picture
     saturation: float  # share of the colour values within 2/255 of black or white, 0 to 1
     naturalness: float | None  # slope of the power spectrum; photographs: about -2. None for a picture of one colour
-    selectivity: Selectivity | None  # None for networks whose answers to photos are not known
+    selectivity: Selectivity | None  # None for several channels, and networks whose answers to photos are not known
 
     def record(self) -> dict[str, Any]:
         """The score as plain values."""
         return asdict(self)
 
 
-def score(net: nn.Sequential, picture: Image.Image, layer: str, channel: int) -> Score:
-    """Score an 8-bit picture for one channel of a layer.
+def score(net: nn.Sequential, picture: Image.Image, layer: str, channel: int | Mixture) -> Score:
+    """Score an 8-bit picture for one channel of a layer, or for several with a weight each, as `maximize` climbs them.
 
     Robust activation (design of this project): JPEG of quality 75, then for each of 16 copies a turn of up to 10°, a
     scale of 0.8 to 1.2, bilinear on black, and the central 75 % of the side; always the same 16. A picture made of
@@ -62,7 +62,8 @@ def score(net: nn.Sequential, picture: Image.Image, layer: str, channel: int) ->
     Raises LayerError, ChannelError.
     """
     found = find_layer(layer)
-    number = check_channel(channel, channels_of(net, found.name), found.name)
+    mixture = check_mixture(channel, channels_of(net, found.name), found.name)
+    numbers = list(mixture)
     picture = picture.convert("RGB")
     shown = picture
     if picture.size != (PHOTO_SIDE, PHOTO_SIDE):
@@ -71,14 +72,15 @@ def score(net: nn.Sequential, picture: Image.Image, layer: str, channel: int) ->
     steps = cut(net, found.name)
     with torch.inference_mode():
         saved = forward(steps, to_tensor(shown).to(device))[0]
-        copies = forward(steps, disturbed_copies(shown).to(device), fast_dtype(device))[:, number]
+        copies = forward(steps, disturbed_copies(shown).to(device), fast_dtype(device))[:, numbers]
+    weights = torch.tensor(list(mixture.values()), device=device)
     return Score(
-        saved_activation=float(saved[number].mean()),
-        robust=float(copies.mean()),
-        fires=bool(saved[number].max() > 0),
+        saved_activation=float(weights @ saved[numbers].mean((1, 2))),
+        robust=float(weights @ copies.mean((0, 2, 3))),
+        fires=bool(saved[numbers].max() > 0),
         saturation=saturation(picture),
         naturalness=spectral_slope(picture),
-        selectivity=_selectivity(net, found.name, number, saved.mean((1, 2)).cpu()),
+        selectivity=_selectivity(net, found.name, numbers, saved.mean((1, 2)).cpu()),
     )
 
 
@@ -108,11 +110,12 @@ def spectral_slope(picture: Image.Image) -> float | None:
     return float(slope)
 
 
-def _selectivity(net: nn.Sequential, layer: str, channel: int, means: Tensor) -> Selectivity | None:
+def _selectivity(net: nn.Sequential, layer: str, channels: list[int], means: Tensor) -> Selectivity | None:
     """`means` are the layer's channel means on the picture, (channels,)."""
     usual = (getattr(net, "photo_statistics", None) or {}).get(layer)
-    if usual is None:
+    if usual is None or len(channels) > 1:
         return None
+    (channel,) = channels
     mean, deviation = usual
     lift = (means - mean) / deviation.clamp_min(1e-6)
     return Selectivity(int((lift > lift[channel]).sum()) + 1, len(lift), float(lift[channel]))

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
+from math import isfinite
 from operator import index
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's and the
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Kind = Literal["conv", "relu", "pool"]
+Mixture = Mapping[int, float]  # channel to weight: several channels of a layer as one
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,17 @@ def check_channel(channel: object, channels: int, layer: str, name: str = "chann
     return number
 
 
+def check_mixture(channel: object, channels: int, layer: str) -> Mixture:
+    """`channel`, a number or a mapping from numbers to weights, as such a mapping. Raises ChannelError."""
+    if not isinstance(channel, Mapping):
+        return {check_channel(channel, channels, layer): 1.0}
+    mixture = {check_channel(number, channels, layer): real_number(weight) for number, weight in channel.items()}
+    kept = {number: weight for number, weight in mixture.items() if weight is not None}
+    if kept != mixture or not any(kept.values()):
+        raise ChannelError.no_weights(channel, layer)
+    return kept
+
+
 def whole_number(value: object) -> int | None:
     """`value` as an int where it is one (4, 4.0, "4"; a page's number field sends floats), else None."""
     if isinstance(value, bool):
@@ -148,6 +161,15 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,12}\s*", value):
         return int(value)
     return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def real_number(value: object) -> float | None:
+    """`value` as a finite float where it is one, else None."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # that it may not be one is what is asked
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) and not isinstance(value, bool) else None
 
 
 def convolution_name(layer: str) -> str:

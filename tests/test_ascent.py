@@ -36,7 +36,7 @@ def begin(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier
     return maximize(net, layer, channel, settings, **{"size": 64, "steps": 6, "every": 0, **start, **more})
 
 
-def run(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
+def run(net: nn.Sequential, layer: str, channel: Any, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
     """Every step of a small ascent."""
     return list(begin(net, layer, channel, settings, **more))
 
@@ -433,6 +433,43 @@ def test_a_batch_gives_what_each_channel_gives_alone(tiny: VGG16, recipe: str) -
         assert [(one.step, one.channel, one.last) for one in mine] == [(one.step, channel, one.last) for one in alone]
         assert activations(mine) == pytest.approx(activations(alone), rel=1e-3, abs=1e-5)
         assert np.abs(pixels(mine[-1].picture) - pixels(alone[-1].picture)).max() <= 1
+
+
+# Several channels with weights
+
+
+@pytest.mark.parametrize("layer", ["conv3_2", "relu3_2"])
+def test_a_mixture_climbs_the_weighted_sum_of_its_channels(tiny: VGG16, layer: str) -> None:
+    """By hand, once forward: what the loop sees first is 2·a − 0.5·b of the picture it starts from."""
+    mine = run(tiny, layer, {1: 2.0, 4: -0.5}, "erhan", steps=30, size=64, every=0)
+    maps = cut(tiny, layer)(torch.from_numpy(pixels(mine[0].picture)).float().permute(2, 0, 1)[None] / 255)[0]
+    assert mine[1].activation == pytest.approx(float(2 * maps[1].mean() - 0.5 * maps[4].mean()), rel=1e-3)
+    assert activations(mine)[-1] > activations(mine)[0] + 0.1
+    assert mine[-1].record()["channel"] == {1: 2.0, 4: -0.5}
+
+
+def test_a_mixture_of_one_channel_is_that_channel(tiny: VGG16) -> None:
+    alone, mixed = (run(tiny, "conv2_1", channel, steps=3, size=64) for channel in (3, {3: 1.0}))
+    assert same(alone[-1].picture, mixed[-1].picture)
+    assert mixed[-1].channel == 3
+
+
+def test_channels_and_mixtures_share_a_batch(tiny: VGG16) -> None:
+    options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32", "learning_rate": 0.02}
+    mixture = {0: 1.0, 2: 1.0}
+    *_, (first, second) = maximize_many(tiny, "conv3_1", [5, mixture], **options)
+    for snapshot, channel in ((first, 5), (second, mixture)):
+        alone = run(tiny, "conv3_1", channel, **options)[-1]
+        assert snapshot.activation == pytest.approx(alone.activation, rel=1e-3)
+        assert np.abs(pixels(snapshot.picture) - pixels(alone.picture)).max() <= 1
+
+
+@pytest.mark.parametrize("mixture", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
+def test_a_mixture_without_weights_is_refused(tiny: VGG16, mixture: Any) -> None:
+    with pytest.raises(ChannelError, match=r"of conv3_1 have no weights to go by"):
+        maximize(tiny, "conv3_1", mixture)
+    with pytest.raises(ChannelError, match="channel 6 does not exist"):
+        maximize(tiny, "conv3_1", {6: 1.0})
 
 
 # The start

@@ -138,6 +138,15 @@ def test_what_a_score_refuses(
         score(tiny, noise, layer, channel)
 
 
+def test_a_mixture_is_scored_as_the_weighted_sum(tiny: VGG16, noise: Image.Image) -> None:
+    one, two = (score(tiny, noise, "conv3_1", channel) for channel in (1, 4))
+    both = score(tiny, noise, "conv3_1", {1: 2.0, 4: -0.5})
+    assert both.saved_activation == pytest.approx(2 * one.saved_activation - 0.5 * two.saved_activation, rel=1e-4)
+    assert both.robust == pytest.approx(2 * one.robust - 0.5 * two.robust, rel=1e-3, abs=1e-4)
+    assert both.fires == (one.fires or two.fires)
+    assert both.selectivity is None
+
+
 def test_a_scored_record_is_the_record_with_the_score(tiny: VGG16) -> None:
     *_, last = maximize(tiny, "block2_conv1", 3, size=64, steps=2)
     record = scored_record(tiny, last)
