@@ -9,10 +9,12 @@
 
 from cnnvis.ascent import Snapshot, maximize, maximize_many
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError, WeightsError
+from cnnvis.experiment import Experiment, read_experiment
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode, open_photo
 from cnnvis.ladder import Rung, ladder
+from cnnvis.patches import Patch, patches
 from cnnvis.recipes import RECIPES, Ascent, limits
 from cnnvis.score import Score, Selectivity, score, scored_record
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, Layer, cut, find_layer
@@ -26,6 +28,7 @@ __all__ = [
     "Ascent",
     "ChannelError",
     "CnnvisError",
+    "Experiment",
     "FeatureMap",
     "Filter",
     "FilterSheet",
@@ -34,6 +37,7 @@ __all__ = [
     "MapSheet",
     "Maps",
     "Origin",
+    "Patch",
     "PhotoError",
     "Rung",
     "Score",
@@ -57,6 +61,8 @@ __all__ = [
     "maximize_many",
     "one_filter",
     "open_photo",
+    "patches",
+    "read_experiment",
     "score",
     "scored_record",
 ]

@@ -4,6 +4,7 @@ Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep
 what the notebooks of 2020 do; `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017.
 """
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,7 @@ class Snapshot:
     settings: Ascent
     build: dict[str, Any]  # versions, device, precision, threads, weights: what else the picture depends on
     last: bool
+    curve: tuple[float, ...] = ()  # the activation of every evaluation so far, those without a snapshot too
 
     def record(self) -> dict[str, Any]:
         """Everything but the picture, as plain values."""
@@ -117,7 +119,8 @@ def _climb(
 ) -> Iterator[list[Snapshot]]:
     device = next(net.parameters()).device
     precision = fast_dtype(device) if settings.precision == "auto" else torch.float32
-    build = build_record(net, precision)
+    began_with = None if start is None else hashlib.sha256(start.tobytes()).hexdigest()  # its pixels
+    build = {**build_record(net, precision), "start_sha256": began_with}
     names = [next(iter(mixture)) if list(mixture.values()) == [1.0] else mixture for mixture in mixtures]
     begun = shown = time.perf_counter()
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
@@ -128,25 +131,35 @@ def _climb(
     betas = settings.momentum, settings.smoothing
     optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
 
-    def snapshots(step: int, activations: list[float | None], last: bool) -> list[Snapshot]:
-        seconds = time.perf_counter() - begun
-        with torch.no_grad():
-            pictures = canvas.rgb()
-        return [
-            Snapshot(to_picture(rgb), step, settings.steps, activation, seconds, layer, channel, settings, build, last)
-            for rgb, activation, channel in zip(pictures, activations, names, strict=True)
-        ]
+    seen: list[Tensor] = []  # of each step the activations (N,); still on the device, which is not waited for
+    curves: list[tuple[float, ...]] = [()] * len(mixtures)
 
-    yield snapshots(0, [None] * len(mixtures), False)
+    def snapshots(step: int, last: bool) -> list[Snapshot]:
+        nonlocal curves
+        seconds = time.perf_counter() - begun
+        if seen:
+            curves = [(*curve, *new) for curve, new in zip(curves, torch.stack(seen, 1).tolist(), strict=True)]
+            seen.clear()
+        with torch.no_grad():
+            pictures = [to_picture(rgb) for rgb in canvas.rgb()]
+        return [
+            Snapshot(
+                picture, step, settings.steps, curve[-1] if curve else None, seconds, layer, channel, settings, build,
+                last, curve,
+            )
+            for picture, curve, channel in zip(pictures, curves, names, strict=True)
+        ]  # fmt: skip
+
+    yield snapshots(0, False)
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
         progress = max((step - 1) / settings.steps, spent)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
-        activations = _update(canvas, view, objective, optimiser, generator)
+        seen.append(_update(canvas, view, objective, optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
         if last or now - shown >= every:  # nothing else waits for the device
-            yield snapshots(step, activations.tolist(), last)
+            yield snapshots(step, last)
             shown = time.perf_counter()
         if last:
             return

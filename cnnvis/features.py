@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
     HEAT,
     PHOTO_SIDE,
+    SIGNED,
     Photo,
     Pixels,
     blend,
@@ -52,6 +53,11 @@ class Maps:
         """The mean of each map, (channels,); of a conv layer that is before ReLU."""
         return self.values.mean((1, 2))
 
+    def rectified(self) -> "Maps":
+        """Behind the ReLU that follows: the same maps of a conv layer with everything below zero cut off."""
+        relu = find_layer(self.layer.name.replace("conv", "relu"))
+        return replace(self, layer=relu, values=self.values.clamp_min(0))
+
 
 @dataclass(frozen=True)
 class MapSheet:
@@ -86,6 +92,7 @@ class FeatureMap:
     min: float
     max: float
     mean: float
+    span: list[float]  # the values that the two ends of the colours stand for
     size: list[int]  # [height, width] of the map itself
 
     def record(self) -> dict[str, Any]:
@@ -206,11 +213,18 @@ def feature_map(net: nn.Sequential, photo: Photo, layer: str, channel: int, pipe
 
 
 def draw_map(maps: Maps, channel: int) -> FeatureMap:
-    """One of the maps already computed, large and as an overlay."""
+    """One of the maps already computed, large and as an overlay.
+
+    A conv layer's values have a sign: blue is below zero, orange above. Elsewhere the smallest is dark.
+    """
     number = check_channel(channel, len(maps.values), maps.layer.name)
     values = maps.values[number]
-    scaled = stretch(values, values.min(), values.max())
-    picture = Image.fromarray(_resize(colour(scaled, HEAT)[None], LARGE_PX)[0])
+    low, high, ramp = float(values.min()), float(values.max()), HEAT
+    if maps.layer.kind == "conv":
+        high = max(high, -low)
+        low, ramp = -high, SIGNED
+    scaled = stretch(values, low, high) if high > low else torch.full_like(values, 0.5 if ramp is SIGNED else 0)
+    picture = Image.fromarray(_resize(colour(scaled, ramp)[None], LARGE_PX)[0])
     # What is below zero ReLU throws away, so only what is above it lights up. Smooth, where the cells of a 14 × 14 map
     # would hide the photo; the picture beside it shows them as they are.
     fired = stretch(values.clamp_min(0), 0, values.max().clamp_min(0))
@@ -225,6 +239,7 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
         min=float(values.min()),
         max=float(values.max()),
         mean=float(values.mean()),
+        span=[low, high],
         size=list(values.shape),
     )
 

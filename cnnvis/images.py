@@ -5,10 +5,11 @@ Nothing here knows a network, and nothing but `open_photo` reads a file.
 """
 
 import io
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "PP
 PHOTO_SIDE = 224  # px; what VGG16 was trained on
 RESIZED_SIDE = 256  # px; torchvision shrinks the shorter side to this before cropping
 SHEET_BACKGROUND = (22, 24, 29)
+RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds the record of its making
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
 Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` takes, though it refuses None
@@ -41,7 +43,7 @@ def open_photo(source: Photo) -> Image.Image:
     if source is None:
         raise PhotoError("no picture was given: choose a photo.")
     if not isinstance(source, Image.Image):
-        _check_bytes(source)
+        check_bytes(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is stricter
         try:
@@ -58,8 +60,8 @@ def open_photo(source: Photo) -> Image.Image:
             raise PhotoError(f"the file is no picture that can be read: choose a whole {known} file.") from cause
 
 
-def _check_bytes(source: str | Path | BinaryIO) -> None:
-    """Refuse a file that is not there or too long, and leave a stream at its beginning."""
+def check_bytes(source: str | Path | BinaryIO) -> None:
+    """Refuse a file that is not there or too long, and leave a stream at its beginning. Raises PhotoError."""
     try:
         if isinstance(source, str | Path):
             size = Path(source).stat().st_size
@@ -185,13 +187,13 @@ def blend(photo: Image.Image, heat: Pixels, opacity: Tensor) -> Image.Image:
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
-def encode(picture: Image.Image, kind: str = "png", text: Mapping[str, str] | None = None) -> bytes:
-    """A picture as the bytes of a PNG (with `text` in its text chunks) or of a JPEG of quality 90."""
+def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | None = None) -> bytes:
+    """A picture as the bytes of a PNG, its `record` as JSON in the text chunk "cnnvis", or of a JPEG of quality 90."""
     buffer = io.BytesIO()
     if kind == "png":
         chunks = PngImagePlugin.PngInfo()
-        for key, value in (text or {}).items():
-            chunks.add_itxt(key, value)
+        if record is not None:
+            chunks.add_itxt(RECORD_CHUNK, json.dumps(record))
         picture.save(buffer, "PNG", pnginfo=chunks)
     else:
         picture.save(buffer, "JPEG", quality=90)

@@ -123,6 +123,11 @@ def settle(settings: Ascent | str, layer: Layer, device: torch.device | str, **o
     return replace(settings, **missing, steps=settings.steps or own["steps"])
 
 
+def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
+    """One field of Ascent, checked and in its own type: "64" becomes 64. Raises SettingError."""
+    return _checked(replace(Ascent(), **{name: value}), name, limits(device).get(name))
+
+
 def _one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = list(allowed)
     # Not `in` alone: 1 equals True, and only one of them is a switch.

@@ -62,6 +62,16 @@ LAYERS = layer_table()
 CONVOLUTIONS = tuple(layer.name for layer in LAYERS if layer.kind == "conv")
 
 
+def field(layer: Layer, row: int, column: int) -> tuple[int, int, int, int]:
+    """What one value of a map sees, as left, top, right and bottom in px of the picture; its edges may lie outside.
+
+    Every convolution pads its input by one cell on each side, so the first value begins outside the picture.
+    """
+    start = -sum(before.stride for before in LAYERS[: layer.index + 1] if before.kind == "conv")
+    left, top = start + column * layer.stride, start + row * layer.stride
+    return left, top, left + layer.receptive_field, top + layer.receptive_field
+
+
 class Normalize(nn.Module):
     """RGB in [0, 1] to the units VGG16 was trained on, (N, 3, H, W) to (N, 3, H, W)."""
 
@@ -121,7 +131,8 @@ def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
     return layer
 
 
-def _dialects(layer: Layer) -> list[str]:
+def dialects(layer: Layer) -> list[str]:
+    """Every name that `find_layer` knows a layer by: cnnvis's own, torchvision's two, and Keras's where it has one."""
     names = [layer.name, f"features.{layer.index}", str(layer.index)]
     if match := re.fullmatch(r"conv(\d)_(\d)", layer.name):
         names.append(f"block{match[1]}_conv{match[2]}")
@@ -130,7 +141,7 @@ def _dialects(layer: Layer) -> list[str]:
     return names
 
 
-_BY_DIALECT = {name: layer for layer in LAYERS for name in _dialects(layer)}
+_BY_DIALECT = {name: layer for layer in LAYERS for name in dialects(layer)}
 
 
 def check_channel(channel: object, channels: int, layer: str, name: str = "channel") -> int:

@@ -345,6 +345,16 @@ def test_the_start_and_the_last_step_always_come(tiny: VGG16) -> None:
     assert same(snapshots[-1].picture, run(tiny, "conv1_1", 0, steps=5)[-1].picture)
 
 
+def test_the_curve_has_every_step_those_without_a_picture_too(tiny: VGG16) -> None:
+    every, few = (run(tiny, "conv1_1", 0, steps=5, every=every) for every in (0, math.inf))
+    assert [len(snapshot.curve) for snapshot in every] == [0, 1, 2, 3, 4, 5]
+    assert few[-1].curve == every[-1].curve == tuple(activations(every))
+    *_, pair = maximize_many(tiny, "conv1_1", [0, 2], steps=5, size=64, every=math.inf)
+    assert [snapshot.curve[-1] for snapshot in pair] == [snapshot.activation for snapshot in pair]
+    assert pair[0].curve != pair[1].curve
+    assert "curve" not in pair[0].record()
+
+
 def test_a_single_step_is_the_last(tiny: VGG16) -> None:
     assert [(snapshot.step, snapshot.last) for snapshot in run(tiny, "conv1_1", 0, steps=1)] == [(0, False), (1, True)]
 

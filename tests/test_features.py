@@ -27,7 +27,7 @@ from cnnvis.features import (
     feature_maps,
     map_sheet,
 )
-from cnnvis.images import HEAT
+from cnnvis.images import HEAT, SIGNED
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, convolution, find_layer
 
 
@@ -181,11 +181,28 @@ def test_a_sheet_has_room_for_every_map(vgg16: VGG16, photo: Image.Image, layer:
 # One map
 
 
-def test_one_map_is_drawn_in_its_own_range() -> None:
-    one = draw_map(by_hand([[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [1.0, 3.0]]), 1)
+def test_a_map_behind_relu_is_drawn_in_its_own_range() -> None:
+    one = draw_map(by_hand([[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [1.0, 3.0]], layer="pool1"), 1)
     assert (one.min, one.max, one.mean, one.size, one.channel) == (-1, 3, 0.75, [2, 2], 1)
     corners = [one.picture.getpixel(place) for place in ((0, 0), (447, 0), (0, 447), (447, 447))]
     assert corners == [tuple(HEAT[level].tolist()) for level in (0, 64, 128, 255)]
+    assert one.span == [-1, 3]
+
+
+def test_a_conv_map_is_drawn_with_its_sign() -> None:
+    one = draw_map(by_hand([[-1.0, 0.0], [1.0, 2.0]]), 0)
+    corners = [one.picture.getpixel(place) for place in ((0, 0), (447, 0), (0, 447), (447, 447))]
+    assert corners == [tuple(SIGNED[level].tolist()) for level in (64, 128, 191, 255)]
+    assert one.span == [-2, 2]
+    nothing = draw_map(by_hand([[0.0, 0.0], [0.0, 0.0]]), 0)
+    assert nothing.picture.getcolors() == [(448 * 448, tuple(SIGNED[128].tolist()))]
+
+
+def test_rectified_maps_are_those_of_the_relu(tiny: VGG16, photo: Image.Image) -> None:
+    behind = feature_maps(tiny, photo, "conv2_1").rectified()
+    expected = feature_maps(tiny, photo, "relu2_1")
+    assert behind.layer == expected.layer
+    assert torch.equal(behind.values, expected.values)
 
 
 def test_the_overlay_leaves_the_photo_untouched_where_nothing_fires(photo: Image.Image) -> None:

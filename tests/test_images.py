@@ -1,6 +1,7 @@
 """Pictures in and out: what is opened and what refused, colours, sheets, and bytes read back by Pillow."""
 
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -377,11 +378,11 @@ def test_every_tile_lies_where_the_design_says(
 # Bytes
 
 
-def test_a_png_keeps_its_pixels_and_its_text() -> None:
-    text = {"cnnvis": '{"layer": "conv5_3"}', "note": "1 − zoom × 2 °, 猫"}
-    with Image.open(io.BytesIO(encode(noise(20, 10), "png", text))) as read:
+def test_a_png_keeps_its_pixels_and_its_record() -> None:
+    record = {"layer": "conv5_3", "settings": {"zoom": 0.15, "note": "1 − zoom × 2 °, 猫"}}
+    with Image.open(io.BytesIO(encode(noise(20, 10), "png", record))) as read:
         assert read.format == "PNG"
-        assert read.text == text  # type: ignore[attr-defined]
+        assert json.loads(read.text["cnnvis"]) == record  # type: ignore[attr-defined]
         assert np.array_equal(np.asarray(read), np.asarray(noise(20, 10)))
 
 

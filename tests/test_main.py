@@ -168,6 +168,35 @@ def test_score_is_of_the_file(suffix: str, run: Run) -> None:
     assert scored == {"layer": "conv1_1", "channel": 5} | {name: record[name] for name in names}
 
 
+def test_a_png_knows_what_to_score(run: Run) -> None:
+    record = json.loads(run(*SMALL, "--json", "-", "-o", "up.png"))
+    scored = json.loads(run("score", "up.png", "--json", "-"))
+    assert record.items() >= scored.items() and scored["channel"] == 5
+
+
+def test_like_repeats_the_experiment_of_a_png(run: Run) -> None:
+    run(*SMALL, "--recipe", "erhan", "--objective", "centre", "-o", "up.png")
+    run("maximize", "--like", "up.png", "-o", "again.png")
+    again, up = record_in("again.png"), record_in("up.png")
+    assert again | {"seconds": 0} == up | {"seconds": 0}
+    with Image.open("up.png") as first, Image.open("again.png") as second:
+        assert first.tobytes() == second.tobytes()
+    other = json.loads(run("maximize", "conv1_2", "9", "--like", "up.png", "--seed", "3", "--json", "-"))
+    assert (other["layer"], other["channel"], other["seed"], other["recipe"]) == ("conv1_2", 9, 3, "erhan")
+    assert other["settings"] == up["settings"] | {"seed": 3}
+
+
+def test_like_asks_for_the_photo_that_a_picture_grew_out_of(run: Run, refusal: Run) -> None:
+    run(*SMALL, "--start", CAT, "-o", "up.png")
+    assert "grew out of a photo, which it does not carry: give one with --start" in refusal(
+        "maximize", "--like", "up.png"
+    )
+    run("maximize", "--like", "up.png", "--start", CAT, "-o", "again.png")
+    with Image.open("up.png") as first, Image.open("again.png") as second:
+        assert first.tobytes() == second.tobytes()
+    assert "leave out --recipe or --like" in refusal("maximize", "--like", "up.png", "--recipe", "maco")
+
+
 def test_nothing_is_written_unasked(run: Run) -> None:
     assert json.loads(run(*SMALL, "--json", "-"))["recipe"] == cnnvis.Ascent().recipe
     assert written() == []
@@ -235,6 +264,12 @@ def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
         (["maximize", "conv1_1", "3", "--start", "missing.jpg"], "'missing.jpg' cannot be read"),
         (["score", str(ROOT / "pyproject.toml"), "conv1_1", "3"], "no picture that can be read"),
         (["score", CAT, "conv1_1", "64"], "channel '64' does not exist in conv1_1"),
+        (["score", CAT], "no PNG that can be read: choose one saved by cnnvis. Or name a layer and a channel"),
+        (["score", CAT, "conv1_1"], "name a layer and one of its channels"),
+        (["maximize"], "name a layer and one of its channels, or a PNG made by cnnvis"),
+        (["maximize", "conv1_1"], "name a layer and one of its channels"),
+        (["maximize", "--like", CAT], "no PNG that can be read"),
+        (["maximize", "--like", "missing.png"], "'missing.png' cannot be read"),
     ],
 )
 def test_engine_words_the_refusal(argv: list[str], sentence: str, refusal: Run) -> None:
@@ -247,7 +282,7 @@ def test_refused_weights(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "weights file 'missing.safetensors' does not exist" in refusal("info")
 
 
-@pytest.mark.parametrize("argv", [[], ["paint"], ["score", CAT], ["filters", "conv1_1"], ["info", "--js", "-"]])
+@pytest.mark.parametrize("argv", [[], ["paint"], ["score"], ["filters", "conv1_1"], ["info", "--js", "-"]])
 def test_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(argv)

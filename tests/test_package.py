@@ -21,12 +21,12 @@ ROWS = [
     {"images", "vgg"},
     {"weights", "recipes"},
     {"canvas"},
-    {"filters", "features", "ascent"},
+    {"filters", "features", "ascent", "arithmetic", "experiment"},
     {"score"},
-    {"atlas", "ladder"},
+    {"atlas", "ladder", "patches"},
     {"__init__"},
-    {"ui", "__main__"},
-    {"app"},
+    {"ui", "commands"},
+    {"__main__", "app"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "cnnvis").rglob("*.py"))]

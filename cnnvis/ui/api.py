@@ -3,7 +3,6 @@
 The dropdowns take any text: the engine knows all three dialects of layer names, and words the refusal.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -140,6 +139,6 @@ def maximize(
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
         if snapshot.last:
             record = scored_record(net, snapshot)
-            yield picture_file(snapshot.picture, name, text={"cnnvis": json.dumps(record)}), record
+            yield picture_file(snapshot.picture, name, record=record), record
         else:
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()

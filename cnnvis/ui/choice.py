@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.ui.handlers import PAGE, QUICK, for_people
-from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, find_layer
+from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, dialects, find_layer
 
 Choice = tuple[str, int]  # layer, channel
 FIRST: Choice = ("conv1_1", 0)
@@ -33,6 +33,13 @@ def choice_bar() -> ChoiceBar:
         on = gr.Button("▶", elem_id="next", min_width=48, scale=0)
         lucky = gr.Button("Random", elem_id="random", min_width=90, scale=0)
         every = gr.Checkbox(False, label="All 31 layers", elem_id="all-layers", container=False, min_width=120, scale=1)
+    about = gr.HTML(
+        _about(FIRST),
+        html_template='<p role="status" aria-live="polite">${value}</p>',
+        elem_id="about-choice",
+        elem_classes="quiet",
+        apply_default_css=False,
+    )
     bar = ChoiceBar(gr.State(FIRST), layer, channel)
 
     layer.input(_choose, [layer, channel], bar.state, **PAGE, **QUICK)
@@ -40,7 +47,7 @@ def choice_bar() -> ChoiceBar:
     for button, step in ((back, -1), (on, 1), (lucky, 0)):
         button.click(_walker(step), bar.state, bar.state, **PAGE, **QUICK)
     every.input(_layer_names, [every, bar.state], layer, **PAGE, **QUICK)
-    bar.state.change(_show, bar.state, [layer, channel], **PAGE, **QUICK)
+    bar.state.change(_show, bar.state, [layer, channel, about], **PAGE, **QUICK)
     return bar
 
 
@@ -83,6 +90,16 @@ def _layer_names(every: bool, choice: Choice) -> Any:
     return gr.Dropdown(choices=names if choice[0] in names else [*names, choice[0]])
 
 
-def _show(choice: Choice) -> tuple[str, Any]:
+def _show(choice: Choice) -> tuple[str, Any, str]:
     layer, channel = choice
-    return layer, gr.Number(channel, label=_channel_label(layer))
+    return layer, gr.Number(channel, label=_channel_label(layer)), _about(choice)
+
+
+def _about(choice: Choice) -> str:
+    """The choice in words: what geometry says about it, and what other tools call the layer."""
+    layer = find_layer(choice[0])
+    _, torchvision, _, *keras = dialects(layer)
+    every = f"one value for every {layer.stride} px" if layer.stride > 1 else "a value for every px"
+    elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
+    sees = f"each sees {layer.receptive_field} × {layer.receptive_field} px of the picture"
+    return f"<strong>{layer.name} channel {choice[1]}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"

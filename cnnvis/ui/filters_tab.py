@@ -1,18 +1,20 @@
-"""The Filters tab: the chosen filter large, and the whole layer as a chooser."""
+"""The Filters tab: the chosen filter large, its nearest relatives, and the whole layer as a chooser."""
 
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
+from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
-from cnnvis.ui.handlers import LIGHT, PAGE, file_url, for_people, picture_file
+from cnnvis.ui.handlers import LIGHT, PAGE, file_url, for_people, large_picture, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
 from cnnvis.vgg import convolution, convolution_name
 from cnnvis.weights import load_vgg16
 
 VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each its own range", "gray")]
+ORDERS = [("Channel number", "index"), ("Largest weights first", "strength")]
 
 
 def filters_tab(bar: ChoiceBar, opened: gr.State) -> None:
@@ -21,33 +23,31 @@ def filters_tab(bar: ChoiceBar, opened: gr.State) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             heading = gr.Markdown(elem_id="filter-heading")
-            large = gr.Image(
-                label="The chosen filter",
-                show_label=False,
-                type="filepath",
-                interactive=False,
-                buttons=["download", "fullscreen"],
-                elem_id="filter-large",
-                elem_classes=["picture", "sharp"],
-                height=340,
+            large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
+            facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
+            gr.Markdown(
+                "**Most similar filters of the layer**, by the cosine of their weights; choose one to go there."
             )
-            facts = gr.Markdown(elem_id="filter-facts", elem_classes="facts")
+            nearest = sheet("nearest-sheet")
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
                 view = gr.Radio(VIEWS, value="auto", label="Kernels drawn", elem_id="filter-view", scale=3)
                 source = gr.Number(0, label="Input channel", precision=0, minimum=0, elem_id="input-channel", scale=1)
-            caption = gr.Markdown(elem_id="filter-caption", elem_classes="quiet")
-            chooser = sheet("filter-sheet", sharp=True)
+            order = gr.Radio(ORDERS, value="index", label="Order", elem_id="filter-order")
+            caption = gr.HTML(elem_id="filter-caption", elem_classes="quiet")
+            chooser = sheet("filter-sheet")
             download = gr.DownloadButton("Download this sheet (PNG)", size="sm", elem_id="filter-download")
 
-    follow_sheet(bar, chooser)
-    inputs, outputs = [opened, bar.state, view, source], [chooser, download, caption, heading, large, facts]
-    changed = [opened.change, bar.state.change, view.input, source.submit, source.blur]
+    for cells in (chooser, nearest):
+        follow_sheet(bar, cells)
+    inputs = [opened, bar.state, view, source, order]
+    outputs = [chooser, download, caption, heading, large, facts, nearest]
+    changed = [opened.change, bar.state.change, view.input, source.submit, source.blur, order.input]
     gr.on(changed, _draw, inputs, outputs, **PAGE, **LIGHT, trigger_mode="always_last")
 
 
 @for_people
-def _draw(opened: str, choice: Choice, view: str, source: float | None) -> Any:
+def _draw(opened: str, choice: Choice, view: str, source: float | None, order: str) -> Any:
     if opened != "filters":
         return gr.skip()
     net, (layer, channel) = load_vgg16(), choice
@@ -56,46 +56,59 @@ def _draw(opened: str, choice: Choice, view: str, source: float | None) -> Any:
     everything = filter_sheet(net, shown, view, min(int(source or 0), kernels - 1))
     mine = one_filter(net, shown, channel)
     path = picture_file(everything.picture, f"{shown}-filters-{everything.view}")
-    value = sheet_value(file_url(path), f"All filters of {shown}", everything)
     alt = f"{shown} filter {channel}, L2 norm {mine.norm:.2f}"
     large = gr.Image(picture_file(mine.picture, f"{shown}-filter-{channel}"), alt_text=alt)
     return (
-        gr.HTML(value=value, chosen=channel),
+        gr.HTML(value=_sheet(path, everything, order), chosen=channel),
         path,
         _caption(layer, everything),
         f"### {shown} · filter {channel}",
         large,
         _facts(mine),
+        gr.HTML(value=_relatives(path, everything, mine), chosen=channel),
     )
 
 
+def _sheet(path: str, drawn: FilterSheet, order: str) -> dict[str, Any]:
+    """All filters; the picture stays in the order of their numbers, the buttons need not."""
+    channels = list(range(drawn.channels))
+    if order == "strength":
+        channels.sort(key=lambda channel: -drawn.norm[channel])
+    notes = [f"L2 norm {drawn.norm[channel]:.2f}" for channel in channels]
+    return sheet_value(file_url(path), f"All filters of {drawn.layer}", drawn, channels, notes)
+
+
+def _relatives(path: str, drawn: FilterSheet, mine: Filter) -> dict[str, Any]:
+    channels = [channel for channel, _ in mine.nearest]
+    notes = [f"cosine {cosine:.2f}" for _, cosine in mine.nearest]
+    return sheet_value(file_url(path), "Most similar filters", drawn, channels, notes)
+
+
 def _caption(layer: str, drawn: FilterSheet) -> str:
-    whose = f"All {drawn.channels} filters of **{drawn.layer}**"
+    whose = f"All {drawn.channels} filters of <b>{drawn.layer}</b>"
     if layer != drawn.layer:
-        whose = f"{layer} has no weights; it works on what these {drawn.channels} filters of **{drawn.layer}** give"
+        whose = f"{layer} has no weights; it works on what these {drawn.channels} filters of <b>{drawn.layer}</b> give"
     if drawn.view == "rgb":
-        return f"{whose}, in colour: mid-grey is zero, full colour ±{drawn.scale:.2f}."
+        return f"<p>{whose}, in colour: mid-grey is zero, full colour ±{drawn.scale:.2f}.</p>"
     if drawn.view == "signed":
-        ends = f"−{drawn.scale:.3f} is deep blue, zero near-white, +{drawn.scale:.3f} deep orange"
-        return f"{whose}, their kernels for input channel {drawn.input_channel}: {ends}."
+        bar = signed_bar(drawn.scale or 0)
+        return f"<p>{whose}, their kernels for input channel {drawn.input_channel}.</p>{bar}"
     ends = "each from its smallest weight (black) to its largest (white)"
-    return f"{whose}, their kernels for input channel {drawn.input_channel}, {ends}."
+    return f"<p>{whose}, their kernels for input channel {drawn.input_channel}, {ends}.</p>"
 
 
 def _facts(mine: Filter) -> str:
     if mine.layer == "conv1_1":
         shown = "The filter over red, green and blue, as a colour picture: mid-grey is zero."
+        scale = ""
     else:
         listed = ", ".join(map(str, mine.input_channels))
-        strongest = f"Its {len(mine.input_channels)} strongest kernels, for the input channels {listed}"
-        shown = f"{strongest}; blue below zero, orange above."
-    near = ", ".join(f"{channel} ({cosine:.2f})" for channel, cosine in mine.nearest)
-    return f"""{shown}
-
+        shown = f"Its {len(mine.input_channels)} strongest kernels, for the input channels {listed}."
+        scale = signed_bar(mine.scale)
+    return f"""{scale}<p class="quiet">{shown}</p>
 <table>
 <tr><th scope="row">L2 norm</th><td>{mine.norm:.3f}</td></tr>
 <tr><th scope="row">Mean weight</th><td>{mine.mean:+.4f}</td></tr>
 <tr><th scope="row">Bias</th><td>{mine.bias:+.4f}</td></tr>
 <tr><th scope="row">Near zero (below 1 % of the layer's largest)</th><td>{100 * mine.sparsity:.0f} %</td></tr>
-<tr><th scope="row">Most similar filters (cosine)</th><td>{near}</td></tr>
 </table>"""

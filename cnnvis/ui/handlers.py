@@ -1,5 +1,6 @@
 """What every event handler of the page and of the endpoints needs: errors for people, pictures as files, the queues."""
 
+import base64
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -43,16 +44,41 @@ def for_people(handler: Handler) -> Handler:
     return functools.wraps(handler)(stream if inspect.isgeneratorfunction(handler) else answer)  # type: ignore[return-value]
 
 
-def picture_file(picture: Image.Image, name: str, kind: str = "png", text: Mapping[str, str] | None = None) -> str:
+def picture_file(picture: Image.Image, name: str, kind: str = "png", record: Mapping[str, Any] | None = None) -> str:
     """A picture as a PNG or JPEG file in gradio's cache, which deletes it in time; gradio itself would make it WebP."""
-    suffix = "jpg" if kind == "jpeg" else kind
-    path: str = save_bytes_to_cache(encode(picture, kind, text), f"{name}.{suffix}", get_upload_folder())
+    return bytes_file(encode(picture, kind, record), f"{name}.{'jpg' if kind == 'jpeg' else kind}")
+
+
+def bytes_file(content: bytes, name: str) -> str:
+    """Bytes as a file in gradio's cache."""
+    path: str = save_bytes_to_cache(content, name, get_upload_folder())
     return path
 
 
 def file_url(path: str) -> str:
     """The address of a file in gradio's cache, relative to the page."""
     return f"gradio_api/file={path}"
+
+
+def data_url(picture: Image.Image) -> str:
+    """A small picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(encode(picture)).decode()
+
+
+def large_picture(label: str, elem_id: str, *classes: str, height: int, visible: bool = True) -> gr.Image:
+    """A place for a picture that the page makes."""
+    return gr.Image(
+        label=label,
+        show_label=False,
+        type="filepath",
+        interactive=False,
+        buttons=["download", "fullscreen"],
+        height=height,
+        min_width=140,
+        visible=visible,
+        elem_id=elem_id,
+        elem_classes=["picture", *classes],
+    )
 
 
 def photo_input(value: str | None = None, **options: Any) -> gr.Image:

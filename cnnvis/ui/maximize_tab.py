@@ -1,18 +1,27 @@
-"""The Activation maximization tab: a picture that grows out of noise, its score, its file."""
+"""The Activation maximization tab: pictures that grow out of noise, their scores, their files, and the ladder."""
 
-import json
+import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
-from cnnvis.ascent import Snapshot, maximize
+from cnnvis.ascent import Snapshot, maximize_many
+from cnnvis.errors import ChannelError, PhotoError, short
+from cnnvis.experiment import read_experiment
+from cnnvis.images import animation
 from cnnvis.ladder import ladder
-from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
+from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
 from cnnvis.score import scored_record
 from cnnvis.ui.choice import Choice, ChoiceBar
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, for_people, picture_file
-from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE, CAVEAT
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, file_url, for_people, picture_file
+from cnnvis.ui.score_card import score_card
+from cnnvis.ui.stage import frame_value, stage, stage_value
+from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
+from cnnvis.vgg import find_layer, whole_number
 from cnnvis.weights import load_vgg16, pick_device
 
 RECIPE_NAMES = {
@@ -22,10 +31,22 @@ RECIPE_NAMES = {
     "erhan": "erhan: the original notebook's",
 }
 OBJECTIVE_NAMES = {"channel": "The whole map", "centre": "Its centre alone", "negative": "The opposite: least answer"}
+SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # what the page lets a visitor turn
+AT_ONCE = 4  # channels
 
 
-def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
-    """Lay out the tab; the ascent climbs for the chosen layer and channel."""
+@dataclass
+class Climb:
+    """An ascent on its way, or at its end: what the server keeps of it for one visitor."""
+
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    snapshots: list[Snapshot] = field(default_factory=list)  # the newest of each channel
+    paths: list[list[str]] = field(default_factory=list)  # of every picture sent: for each moment, for each channel
+    frames: list[dict[str, Any]] = field(default_factory=list)
+
+
+def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
+    """Lay out the tab, where the ascent climbs for the choice; returns the controls that belong into an address."""
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -38,21 +59,15 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
                 stop = gr.Button("Stop", elem_id="stop", interactive=False)
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 settings = _advanced()
+                also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"
+                others = gr.Textbox("", label=also, placeholder="none", elem_id="others")
+                from_photo = gr.Checkbox(False, label="Start from the photo instead of noise", elem_id="from-photo")
+            with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
+                saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
+                found = gr.Markdown("It carries its settings: drop it here, and press Start.", elem_classes="quiet")
         with gr.Column(scale=3, min_width=300):
-            picture = gr.Image(
-                label="The picture as it grows",
-                show_label=False,
-                type="filepath",
-                interactive=False,
-                buttons=["fullscreen"],
-                elem_id="growing",
-                elem_classes="picture",
-                height=460,
-                placeholder="Press Start: a picture grows out of noise within seconds.",
-            )
-            status = gr.Markdown("Nothing has been grown yet.", elem_id="ascent-status", elem_classes="status")
+            shown = stage("stage")
             card = gr.HTML(elem_id="score-card")
-            download = gr.DownloadButton("Download the picture (PNG)", interactive=False, elem_id="picture-download")
 
     with gr.Accordion("The ladder: the same channel with more and more care", open=False, elem_id="ladder-box"):
         gr.Markdown(ABOUT_LADDER, elem_classes="quiet")
@@ -61,32 +76,43 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> None:
             down = gr.Button("Stop", size="sm", elem_id="climb-stop")
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
 
-    grown = gr.State(None)  # the last snapshot sent, until it has been scored
+    grown = gr.State(None)  # the Climb, until it has been scored
     bar.state.change(_target, bar.state, target, **PAGE, **QUICK)
-    ready = start.click(_make_ready, None, [start, stop, download, card], **PAGE, **QUICK)
-    run = ready.then(_grow, [bar.state, photo, recipe, *settings], [picture, status, grown], **PAGE, **HEAVY)
-    run.then(_finish, [grown, status], [picture, status, card, download, grown, start, stop], **PAGE, **HEAVY)
+    busy = start.click(_busy, None, [start, stop, card, grown], **PAGE, **QUICK)
+    inputs = [bar.state, photo, recipe, others, from_photo, *(settings[name] for name in SETTINGS)]
+    run = busy.then(_grow, inputs, [shown, grown], **PAGE, **HEAVY)
+    scored = run.then(_finish, grown, [shown, card], **PAGE, **LIGHT)  # after its end as after Stop
+    for end in (run.failure, scored.then, scored.failure):  # `then` does not follow a failure: nothing may lock Start
+        end(_idle, None, [start, stop], **PAGE, **QUICK)
     stop.click(None, None, None, cancels=[run], **PAGE)
-    climb = up.click(_climb_ladder, [bar.state, settings[0]], rungs, **PAGE, **HEAVY)
+    climb = up.click(_climb_ladder, [bar.state, settings["seed"]], rungs, **PAGE, **HEAVY)
     down.click(None, None, None, cancels=[climb], **PAGE)
+    told = {"recipe": recipe, **settings}
+    saved.upload(_repeat, saved, [bar.state, *told.values(), others, found], **PAGE, **QUICK)
+    return {name: told[name] for name in ("recipe", "steps", "size", "seed")}
 
 
-def _advanced() -> list[Any]:
-    """Controls for the settings worth turning; what they allow stands in the settings themselves."""
+def _advanced() -> dict[str, Any]:
+    """Controls for the settings worth turning, by name; what they allow stands in the settings themselves."""
     bounds, default = limits(pick_device()), Ascent()
-    seed = gr.Number(default.seed, label="Seed: same seed, same picture", precision=0, elem_id="seed")
+    seed = "Seed: same seed, same picture"
     own = "Steps (0: the recipe's own number)"
-    steps = gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps")
-    size = gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size")
-    seconds = gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds")
-    names = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
-    objective = gr.Radio(names, value=default.objective, label="What of the channel", elem_id="objective")
-    from_photo = gr.Checkbox(False, label="Start from the photo instead of noise", elem_id="from-photo")
-    return [seed, steps, size, seconds, objective, from_photo]
+    objectives = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
+    return {
+        "seed": gr.Number(default.seed, label=seed, precision=0, elem_id="seed"),
+        "steps": gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps"),
+        "size": gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size"),
+        "seconds": gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds"),
+        "objective": gr.Radio(objectives, value=default.objective, label="What of the channel", elem_id="objective"),
+    }
 
 
-def _make_ready() -> tuple[Any, ...]:
-    return gr.Button(interactive=False), gr.Button(interactive=True), gr.DownloadButton(interactive=False), ""
+def _busy() -> tuple[Any, ...]:
+    return gr.Button(interactive=False), gr.Button(interactive=True), "", None
+
+
+def _idle() -> tuple[Any, ...]:
+    return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 def _target(choice: Choice) -> str:
@@ -95,28 +121,75 @@ def _target(choice: Choice) -> str:
 
 @for_people
 def _grow(
-    choice: Choice,
-    photo: str | None,
-    recipe: str,
-    seed: float | None,
-    steps: float,
-    size: float,
-    seconds: float,
-    objective: str,
-    from_photo: bool,
-) -> Iterator[tuple[Any, str, Snapshot]]:
-    overrides: dict[str, Any] = {
-        "steps": steps,
-        "size": size,
-        "seed": seed or 0,
-        "seconds": seconds,
-        "objective": objective,
-    }
+    choice: Choice, photo: str | None, recipe: str, others: str, from_photo: bool, *values: Any
+) -> Iterator[tuple[dict[str, Any], Climb]]:
+    layer, channel = choice
+    channels = list(dict.fromkeys([channel, *_more_channels(others)]))
+    settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field is a 0
     start = photo if from_photo or recipe == "deepdream" else None
-    for snapshot in maximize(load_vgg16(), *choice, recipe, start=start, **overrides):
-        name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
-        shown = gr.Image(picture_file(snapshot.picture, name, "jpeg"), alt_text=_words(snapshot))
-        yield shown, _words(snapshot), snapshot
+    climb = Climb()
+    for climb.snapshots in maximize_many(load_vgg16(), layer, channels, recipe, start=start, **settings):
+        climb.paths.append([picture_file(one.picture, _name(one), "jpeg") for one in climb.snapshots])
+        climb.frames.append(frame_value(climb.snapshots, [file_url(path) for path in climb.paths[-1]]))
+        yield stage_value(climb.run, climb.snapshots, climb.frames[-1]), climb
+
+
+def _more_channels(text: str) -> list[int]:
+    numbers = [whole_number(word) for word in text.replace(",", " ").split()]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers) or len(numbers) >= AT_ONCE:
+        what = f"at most {AT_ONCE - 1} whole numbers, such as 17, 42"
+        raise ChannelError(f"more channels {short(text)} cannot be read: give {what}.")
+    return known
+
+
+def _name(snapshot: Snapshot) -> str:
+    return f"{snapshot.layer}-{snapshot.channel}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
+
+
+@for_people
+def _finish(climb: Climb | None) -> Iterator[tuple[Any, Any]]:
+    """Score the last pictures, whether the ascent ended or was stopped, and offer them with their settings inside."""
+    if not climb:  # stopped before anything had grown
+        yield gr.skip(), gr.skip()
+        return
+    last = climb.snapshots[0]
+    note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
+    records: list[dict[str, Any]] = []
+    files: list[dict[str, str]] = []
+    frames = list(climb.frames)
+
+    def shown() -> dict[str, Any]:
+        return stage_value(climb.run, climb.snapshots, frames[-1], frames, files, note)
+
+    urls = list(frames[-1]["urls"])
+    for i, snapshot in enumerate(climb.snapshots):
+        records.append(scored_record(load_vgg16(), snapshot))
+        urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=records[-1]))
+        files.append({"PNG": urls[i]})
+        frames[-1] = frame_value(climb.snapshots, list(urls))
+        yield shown(), score_card(records)
+    for i, snapshot in enumerate(climb.snapshots):
+        moments = [Image.open(Path(paths[i])).convert("RGB") for paths in climb.paths]
+        files[i] = {**files[i], "GIF": file_url(bytes_file(animation(moments), f"{_name(snapshot)}.gif"))}
+        yield shown(), gr.skip()
+
+
+@for_people
+def _repeat(file: str | None) -> tuple[Any, ...]:
+    """The choice and the controls as the experiment in a saved picture has them."""
+    made = read_experiment(file or "", pick_device())
+    if not isinstance(made.channel, int):
+        raise PhotoError("the picture is of a weighted mixture of channels: only `maximize --like` can repeat it.")
+    told = {"recipe": made.settings.recipe, **{name: getattr(made.settings, name) for name in SETTINGS}}
+    settled = settle(layer=find_layer(made.layer), device=pick_device(), settings=told["recipe"],
+                     **{name: told[name] for name in SETTINGS})  # fmt: skip
+    words = f"This is {made.layer} channel {made.channel}, recipe {told['recipe']}, seed {told['seed']}. Press Start."
+    if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
+        words += f" The page has no control for its {', '.join(odd)}: `maximize --like` repeats these too."
+    if made.start_sha256:
+        words += " It grew out of a photo, which it does not carry: choose it in the tab Feature maps."
+    return (made.layer, made.channel), *told.values(), "", words
 
 
 @for_people
@@ -128,46 +201,3 @@ def _climb_ladder(choice: Choice, seed: float | None) -> Iterator[list[tuple[str
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
         shown = [*shown, (picture_file(rung.picture, name), caption)]
         yield shown
-
-
-def _words(snapshot: Snapshot) -> str:
-    text = f"{snapshot.layer} channel {snapshot.channel}, step {snapshot.step} of {snapshot.steps}"
-    if snapshot.activation is None:
-        return f"{text}: the start"
-    return f"{text}, activation {snapshot.activation:.1f}, {snapshot.seconds:.1f} s"
-
-
-@for_people
-def _finish(snapshot: Snapshot | None, status: str) -> tuple[Any, ...]:
-    """Score the last picture, whether the ascent ended or was stopped, and offer it with its settings inside."""
-    idle = gr.Button(interactive=True), gr.Button(interactive=False)
-    if snapshot is None:  # the ascent was refused; its message is already on the page
-        return gr.skip(), gr.skip(), "", gr.DownloadButton(interactive=False), None, *idle
-    record = scored_record(load_vgg16(), snapshot)
-    settings = snapshot.settings
-    name = f"{snapshot.layer}-{snapshot.channel}-{settings.recipe}-seed{settings.seed}"
-    path = picture_file(snapshot.picture, name, text={"cnnvis": json.dumps(record)})
-    words = status if snapshot.last else f"{status}; stopped"
-    shown = gr.Image(path, alt_text=words)
-    return shown, words, _card(record), gr.DownloadButton(value=path, interactive=True), None, *idle
-
-
-def _card(record: dict[str, Any]) -> str:
-    """The score in words for somebody who has never seen one."""
-    saved, robust, chosen = record["saved_activation"], record["robust"], record["selectivity"]
-    never = "<p><strong>This channel never fires on this picture:</strong> its whole map is zero behind the ReLU.</p>"
-    kept = f" ({min(100.0, 100 * robust / saved):.0f} % of it)" if saved > 0 else ""
-    rows = [
-        ("Activation of the saved picture", f"{saved:.1f}"),
-        ("What is left when it is compressed, turned, scaled and cropped", f"{robust:.1f}{kept}"),
-    ]
-    if chosen:
-        place = "no other channel" if chosen["rank"] == 1 else f"{chosen['rank'] - 1} other channels"
-        lift = f"{chosen['deviations']:.1f} deviations above ordinary photos; {place} of {chosen['of'] - 1} further"
-        rows.append(("How far it lifts the channel", lift))
-    if record["naturalness"] is not None:
-        steepness = f"{record['naturalness']:.1f} (photographs: about -2 to -3; noise: 0)"
-        rows.append(("How fast fine detail fades", steepness))
-    rows.append(("Colours at the end of their range", f"{100 * record['saturation']:.1f} %"))
-    table = "".join(f'<tr><th scope="row">{name}</th><td>{value}</td></tr>' for name, value in rows)
-    return f"""<div class="facts">{"" if record["fires"] else never}<table>{table}</table>{CAVEAT}</div>"""

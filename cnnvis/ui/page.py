@@ -1,4 +1,4 @@
-"""The page: a masthead, the choice, three tabs, and the endpoints behind it."""
+"""The page: a masthead, the choice, four tabs, the address of what is shown, and the endpoints behind it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +10,10 @@ from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar
 from cnnvis.ui.filters_tab import filters_tab
 from cnnvis.ui.handlers import PAGE, QUICK, for_people
+from cnnvis.ui.learn_tab import learn_tab
 from cnnvis.ui.maps_tab import maps_tab
 from cnnvis.ui.maximize_tab import maximize_tab
+from cnnvis.ui.share import share
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
 from cnnvis.vgg import fast_dtype
@@ -27,20 +29,24 @@ def build_page() -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEANED_SECONDS, KEPT_SECONDS)) as page:
         gr.HTML(MASTHEAD)
+        note = gr.Markdown(visible=False, elem_id="link-note")
         bar = choice_bar()
         opened = gr.State("")
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Filters", id="filters") as filters:
                 filters_tab(bar, opened)
             with gr.Tab("Feature maps", id="maps") as maps:
-                photo = maps_tab(bar, opened)
+                photo, pipeline = maps_tab(bar, opened)
             with gr.Tab("Activation maximization", id="maximize") as maximize:
-                maximize_tab(bar, photo)
+                controls = maximize_tab(bar, photo)
+            with gr.Tab("Learn", id="learn") as learn:
+                learn_tab(bar, photo, opened)
+        share(page, tabs, opened, bar, {**controls, "pipeline": pipeline, "photo": photo}, note)
         state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()
 
-        for tab in (filters, maps, maximize):
+        for tab in (filters, maps, maximize, learn):
             tab.select(_opens(tab.id), None, opened, **PAGE, **QUICK)
         page.load(_network, None, state, **PAGE)  # the tab shown first announces itself
     # Calls that skip the queue would skip its limits too.

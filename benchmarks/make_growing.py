@@ -1,0 +1,36 @@
+"""Draw four pictures as they grow: docs/growing.webp, the animation at the top of the README.
+
+    python -m benchmarks.make_growing [OUT.webp]
+
+Four channels of deep layers, the recipe `fourier`, every few steps one frame.
+"""
+
+import sys
+
+import numpy as np
+from PIL import Image
+
+from cnnvis import load_vgg16, maximize
+from cnnvis.images import contact_sheet
+
+SHOWN = (("conv4_1", 204), ("conv4_2", 409), ("conv4_3", 307), ("conv5_3", 307))
+TILE_PX, GAP_PX = 190, 6
+FRAMES, FRAME_MS, HELD_MS = 36, 90, 2500
+
+
+def main(out: str = "docs/growing.webp") -> None:
+    """Climb, keep as many moments of each ascent, and lay them side by side."""
+    net = load_vgg16()
+    columns = []
+    for layer, channel in SHOWN:
+        pictures = [snapshot.picture for snapshot in maximize(net, layer, channel, every=0)]
+        moments = np.linspace(0, len(pictures) - 1, FRAMES).round().astype(int)
+        columns.append([np.asarray(pictures[i].resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)) for i in moments])
+    frames = [contact_sheet(np.stack(tiles), len(SHOWN), GAP_PX) for tiles in zip(*columns, strict=True)]
+    durations = [FRAME_MS] * (FRAMES - 1) + [HELD_MS]
+    first, *rest = frames
+    first.save(out, save_all=True, append_images=rest, duration=durations, loop=0, quality=72, method=6)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,151 @@
+"""How fast the page feels, warm, in a real browser on this machine: medians of several visits.
+
+    python -m benchmarks.page [--visits 3] [--json FILE]
+
+Needs Debian's chromium and the package playwright. Starts a page of its own. Times are from the action of the visitor
+to what he waits for being painted.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+# Runs in the browser: the ms until `done` holds, looked at before every frame, and that frame painted.
+WAIT = """([act, done]) => new Promise((resolve) => {
+  const begun = performance.now(), ready = new Function('return ' + done);
+  if (act) document.querySelector(act).click();
+  const look = () => ready() ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begun)))
+    : requestAnimationFrame(look);
+  look();
+})"""
+PAINTED = """(() => { const sheet = document.querySelector('%s .sheet');
+  return sheet && sheet.ariaLabel.includes('%s') && window.loaded(sheet); })()"""
+# A sprite has been painted once the browser has it: the same address in an <img> is complete.
+LOADED = """window.sprites = {}; window.loaded = (sheet) => {
+  const url = sheet.style.getPropertyValue('--sprite').slice(4, -1);
+  window.sprites[url] ??= Object.assign(new Image(), {src: url});
+  return window.sprites[url].complete; };"""
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """A page of its own in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
+    server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def first_paint(page: Page, url: str) -> float:
+    """From the call of the address to the first sheet, in seconds."""
+    begun = time.perf_counter()
+    page.goto(url)
+    page.wait_for_function(PAINTED % ("#filter-sheet", ""))
+    return time.perf_counter() - begun
+
+
+def timed(page: Page, act: str, done: str) -> float:
+    """Seconds from a click on `act` until `done` holds and is painted."""
+    elapsed: float = page.evaluate(WAIT, [act, done])
+    return elapsed / 1000
+
+
+def switch(page: Page, sheet: str, layer: str) -> float:
+    """Seconds from choosing a layer until its sheet is there."""
+    page.locator("#layer input").click()
+    page.locator("#layer input").fill(layer)
+    option = page.get_by_role("option", name=layer, exact=True)
+    option.wait_for()
+    option.evaluate("option => { window.option = option; }")
+    elapsed: float = page.evaluate(
+        WAIT.replace(
+            "document.querySelector(act).click()", "window.option.dispatchEvent(new Event(act, {bubbles: true}))"
+        ),
+        ["mousedown", PAINTED % (sheet, layer)],
+    )
+    return elapsed / 1000
+
+
+def visit(page: Page, url: str) -> dict[str, float]:
+    """One visit, everything once."""
+    page.add_init_script(LOADED)
+    times = {"first sheet visible": first_paint(page, url)}
+    page.locator("#network", has_text="is ready").wait_for()
+    times["filter sheet, conv1_2"] = switch(page, "#filter-sheet", "conv1_2")
+    times["filter sheet, conv5_3 (512)"] = switch(page, "#filter-sheet", "conv5_3")
+    page.get_by_role("tab", name="Feature maps").click()
+    page.wait_for_function(PAINTED % ("#map-sheet", "conv5_3"))
+    times["feature-map sheet, conv4_3 (512)"] = switch(page, "#map-sheet", "conv4_3")
+    times["feature-map sheet, conv5_3 (512)"] = switch(page, "#map-sheet", "conv5_3")
+    page.get_by_role("tab", name="Activation maximization").click()
+    page.locator("#start").wait_for()
+    grown = "(document.querySelector('#stage img')?.alt || '').includes('activation')"
+    times["first growing picture, conv5_3"] = timed(page, "#start", grown)
+    page.wait_for_timeout(1500)
+    came = "document.querySelector('#stage .stage-slider').max"
+    before, begun = int(page.evaluate(f"+{came}")), time.perf_counter()
+    page.wait_for_timeout(3000)
+    times["pictures a second, conv5_3"] = (int(page.evaluate(f"+{came}")) - before) / (time.perf_counter() - begun)
+    times["Stop until nothing grows, conv5_3"] = stopped(page)
+    return times
+
+
+def stopped(page: Page) -> float:
+    """Seconds from Stop to the last picture that still came."""
+    page.evaluate(
+        """() => { window.stopped = window.newest = performance.now();
+        new MutationObserver(() => { window.newest = performance.now(); })
+          .observe(document.querySelector('#stage img'), {attributes: true, attributeFilter: ['alt']});
+        document.querySelector('#stop').click(); }"""
+    )
+    page.locator("#score-card table").wait_for()
+    elapsed: float = page.evaluate("window.newest - window.stopped")
+    return elapsed / 1000
+
+
+def main() -> None:
+    """Visit, print the medians, and write them as JSON where asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--visits", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with running() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        visits = [visit(browser.new_page(), url) for _ in range(options.visits + 1)][1:]  # the first one warms up
+        browser.close()
+    medians = {name: statistics.median(times[name] for times in visits) for name in visits[0]}
+    for name, median in medians.items():
+        print(f"{name:36} {median:6.2f}" + ("" if "a second" in name else " s"))
+    if options.json:
+        options.json.write_text(json.dumps({"visits": visits, "medians": medians}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Colour bars: what the colours of a picture stand for."""
+
+from cnnvis.images import HEAT, SIGNED, Pixels
+
+STOPS = 9  # colours a gradient is written with; the ramps are smooth enough
+
+
+def signed_bar(scale: float) -> str:
+    """The bar of a signed picture, −scale to +scale, as HTML."""
+    return _bar(SIGNED, [f"−{scale:.3g}", "0", f"+{scale:.3g}"])
+
+
+def heat_bar(low: float, high: float) -> str:
+    """The bar of a map, low to high, as HTML."""
+    return _bar(HEAT, [f"{low:.3g}".replace("-", "−"), f"{high:.3g}".replace("-", "−")])
+
+
+def _bar(ramp: Pixels, ticks: list[str]) -> str:
+    colours = ", ".join("rgb({}, {}, {})".format(*ramp[round(255 * i / (STOPS - 1))]) for i in range(STOPS))
+    named = "".join(f"<span>{tick}</span>" for tick in ticks)
+    label = f"Colours from {ticks[0]} to {ticks[-1]}"
+    gradient = f'<div style="background: linear-gradient(to right, {colours})"></div>'
+    return f'<div class="bar" role="img" aria-label="{label}">{gradient}<p aria-hidden="true">{named}</p></div>'

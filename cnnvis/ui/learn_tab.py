@@ -1,0 +1,140 @@
+"""The Learn tab: one filter applied to the photo number by number, the filter sliding, and what it all means."""
+
+from functools import lru_cache
+from typing import Any
+
+import gradio as gr
+from torch import Tensor
+
+from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
+from cnnvis.images import SIGNED, animation, colour
+from cnnvis.ui.choice import Choice, ChoiceBar
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
+from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
+from cnnvis.vgg import convolution_name, find_layer
+from cnnvis.weights import load_vgg16
+
+KEPT = 4  # filters laid over photos; at most 26 MB each
+SHOWN_PX = 2 * PANEL_PX
+COLOURS = ("Red", "Green", "Blue")
+
+
+def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
+    """Lay out the tab and let it follow the choice and the photo of the Feature maps tab."""
+    gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            place = large_picture("The photo, with the window on it", "window", height=SHOWN_PX)
+            with gr.Row():
+                row = gr.Number(None, label="Row of the map", precision=0, minimum=0, elem_id="row", min_width=100)
+                column = gr.Number(
+                    None, label="Column of the map", precision=0, minimum=0, elem_id="column", min_width=100
+                )
+        with gr.Column(scale=3, min_width=300):
+            sums = gr.HTML(elem_id="sums", elem_classes="facts")
+    gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
+    play = gr.Button("Let it slide", size="sm", elem_id="slide")
+    slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
+    with gr.Row():
+        for heading, text in LESSONS.items():
+            with gr.Column(min_width=280), gr.Accordion(heading, open=True):
+                gr.Markdown(text)
+    gr.Markdown(PAPERS, elem_classes="quiet")
+
+    inputs = [opened, bar.state, photo, row, column]
+    changed = [opened.change, bar.state.change, photo.change, row.submit, row.blur, column.submit, column.blur]
+    gr.on(changed, _draw, inputs, [place, row, column, sums], **PAGE, **LIGHT, trigger_mode="always_last")
+    clicked = place.select(_clicked, bar.state, [row, column], **PAGE, **QUICK)
+    clicked.then(_draw, inputs, [place, row, column, sums], **PAGE, **LIGHT)
+    play.click(_slide, [bar.state, photo], slide, **PAGE, **HEAVY)
+    gr.on([bar.state.change, photo.change], lambda: gr.Image(None, visible=False), None, slide, **PAGE, **QUICK)
+
+
+@lru_cache(maxsize=KEPT)
+def _applied(photo: str, layer: str, channel: int) -> Applied:
+    return apply_filter(load_vgg16(), photo, layer, channel)
+
+
+def _clicked(choice: Choice, event: gr.SelectData) -> tuple[int, int]:
+    """Where in the map a click on the photo lies."""
+    across, down = event.index
+    pixels = SHOWN_PX // PANEL_PX * find_layer(convolution_name(choice[0])).stride
+    return int(down) // pixels, int(across) // pixels
+
+
+@for_people
+def _draw(opened: str, choice: Choice, photo: str | None, row: float | None, column: float | None) -> Any:
+    if opened != "learn":
+        return gr.skip()
+    if photo is None:
+        return None, gr.skip(), gr.skip(), "Choose a photo in the tab Feature maps."
+    applied = _applied(photo, convolution_name(choice[0]), choice[1])
+    height, width = applied.map.shape
+    place = _inside(row, height), _inside(column, width)
+    picture = with_window(applied.photo, place, (height, width)).resize((SHOWN_PX, SHOWN_PX), 0)
+    one = applied.at(*place)
+    alt = f"the photo with the window around row {place[0]}, column {place[1]} of the map of {one.layer}"
+    return (
+        gr.Image(picture_file(picture, f"{one.layer}-window"), alt_text=alt),
+        gr.Number(place[0], label=f"Row of the map (0 to {height - 1})"),
+        gr.Number(place[1], label=f"Column of the map (0 to {width - 1})"),
+        _arithmetic(applied, one),
+    )
+
+
+def _inside(number: float | None, count: int) -> int:
+    """A row or column of the map; its middle where none was given, or one that another layer had."""
+    return int(number) if number is not None and 0 <= number < count else count // 2
+
+
+def _arithmetic(applied: Applied, one: Sum) -> str:
+    """The sum in words and squares, as HTML."""
+    inputs = len(one.window)
+    if one.layer == "conv1_1":
+        shown = {name: i for i, name in enumerate(COLOURS)}
+    else:
+        shown = {f"Input channel {applied.strongest}, its strongest": applied.strongest}
+    blocks = "".join(_block(name, one, i) for name, i in shown.items())
+    rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
+    if len(shown) < inputs:
+        others = f"The other {inputs - len(shown)} input channels, multiplied and added alike"
+        blocks += f'<p class="sum">{others}: <b>{rest:+.4g}</b></p>'
+    after = f"{one.rectified:.4g}" if one.rectified else "0, because it is negative"
+    return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
+<p class="sum">All {9 * inputs} products <b>{one.total - one.bias:+.4g}</b>, bias <b>{one.bias:+.4g}</b>:
+together <b>{one.total:.4g}</b>; behind ReLU <b>{after}</b>.</p>
+<p class="sum">The network's own map has <b id="network-value">{one.network:.4g}</b> there.</p>"""
+
+
+def _block(name: str, one: Sum, i: int) -> str:
+    window, kernel, products = one.window[i], one.kernels[i], one.products[i]
+    squares = f"{_square('what it covers', window)}<span>×</span>{_square('weights', kernel)}<span>=</span>"
+    squares += _square("products", products)
+    return f'<div class="product"><h4>{name}: {float(one.by_input[i]):+.4g}</h4><div>{squares}</div></div>'
+
+
+def _square(caption: str, values: Tensor) -> str:
+    """Nine numbers as a table, coloured by sign and size."""
+    scale = float(values.abs().max()) or 1.0
+    # Paler than the ramp itself, so that dark figures stay legible on it.
+    colours = 255 - (255 - colour(0.5 + values / (2 * scale), SIGNED).astype(int)) * 55 // 100
+    rows = "".join(
+        "<tr>" + "".join(_cell(float(value), paint) for value, paint in zip(line, paints, strict=True)) + "</tr>"
+        for line, paints in zip(values, colours, strict=True)
+    )
+    return f"<table><caption>{caption}</caption>{rows}</table>"
+
+
+def _cell(value: float, paint: Any) -> str:
+    return f'<td style="background: rgb({paint[0]}, {paint[1]}, {paint[2]})">{value + 0.0:.3f}</td>'
+
+
+@for_people
+def _slide(choice: Choice, photo: str | None) -> Any:
+    if photo is None:
+        return gr.skip()
+    layer = convolution_name(choice[0])
+    frames = sliding(_applied(photo, layer, choice[1]))
+    path = bytes_file(animation(frames, seconds=8.0, hold=3.0), f"{layer}-{choice[1]}-sliding.gif")
+    alt = f"filter {choice[1]} of {layer} slides over what it reads, and its feature map grows beside it"
+    return gr.Image(path, visible=True, alt_text=alt)

@@ -1,0 +1,54 @@
+"""The score of one or several pictures in words for somebody who has never seen one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnnvis.ui.texts import CAVEAT
+
+Record = dict[str, Any]
+
+
+def score_card(records: Sequence[Record]) -> str:
+    """A table with a column for each scored record, as HTML."""
+    silent = [str(record["channel"]) for record in records if not record["fires"]]
+    never = ""
+    if silent:
+        which = f"Channel {', '.join(silent)} never fires on this picture"
+        never = f"<p><strong>{which}:</strong> its whole map is zero behind the ReLU.</p>"
+    heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
+    top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
+    rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
+    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{CAVEAT}</div>'
+
+
+def _row(name: str, cells: list[str]) -> str:
+    values = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name}</th>{values}</tr>' if any(cells) else ""
+
+
+def _robust(record: Record) -> str:
+    saved, robust = record["saved_activation"], record["robust"]
+    share = f" ({min(100.0, 100 * robust / saved):.0f} % of it)" if saved > 0 else ""
+    return f"{robust:.1f}{share}"
+
+
+def _lift(record: Record) -> str:
+    chosen = record["selectivity"]
+    if not chosen:
+        return ""
+    place = "no other channel" if chosen["rank"] == 1 else f"{chosen['rank'] - 1} other channels"
+    return f"{chosen['deviations']:.1f} deviations above ordinary photos; {place} of {chosen['of'] - 1} further"
+
+
+def _fading(record: Record) -> str:
+    slope = record["naturalness"]
+    return "" if slope is None else f"{slope:.1f} (photographs: about -2 to -3; noise: 0)"
+
+
+_ROWS: dict[str, Callable[[Record], str]] = {
+    "Activation of the saved picture": lambda record: f"{record['saved_activation']:.1f}",
+    "What is left when it is compressed, turned, scaled and cropped": _robust,
+    "How far it lifts the channel": _lift,
+    "How fast fine detail fades": _fading,
+    "Colours at the end of their range": lambda record: f"{100 * record['saturation']:.1f} %",
+}

@@ -1,0 +1,119 @@
+// The stage: the pictures of an ascent as they come, a slider back through them, and the curve of the activation.
+// The template never changes, so everything here stays put; `watch` runs whenever Python has sent a new value.
+const SVG = 'http://www.w3.org/2000/svg';
+const part = (name) => element.querySelector('.stage-' + name);
+const slider = part('slider');
+let run = null;  // which ascent the frames are of
+let frames = [];  // {step, activations, urls}, one for each picture that came
+let shown = 0;
+let spoken = 0;  // when the screen reader last heard how far it is
+
+const words = (value) => value === null || value === undefined ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1);
+const reached = (name, frame, i, steps) => `${name}, step ${frame.step} of ${steps}`
+  + (frame.activations[i] === null ? ': the start' : `, activation ${words(frame.activations[i])}`);
+
+function build(value) {
+  const pictures = part('pictures');
+  pictures.replaceChildren(...value.names.map((name, i) => {
+    const figure = document.createElement('figure');
+    const image = document.createElement('img');
+    const caption = document.createElement('figcaption');
+    caption.className = 'stage-curve-' + i;
+    caption.innerHTML = '<i aria-hidden="true"></i><span></span><span class="stage-files"></span>';
+    caption.children[1].textContent = name;
+    figure.append(image, caption);
+    return figure;
+  }));
+  pictures.dataset.count = value.names.length;
+  part('empty').hidden = true;
+  part('controls').hidden = false;
+}
+
+function show(value) {
+  const frame = frames[shown];
+  part('pictures').querySelectorAll('img').forEach((image, i) => {
+    if (image.getAttribute('src') !== frame.urls[i]) image.src = frame.urls[i];
+    image.alt = reached(value.names[i], frame, i, value.steps);
+  });
+  const activations = frame.activations.map((activation) => activation === null ? 'start' : words(activation));
+  part('status').textContent = `Step ${frame.step} of ${value.steps}`
+    + (frame.step ? ` · activation ${activations.join(' / ')}` : ': the start')
+    + (shown === frames.length - 1 && value.note ? ` · ${value.note}` : '');
+  slider.max = frames.length - 1;
+  slider.value = shown;
+  slider.setAttribute('aria-valuetext', part('status').textContent);
+  const marker = part('curve').querySelector('.stage-marker');
+  if (marker) for (const end of ['x1', 'x2']) marker.setAttribute(end, 400 * frame.step / value.steps);
+}
+
+function plot(value) {
+  const all = value.curves.flat().concat(0);
+  const low = Math.min(...all);
+  const high = Math.max(...all, low + 1e-6);
+  const down = (activation) => 100 - 100 * (activation - low) / (high - low);
+  const line = (name, points) => {
+    const drawn = document.createElementNS(SVG, name);
+    for (const [key, content] of Object.entries(points)) drawn.setAttribute(key, content);
+    return drawn;
+  };
+  const curves = value.curves.map((curve, i) => line('polyline', {
+    class: 'stage-curve-' + i,
+    points: curve.map((activation, k) => `${400 * (k + 1) / value.steps},${down(activation)}`).join(' '),
+  }));
+  const zero = line('line', {class: 'stage-zero', x1: 0, x2: 400, y1: down(0), y2: down(0)});
+  const marker = line('line', {class: 'stage-marker', x1: 0, x2: 0, y1: 0, y2: 100});
+  part('curve').replaceChildren(zero, ...curves, marker);
+  part('curve').setAttribute('aria-label', `Activation by step, from ${words(low)} to ${words(high)}`);
+  part('high').textContent = words(high);
+  part('low').textContent = words(low);
+  part('steps').textContent = `step ${value.steps}`;
+}
+
+function link(url, label, name) {
+  const anchor = document.createElement('a');
+  Object.assign(anchor, {href: url, download: '', textContent: label});
+  anchor.setAttribute('aria-label', `${label} of ${name}`);
+  return anchor;
+}
+
+function offer(value) {
+  part('pictures').querySelectorAll('.stage-files').forEach((place, i) => {
+    const files = Object.entries((value.files || [])[i] || {});
+    place.replaceChildren(...files.map(([label, url]) => link(url, label, value.names[i])));
+  });
+}
+
+function speak(value, text) {
+  spoken = Date.now();
+  part('said').textContent = text;
+}
+
+watch('value', () => {
+  const value = props.value;
+  if (!value) return;
+  const begun = value.run !== run;
+  if (begun) {
+    run = value.run;
+    frames = [];
+    shown = 0;
+    build(value);
+  }
+  const following = shown >= frames.length - 1;
+  if (value.frames) frames = value.frames;  // at the end all of them come once more: none is missing, the last is a PNG
+  else frames.push(value.frame);
+  frames.forEach((frame) => { frame.kept ??= frame.urls.map((url) => Object.assign(new Image(), {src: url})); });
+  shown = following ? frames.length - 1 : Math.min(shown, frames.length - 1);
+  plot(value);
+  show(value);
+  offer(value);
+  const last = frames[frames.length - 1];
+  const all = value.names.map((name, i) => reached(name, last, i, value.steps)).join('; ');
+  if (begun) speak(value, `Growing ${value.names.join(', ')}, ${value.steps} steps`);
+  else if (value.frames) speak(value, `${all}. ${value.note}`);
+  else if (Date.now() - spoken > 5000) speak(value, all);
+});
+
+slider.addEventListener('input', () => {
+  shown = +slider.value;
+  show(props.value);
+});

@@ -1,0 +1,62 @@
+"""The stage: where an ascent is watched, wound back, and taken home."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.ascent import Snapshot
+
+_TEMPLATE = """
+<div class="stage">
+  <p class="stage-empty">Press Start: a picture grows out of noise within seconds.</p>
+  <div class="stage-pictures"></div>
+  <p class="stage-status"></p>
+  <p class="stage-said visually-hidden" role="status" aria-live="polite"></p>
+  <div class="stage-controls" hidden>
+    <input class="stage-slider" type="range" min="0" max="0" value="0" aria-label="Wind back through the ascent">
+    <div class="stage-plot">
+      <svg class="stage-curve" viewBox="0 -4 400 108" preserveAspectRatio="none" role="img"></svg>
+      <span class="stage-high"></span><span class="stage-low"></span><span class="stage-steps"></span>
+    </div>
+  </div>
+</div>
+"""
+
+
+def stage(elem_id: str) -> gr.HTML:
+    """An empty stage; its value is made by `stage_value`."""
+    script = Path(__file__).with_suffix(".js").read_text()
+    return gr.HTML(
+        value=None, html_template=_TEMPLATE, js_on_load=script, elem_id=elem_id, apply_default_css=False, padding=False
+    )
+
+
+def frame_value(snapshots: list[Snapshot], urls: list[str]) -> dict[str, Any]:
+    """One moment of an ascent of one or several channels: the pictures are at `urls`, relative to the page."""
+    activations = [snapshot.activation for snapshot in snapshots]
+    return {"step": snapshots[0].step, "activations": activations, "urls": urls}
+
+
+def stage_value(
+    run: str,
+    snapshots: list[Snapshot],
+    frame: dict[str, Any],
+    frames: list[dict[str, Any]] | None = None,
+    files: list[dict[str, str]] | None = None,
+    note: str = "",
+) -> dict[str, Any]:
+    """What the stage shows of the ascent `run`: on the way the newest frame, at the end all `frames` and the files.
+
+    `files` has, for each channel, what may be downloaded: what it is called to where it lies.
+    """
+    return {
+        "run": run,
+        "names": [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots],
+        "steps": snapshots[0].steps,
+        "curves": [snapshot.curve for snapshot in snapshots],
+        "frame": frame,
+        "frames": frames,
+        "files": files,
+        "note": note,
+    }

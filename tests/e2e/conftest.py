@@ -1,0 +1,102 @@
+"""A page of its own in a process of its own, and a real browser that reports whatever goes wrong in it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def missing(reason: str) -> None:
+    """Skip where there is no browser, unless CNNVIS_E2E=required, as in .ci/run, forbids it."""
+    if os.environ.get("CNNVIS_E2E") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        missing(f"none of {', '.join(BROWSERS)} is installed")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("the package playwright is not installed")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def url(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running page; only started where there is a browser to look at it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("page")
+    environment = {
+        **os.environ,
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+    }
+    log = folder / "log.txt"
+    with log.open("w") as output:
+        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(address, timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.5)
+        yield address
+        server.terminate()
+        server.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def visit(browser, url):
+    """Open the page in a window of its own: `visit(width=390, scheme="dark", query="?tab=maps")`.
+
+    At the end of the test nothing may have been said on the console as an error or asked of another host.
+    """
+    wrong: list[str] = []
+    contexts = []
+
+    def seen(request) -> None:
+        parts = urlparse(request.url)
+        if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
+            wrong.append(f"asked {request.url}")
+
+    def opened(width: int = 1280, height: int = 900, scheme: str = "light", query: str = ""):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("request", seen)
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{url}/{query}")
+        page.locator("#network", has_text="is ready").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong

@@ -1,0 +1,22 @@
+"""Every tab, light and dark, against the rules of WCAG 2.1 AA that a program can check (axe-core)."""
+
+import pytest
+
+TABS = {"filters": "#filter-facts table", "maps": "#map-sheet button", "maximize": "#start", "learn": "#sums h3"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("tab", TABS)
+def test_a_tab_breaks_no_rule(visit, tab: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = visit(scheme=scheme, query=f"?tab={tab}&layer=conv2_1&channel=4")
+    page.locator(TABS[tab]).first.wait_for()
+    if tab == "maximize":
+        page.locator("#start").click()
+        page.locator("#stage a", has_text="GIF").wait_for()
+    if tab == "learn":
+        page.locator("#slide").click()
+        page.locator("#sliding img").wait_for()
+    page.wait_for_timeout(300)  # colours fade in
+    found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response["violations"]
+    assert not [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]

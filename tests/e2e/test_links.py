@@ -1,0 +1,115 @@
+"""Addresses in a real browser: every view comes back, bad ones are said, and views live in somebody's own page."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VIEWS = {
+    "tab=filters&layer=conv3_2&channel=77": ("#filter-heading", "conv3_2 · filter 77"),
+    "tab=maps&layer=relu4_1&channel=9&photo=coffee.jpg": ("#map-facts", "relu4_1 channel 9"),
+    "tab=maps&layer=conv2_2&channel=3&pipeline=conv_chain": ("#map-caption", "the convolutions alone"),
+    "tab=maximize&layer=conv4_1&channel=5&recipe=maco&steps=9&size=96&seed=3": ("#target", "conv4_1 · channel 5"),
+    "tab=learn&layer=conv2_1&channel=4": ("#sums", "conv2_1 filter 4"),
+}
+
+
+def link(page) -> str:
+    return page.locator("#link textarea, #link input").first.input_value()
+
+
+@pytest.mark.parametrize("query", VIEWS)
+def test_a_link_restores_its_view_and_copies_itself(visit, url: str, query: str) -> None:
+    canonical = query.replace("tab=filters&", "")  # a default needs not be said
+    page = visit(query=f"?{query}")
+    place, text = VIEWS[query]
+    page.locator(place, has_text=text).wait_for()
+    page.wait_for_function(
+        "wanted => document.querySelector('#link textarea, #link input').value.endsWith(wanted)", arg=f"?{canonical}"
+    )
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#copy-link").click()
+    page.get_by_role("button", name="Link copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{url}/?{canonical}"
+    assert page.evaluate("location.search") == f"?{canonical}"
+    assert page.locator("#link-note").count() == 0
+    if "recipe" in query:
+        assert page.get_by_label("maco").is_checked()
+        page.get_by_role("button", name="Advanced").click()
+        values = [page.locator(f"#{name} input").first.input_value() for name in ("seed", "steps", "size")]
+        assert values == ["3", "9", "96"]
+
+
+def test_the_address_follows_the_visitor(visit, url: str) -> None:
+    page = visit(query="?__theme=dark")
+    page.locator('#filter-sheet button[data-channel="12"]').click()
+    page.wait_for_function("location.search.includes('channel=12')")
+    assert page.evaluate("location.search") == "?channel=12&__theme=dark"
+    page.get_by_role("tab", name="Feature maps").click()
+    page.wait_for_function("location.search.includes('tab=maps')")
+    assert link(page) == f"{url}/?tab=maps&channel=12"
+    page.reload()
+    page.locator("#map-facts", has_text="conv1_1 channel 12").wait_for()
+    assert page.locator("body.dark").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("tab=dream", "tab 'dream' is unknown"),
+        ("layer=conv9_9", "layer 'conv9_9' does not exist"),
+        ("channel=9999", "channel '9999' does not exist"),
+        ("recipe=<script>alert(1)</script>", "is unknown: choose one of fourier"),
+        ("steps=many", "steps 'many' is out of range"),
+        ("size=1", "size '1' is out of range"),
+        ("seed=x", "seed 'x' is out of range"),
+        ("pipeline=tf", "pipeline 'tf' is unknown"),
+        ("photo=/etc/passwd", "photo '/etc/passwd' is unknown"),
+    ],
+)
+def test_a_bad_value_shows_the_default_and_says_so(visit, bad: str, said: str) -> None:
+    page = visit(query=f"?{bad}")
+    page.locator("#link-note", has_text=said).wait_for()
+    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+
+
+@pytest.fixture
+def blog(url: str, tmp_path: Path):
+    """examples/embed.html on another origin, its frames turned to the page under test."""
+    text = (ROOT / "examples" / "embed.html").read_text()
+    assert text.count("http://127.0.0.1:7860/") >= 2
+    (tmp_path / "index.html").write_text(text.replace("http://127.0.0.1:7860/", f"{url}/"))
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_two_live_views_in_somebodys_page(browser, blog: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1000, "height": 1400}, color_scheme=scheme)
+    page = context.new_page()
+    errors, hosts = [], set()
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("request", lambda request: hosts.add(urlparse(request.url).hostname))
+    page.goto(blog)
+    frames = [page.frame_locator("iframe").nth(i) for i in (0, 1)]
+    for i in (0, 1):
+        page.locator("iframe").nth(i).scroll_into_view_if_needed()
+        frames[i].locator(".embedded body, html.embedded").first.wait_for(state="attached")
+    frames[0].locator("#filter-sheet button").first.wait_for()
+    frames[1].locator("#start").click()
+    frames[1].locator("#score-card table").wait_for(timeout=60_000)
+    for frame in frames:
+        for gone in (".masthead", "footer", "#link", "[role=tablist]", "#layer"):
+            assert not frame.locator(gone).first.is_visible(), gone
+        assert frame.locator("#whole-page a").get_attribute("href").startswith("http://127.0.0.1")
+    assert not errors
+    assert hosts <= {"127.0.0.1", None, ""}
+    context.close()

@@ -1,0 +1,237 @@
+"""The page as a visitor uses it, in a real browser."""
+
+import io
+import json
+import re
+import urllib.request
+
+import pytest
+from PIL import Image
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+TABS = {"Filters": "#filter-sheet", "Feature maps": "#map-sheet", "Activation maximization": "#stage"}
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name, exact=True).click()
+    page.locator(TABS[name]).wait_for()
+
+
+def choose_layer(page, name: str) -> None:
+    box = page.get_by_label("Layer", exact=True)
+    box.click()
+    box.fill(name)
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def cell(page, sheet: str, channel: int):
+    return page.locator(f'{sheet} button[data-channel="{channel}"]')
+
+
+def chosen(page, sheet: str) -> int:
+    pressed = page.locator(f'{sheet} button[aria-pressed="true"]')
+    pressed.wait_for()
+    return int(pressed.get_attribute("data-channel"))
+
+
+def fetched(page, source: str) -> bytes:
+    address = page.evaluate("source => new URL(source, location.href).href", source)
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return answer.read()
+
+
+def test_a_cell_chosen_with_the_mouse_is_the_choice_of_every_tab(visit) -> None:
+    page = visit()
+    cell(page, "#filter-sheet", 17).click()
+    page.get_by_role("heading", name="conv1_1 · filter 17").wait_for()
+    assert chosen(page, "#filter-sheet") == 17
+    open_tab(page, "Feature maps")
+    assert chosen(page, "#map-sheet") == 17
+    cell(page, "#map-sheet", 5).click()
+    page.locator("#map-facts", has_text="conv1_1 channel 5").wait_for()
+    open_tab(page, "Activation maximization")
+    page.get_by_role("heading", name="conv1_1 · channel 5").wait_for()
+    open_tab(page, "Filters")
+    page.get_by_role("heading", name="conv1_1 · filter 5").wait_for()
+    assert page.locator("#about-choice").inner_text().startswith("conv1_1 channel 5 of 64")
+
+
+def test_a_cell_is_chosen_with_the_keyboard_alone(visit) -> None:
+    page = visit()
+    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    first = cell(page, "#filter-sheet", 0)
+    for _ in range(60):  # Tab goes through the controls and stops once at the sheet
+        page.keyboard.press("Tab")
+        if first.evaluate("cell => cell === document.activeElement"):
+            break
+    else:
+        pytest.fail("the sheet cannot be reached with Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="conv1_1 · filter 2").wait_for()
+    assert cell(page, "#filter-sheet", 2).evaluate("cell => cell === document.activeElement")
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("+document.activeElement.dataset.channel")
+    page.keyboard.press("Space")
+    page.get_by_role("heading", name=f"conv1_1 · filter {below}").wait_for()
+    assert below > 3
+
+
+def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
+    page = visit()
+    choose_layer(page, "conv4_3")
+    page.get_by_role("heading", name="conv4_3 · filter 0").wait_for()
+    number = page.locator("#channel input")
+    number.fill("300")
+    number.press("Enter")
+    page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
+    page.locator("#next").click()
+    page.get_by_role("heading", name="conv4_3 · filter 301").wait_for()
+    page.locator("#previous").click()
+    page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
+    assert chosen(page, "#filter-sheet") == 300
+    number.fill("512")
+    number.press("Enter")
+    page.get_by_text("choose a whole number from 0 to 511").wait_for()
+    page.get_by_label("All 31 layers").check()
+    choose_layer(page, "relu5_1")
+    page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
+
+
+def test_the_nearest_filters_lead_there_and_strength_reorders_the_sheet(visit) -> None:
+    page = visit()
+    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    nearest = page.locator("#nearest-sheet button").first
+    goal = nearest.get_attribute("data-channel")
+    assert "cosine" in nearest.get_attribute("aria-label")
+    nearest.click()
+    page.get_by_role("heading", name=f"conv1_1 · filter {goal}", exact=True).wait_for()
+    page.get_by_label("Largest weights first").check()
+    page.wait_for_function("+document.querySelector('#filter-sheet button').dataset.channel !== 0")
+    names = page.locator("#filter-sheet button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
+    norms = [float(name.split()[-1]) for name in names]
+    assert norms == sorted(norms, reverse=True)
+
+
+def test_a_photo_of_the_visitors_own(visit, tmp_path) -> None:
+    page = visit()
+    open_tab(page, "Feature maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    before = page.locator("#map-overlay img").get_attribute("src")
+    photo = tmp_path / "mine.png"
+    Image.linear_gradient("L").convert("RGB").save(photo)
+    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
+    page.locator("#photo input[type=file]").set_input_files(photo)
+    page.wait_for_function(
+        "before => document.querySelector('#map-overlay img')?.getAttribute('src') !== before", arg=before
+    )
+    choose_layer(page, "conv2_1")
+    page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
+    for picture in ("#map-before", "#map-after", "#map-overlay"):
+        assert re.search(r"channel 0, values -?\d", page.locator(f"{picture} img").get_attribute("alt"))
+    page.get_by_label("Strongest first").check()
+    page.wait_for_function("document.querySelector('#map-sheet .sheet').ariaLabel.includes('strongest first')")
+    strongest = page.locator("#map-sheet button").first
+    strongest.click()
+    page.locator("#map-facts", has_text="is number 1 of 128").wait_for()
+    assert page.locator("#patches img").count() > 1
+    page.get_by_label("Chained, as the original notebook").check()
+    page.locator("#map-caption", has_text="the convolutions alone").wait_for()
+
+
+def test_an_ascent_is_watched_stopped_wound_back_and_taken_home(visit) -> None:
+    page = visit()
+    choose_layer(page, "conv5_1")
+    open_tab(page, "Activation maximization")
+    page.get_by_role("heading", name="conv5_1 · channel 0").wait_for()
+    page.evaluate(
+        """window.came = new Set();
+        new MutationObserver(() => came.add(document.querySelector('#stage img')?.src))
+          .observe(document.querySelector('#stage'), {subtree: true, childList: true, attributes: true})"""
+    )
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("came.size > 4")
+    page.locator("#stop").click()
+    page.locator("#score-card table").wait_for()
+    page.locator("#stage .stage-status", has_text="stopped after").wait_for()
+    page.locator("#stage a", has_text="GIF").wait_for()
+    assert page.get_by_role("button", name="Start").is_enabled()
+
+    slider, image = page.get_by_label("Wind back through the ascent"), page.locator("#stage img")
+    newest, last = image.get_attribute("src"), int(slider.get_attribute("max"))
+    assert last > 3
+    slider.focus()
+    page.keyboard.press("Home")
+    assert image.get_attribute("alt") == "conv5_1 channel 0, step 0 of 76: the start"
+    assert image.get_attribute("src") != newest
+    page.keyboard.press("ArrowRight")
+    assert re.fullmatch(r"conv5_1 channel 0, step \d+ of 76, activation -?[\d.]+", image.get_attribute("alt"))
+    page.keyboard.press("End")
+    assert image.get_attribute("src") == newest
+    assert len(page.locator("#stage polyline").get_attribute("points").split()) >= last
+
+    png = Image.open(io.BytesIO(fetched(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))))
+    record = json.loads(png.text["cnnvis"])
+    assert (record["layer"], record["channel"], png.format) == ("conv5_1", 0, "PNG")
+    shown = page.locator("#score-card td").first.inner_text()
+    assert shown == f"{record['saved_activation']:.1f}"
+    gif = Image.open(io.BytesIO(fetched(page, page.locator("#stage a", has_text="GIF").get_attribute("href"))))
+    assert (gif.format, gif.n_frames) == ("GIF", last + 1)
+
+
+def test_several_channels_grow_at_once(visit) -> None:
+    page = visit()
+    open_tab(page, "Activation maximization")
+    page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("More channels of the layer").fill("5, 9")
+    page.get_by_role("button", name="Start").click()
+    page.locator("#score-card th[scope=col]").nth(2).wait_for()
+    page.locator("#stage a", has_text="GIF").nth(2).wait_for()
+    alts = page.locator("#stage img").evaluate_all("images => images.map((image) => image.alt)")
+    assert [alt.split(",")[0] for alt in alts] == [f"conv1_1 channel {channel}" for channel in (0, 5, 9)]
+    sources = page.locator("#stage img").evaluate_all("images => images.map((image) => image.src)")
+    assert len(set(sources)) == 3
+    page.get_by_label("More channels of the layer").fill("5, 9, 12, 13")
+    page.get_by_role("button", name="Start").click()
+    page.get_by_text("give at most 3 whole numbers").wait_for()
+    page.wait_for_function("!document.querySelector('#start').disabled")
+    assert page.locator("#stage img").count() == 3  # what was there stays
+
+
+def test_an_ascent_grows_out_of_the_photo(visit) -> None:
+    page = visit()
+    open_tab(page, "Feature maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    open_tab(page, "Activation maximization")
+    page.get_by_label("deepdream").check()
+    page.get_by_role("button", name="Start").click()
+    page.locator("#stage .stage-status", has_text="finished in").wait_for()
+    page.get_by_label("Wind back through the ascent").focus()
+    page.keyboard.press("Home")
+    start = Image.open(io.BytesIO(fetched(page, page.locator("#stage img").get_attribute("src"))))
+    assert len(start.convert("RGB").getcolors(2**24)) > 5000  # a photo, not noise about grey
+    assert max(high - low for low, high in start.getextrema()) > 200
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_never_scrolls_sideways(visit, width: int, scheme: str) -> None:
+    page = visit(width, 800, scheme)
+    for name in TABS:
+        open_tab(page, name)
+        page.wait_for_timeout(800)
+        assert page.evaluate(SIDEWAYS) <= 0, name
+        covered = page.locator("button:visible, input:visible").evaluate_all(
+            "all => all.filter((one) => one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML)"
+        )
+        assert not covered
+
+
+def test_another_visitor_does_not_move_my_choice(visit) -> None:
+    mine, theirs = visit(), visit()
+    cell(mine, "#filter-sheet", 7).click()
+    mine.get_by_role("heading", name="conv1_1 · filter 7").wait_for()
+    cell(theirs, "#filter-sheet", 9).click()
+    theirs.get_by_role("heading", name="conv1_1 · filter 9").wait_for()
+    assert chosen(mine, "#filter-sheet") == 7

@@ -1,0 +1,107 @@
+"""A saved picture read back: the same experiment, and nothing that a stranger's file can break."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from PIL import Image, PngImagePlugin
+
+from cnnvis.ascent import maximize
+from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError
+from cnnvis.experiment import read_experiment
+from cnnvis.images import encode
+from cnnvis.vgg import VGG16
+
+
+def holding(record: Any, size: int = 8) -> io.BytesIO:
+    return io.BytesIO(encode(Image.new("RGB", (size, size)), "png", record))
+
+
+@pytest.mark.parametrize("channel", [3, {1: 2.0, 4: -0.5}])
+@pytest.mark.parametrize("recipe", ["erhan", "fourier", "maco"])
+def test_a_saved_picture_can_be_grown_again(tiny: VGG16, tmp_path: Path, recipe: str, channel: Any) -> None:
+    *_, last = maximize(tiny, "conv3_1", channel, recipe, steps=4, size=64, seed=7, zoom=0.05, objective="centre")
+    file = tmp_path / "mine.png"
+    file.write_bytes(encode(last.picture, "png", last.record()))
+    again = read_experiment(file, "cpu")
+    assert (again.layer, again.channel, again.settings) == ("conv3_1", channel, last.settings)
+    assert again.start_sha256 is None
+    *_, regrown = maximize(tiny, again.layer, again.channel, again.settings)
+    assert regrown.picture.tobytes() == last.picture.tobytes()
+
+
+def test_a_picture_that_grew_out_of_a_photo_says_so(tiny: VGG16, photo: Image.Image) -> None:
+    *_, last = maximize(tiny, "conv1_1", 0, steps=1, size=64, start=photo)
+    again = read_experiment(holding(last.record()), "cpu")
+    assert again.start_sha256 == hashlib.sha256(np.asarray(photo).tobytes()).hexdigest()
+
+
+def test_what_a_newer_or_older_cnnvis_leaves_out_is_the_default() -> None:
+    record = {"layer": "features.10", "channel": 5, "settings": {"recipe": "fourier", "seed": 3}}
+    again = read_experiment(holding(record), "cpu")
+    assert (again.layer, again.channel, again.settings.seed, again.settings.size) == ("conv3_1", 5, 3, 224)
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "found"),
+    [
+        ({}, PhotoError, "not cnnvis's"),
+        ({"layer": "conv3_1", "channel": 5}, PhotoError, "not cnnvis's"),
+        ({"layer": "conv3_1", "channel": 5, "settings": 7}, PhotoError, "not cnnvis's"),
+        ({"layer": "conv3_1", "channel": 5, "settings": {}}, PhotoError, "not cnnvis's"),
+        ({"layer": "conv9_1", "channel": 5, "settings": {"recipe": "erhan"}}, LayerError, "conv9_1"),
+        ({"layer": "conv1_1", "channel": 64, "settings": {"recipe": "erhan"}}, ChannelError, "channel 64"),
+        ({"layer": "conv1_1", "channel": {}, "settings": {"recipe": "erhan"}}, ChannelError, "no weights"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "lucid"}}, SettingError, "recipe 'lucid'"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": ["erhan"]}}, SettingError, "recipe"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "x": 1}}, SettingError, "setting 'x'"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "size": 1e9}}, SettingError, "size"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "seed": {}}}, SettingError, "seed"),
+    ],
+)
+def test_a_record_that_is_wrong_is_refused_in_words(record: Any, error: type[CnnvisError], found: str) -> None:
+    with pytest.raises(error, match=found):
+        read_experiment(holding(record), "cpu")
+
+
+def with_text(text: str) -> io.BytesIO:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("cnnvis", text)
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG", pnginfo=chunks)
+    file.seek(0)
+    return file
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"conv"', "[" * 100_000, "null"])
+def test_text_that_is_no_record_is_refused(text: str) -> None:
+    with pytest.raises(PhotoError, match="carries no record of its making"):
+        read_experiment(with_text(text), "cpu")
+
+
+def test_files_that_are_no_png_of_ours_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="no PNG that can be read"):
+        read_experiment(EXAMPLES / "chelsea.jpg", "cpu")
+    with pytest.raises(PhotoError, match="carries no record"):
+        read_experiment(holding(None), "cpu")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(holding({"layer": "conv1_1"}).getvalue()[:60])
+    with pytest.raises(PhotoError):
+        read_experiment(broken, "cpu")
+    with pytest.raises(PhotoError, match="is the path right"):
+        read_experiment(tmp_path / "missing.png", "cpu")
+
+
+def test_a_chunk_that_unpacks_without_end_is_refused() -> None:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_itxt("cnnvis", json.dumps({"layer": " " * 80_000_000}), zip=True)
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "PNG", pnginfo=chunks)
+    file.seek(0)
+    with pytest.raises(PhotoError):
+        read_experiment(file, "cpu")

@@ -1,0 +1,89 @@
+"""Which pieces of a photo excite a channel: the slope of a value says what it sees, plain code what is strongest."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cnnvis.errors import ChannelError
+from cnnvis.features import Maps, feature_maps
+from cnnvis.images import to_tensor
+from cnnvis.patches import patches
+from cnnvis.vgg import CONVOLUTIONS, VGG16, cut, find_layer
+
+
+def by_hand(values: list[list[float]], layer: str = "conv1_1", side: int = 8) -> Maps:
+    return Maps(find_layer(layer), "network", torch.tensor([values]), Image.new("RGB", (side, side), "white"))
+
+
+def seen_by(steps: torch.nn.Sequential, rgb: Tensor, channel: int, row: int, column: int) -> tuple[int, int, int, int]:
+    """The box of all pixels that have any say in a value, measured as its slope."""
+    rgb = rgb.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(steps(rgb)[0, channel, row, column], rgb)
+    rows, columns = (slope[0].abs().sum(0) > 0).nonzero().unbind(1)
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "relu1_2", "pool1", "conv2_2", "conv3_2", "pool3", "conv4_1"])
+def test_a_patch_is_exactly_what_its_value_sees(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+    """Without ReLU and with means instead of maxima, so that every pixel in the box has a say."""
+    maps = feature_maps(tiny, photo, layer)
+    smooth = torch.nn.Sequential(
+        *(torch.nn.AvgPool2d(2) if name.startswith("pool") else torch.nn.Identity() if name.startswith("relu") else step
+          for name, step in cut(tiny, layer).named_children())
+    )  # fmt: skip
+    for patch in patches(maps, 1, 2):
+        left, top, right, bottom = patch.box
+        inside = (max(0, left), max(0, top), min(224, right), min(224, bottom))
+        assert seen_by(smooth, to_tensor(maps.photo), 1, patch.row, patch.column) == inside
+        assert (right - left, bottom - top) == (maps.layer.receptive_field,) * 2 == patch.picture.size
+
+
+def test_a_patch_of_the_chain_is_what_its_value_sees(tiny: VGG16, photo: Image.Image) -> None:
+    maps = feature_maps(tiny, photo, "conv2_2", "conv_chain")
+    chain = torch.nn.Sequential(*(getattr(tiny, name) for name in CONVOLUTIONS[:4]))
+    for patch in patches(maps, 0, 2):
+        left, top, right, bottom = patch.box
+        side = maps.photo.width
+        inside = (max(0, left), max(0, top), min(side, right), min(side, bottom))
+        assert seen_by(chain, to_tensor(maps.photo), 0, patch.row, patch.column) == inside
+
+
+def test_the_strongest_place_comes_first_and_neighbours_are_passed_over() -> None:
+    values = np.full((8, 8), -1.0)
+    values[2, 3], values[2, 4], values[6, 6], values[0, 0] = 9.0, 8.0, 7.0, 0.5
+    found = patches(by_hand(values.tolist()), 0)
+    assert [(patch.row, patch.column, patch.value) for patch in found] == [(2, 3, 9.0), (6, 6, 7.0), (0, 0, 0.5)]
+
+
+def test_as_many_as_asked_for_and_none_below_zero(tiny: VGG16, photo: Image.Image) -> None:
+    maps = feature_maps(tiny, photo, "relu2_1")
+    assert [len(patches(maps, 2, count)) for count in (0, 1, 3)] == [0, 1, 3]
+    assert patches(by_hand([[-1.0, -2.0], [-0.5, 0.0]]), 0) == []
+    first = patches(maps, 2)[0]
+    assert first.value == float(maps.values[2].max())
+
+
+def test_a_patch_holds_the_pixels_of_its_box_and_black_beyond_the_photo() -> None:
+    (patch,) = patches(by_hand([[1.0] + [0.0] * 7] + [[0.0] * 8] * 7), 0)
+    assert patch.box == (-1, -1, 2, 2)
+    expected = np.zeros((3, 3, 3), int)
+    expected[1:, 1:] = 255
+    np.testing.assert_array_equal(np.asarray(patch.picture), expected)
+
+
+def test_a_patch_of_vgg16_alone_excites_its_channel_as_much(vgg16: VGG16, photo: Image.Image) -> None:
+    """Everything outside the box painted over, the value stays the same."""
+    maps = feature_maps(vgg16, photo, "conv3_1")
+    patch = patches(maps, 60)[0]
+    covered = Image.new("RGB", (224, 224), "red")
+    covered.paste(maps.photo.crop(patch.box), patch.box[:2])
+    with torch.inference_mode():
+        value = cut(vgg16, "conv3_1")(to_tensor(covered))[0, 60, patch.row, patch.column]
+    assert float(value) == pytest.approx(patch.value, rel=1e-4)
+
+
+def test_a_channel_outside_the_layer_is_refused() -> None:
+    with pytest.raises(ChannelError, match="channel 1 does not exist in conv1_1"):
+        patches(by_hand([[1.0]]), 1)
