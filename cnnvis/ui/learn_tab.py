@@ -26,10 +26,8 @@ def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
         with gr.Column(scale=2, min_width=280):
             place = large_picture("The photo, with the window on it", "window", height=SHOWN_PX)
             with gr.Row():
-                row = gr.Number(None, label="Row of the map", precision=0, minimum=0, elem_id="row", min_width=100)
-                column = gr.Number(
-                    None, label="Column of the map", precision=0, minimum=0, elem_id="column", min_width=100
-                )
+                row = gr.Number(112, label="Row of the map", precision=0, elem_id="row", min_width=100)
+                column = gr.Number(None, label="Column of the map", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = gr.HTML(elem_id="sums", elem_classes="facts")
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
@@ -76,10 +74,16 @@ def _draw(opened: str, choice: Choice, photo: str | None, row: float | None, col
     alt = f"the photo with the window around row {place[0]}, column {place[1]} of the map of {one.layer}"
     return (
         gr.Image(picture_file(picture, f"{one.layer}-window"), alt_text=alt),
-        gr.Number(place[0], label=f"Row of the map (0 to {height - 1})"),
-        gr.Number(place[1], label=f"Column of the map (0 to {width - 1})"),
+        _field("Row", height, row, place[0]),
+        _field("Column", width, column, place[1]),
         _arithmetic(applied, one),
     )
+
+
+def _field(name: str, count: int, given: float | None, used: int) -> gr.Number:
+    """A number field; what stands in it is left alone where it is used, for the visitor may be typing again."""
+    label = f"{name} of the map (0 to {count - 1})"
+    return gr.Number(label=label) if given == used else gr.Number(used, label=label)
 
 
 def _inside(number: float | None, count: int) -> int:
@@ -98,19 +102,24 @@ def _arithmetic(applied: Applied, one: Sum) -> str:
     rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
     if len(shown) < inputs:
         others = f"The other {inputs - len(shown)} input channels, multiplied and added alike"
-        blocks += f'<p class="sum">{others}: <b>{rest:+.4g}</b></p>'
-    after = f"{one.rectified:.4g}" if one.rectified else "0, because it is negative"
+        blocks += f'<p class="sum">{others}: <b>{_digits(rest, "+")}</b></p>'
+    after = _digits(one.rectified) if one.rectified else "0, because it is negative"
     return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
-<p class="sum">All {9 * inputs} products <b>{one.total - one.bias:+.4g}</b>, bias <b>{one.bias:+.4g}</b>:
-together <b>{one.total:.4g}</b>; behind ReLU <b>{after}</b>.</p>
-<p class="sum">The network's own map has <b id="network-value">{one.network:.4g}</b> there.</p>"""
+<p class="sum">All {9 * inputs} products <b>{_digits(one.total - one.bias, "+")}</b>,
+bias <b>{_digits(one.bias, "+")}</b>: together <b>{_digits(one.total)}</b>; behind ReLU <b>{after}</b>.</p>
+<p class="sum">The network's own map has <b id="network-value">{_digits(one.network)}</b> there.</p>"""
+
+
+def _digits(value: float, sign: str = "") -> str:
+    """A number to four digits, but of a small one no more decimals than float32 leaves after a long sum."""
+    return format(value, f"{sign}.4g" if abs(value) >= 0.1 else f"{sign}.4f")
 
 
 def _block(name: str, one: Sum, i: int) -> str:
     window, kernel, products = one.window[i], one.kernels[i], one.products[i]
     squares = f"{_square('what it covers', window)}<span>×</span>{_square('weights', kernel)}<span>=</span>"
     squares += _square("products", products)
-    return f'<div class="product"><h4>{name}: {float(one.by_input[i]):+.4g}</h4><div>{squares}</div></div>'
+    return f'<div class="product"><h4>{name}: {_digits(float(one.by_input[i]), "+")}</h4><div>{squares}</div></div>'
 
 
 def _square(caption: str, values: Tensor) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnvis.images import PHOTO_SIDE
 from cnnvis.ui.texts import CAVEAT
 
 Record = dict[str, Any]
@@ -17,8 +18,12 @@ def score_card(records: Sequence[Record]) -> str:
         never = f"<p><strong>{which}:</strong> its whole map is zero behind the ReLU.</p>"
     heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
+    size = records[0]["size"]
+    grown = ""
+    if size != PHOTO_SIDE:
+        grown = f"<p>Measured at {PHOTO_SIDE} px, as every picture is; this one grew at {size} px.</p>"
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
-    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{CAVEAT}</div>'
+    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{grown}{CAVEAT}</div>'
 
 
 def _row(name: str, cells: list[str]) -> str:

@@ -93,7 +93,7 @@ def visit(browser, url):
         page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"{url}/{query}")
-        page.locator("#network", has_text="is ready").wait_for()
+        page.locator("#network", has_text="is ready").wait_for(state="attached")
         return page
 
     yield opened
