@@ -8,9 +8,10 @@
 """
 
 from cnnvis.ascent import Snapshot, maximize, maximize_many
+from cnnvis.classes import CLASSES
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError, WeightsError
 from cnnvis.experiment import Experiment, read_experiment
-from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet
+from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode, open_photo
 from cnnvis.ladder import Rung, ladder
@@ -18,9 +19,10 @@ from cnnvis.patches import Patch, patches
 from cnnvis.recipes import RECIPES, Ascent, limits
 from cnnvis.score import Score, Selectivity, score, scored_record
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, Layer, cut, find_layer
-from cnnvis.weights import Origin, load_vgg16
+from cnnvis.weights import Origin, load_vgg16, load_whole_vgg16
 
 __all__ = [
+    "CLASSES",
     "CONVOLUTIONS",
     "LAYERS",
     "RECIPES",
@@ -56,6 +58,7 @@ __all__ = [
     "ladder",
     "limits",
     "load_vgg16",
+    "load_whole_vgg16",
     "map_sheet",
     "maximize",
     "maximize_many",
@@ -65,4 +68,5 @@ __all__ = [
     "read_experiment",
     "score",
     "scored_record",
+    "top_classes",
 ]

@@ -23,8 +23,8 @@ from cnnvis.recipes import CHOICES
 from cnnvis.weights import pick_device
 
 ARGUMENTS = {  # PHOTO and PICTURE say what they are
-    "layer": "a name that `layers` lists, as conv3_1 (or features.10, 10, block3_conv1)",
-    "channel": "its number in the layer, from 0",
+    "layer": "a name that `layers` lists, as conv3_1 (or features.10, 10, block3_conv1); class for whole classes",
+    "channel": "its number in the layer, from 0; of class also a name, as goldfish",
 }
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {"output": PICTURES, "overlay": PICTURES, "animation": (".gif",), "json": ()}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cnnvis.canvas import Canvas, View, new_canvas
 from cnnvis.errors import ChannelError, SettingError
-from cnnvis.images import Photo, open_photo, to_picture
+from cnnvis.images import Photo, Pictured, open_photo, to_picture
 from cnnvis.recipes import Ascent, settle
 from cnnvis.vgg import (
     Mixture,
@@ -34,8 +34,8 @@ from cnnvis.vgg import (
 SNAPSHOT_SECONDS = 0.15  # between two pictures on their way up: about six a second
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, repr=False)
+class Snapshot(Pictured):
     """One event of the ascent, with the picture as it is after this step's update."""
 
     picture: Image.Image

@@ -17,8 +17,8 @@ from tqdm import tqdm
 import cnnvis
 from cnnvis.ascent import build_record
 from cnnvis.errors import PhotoError, SettingError
-from cnnvis.vgg import fast_dtype, whole_number
-from cnnvis.weights import pick_device
+from cnnvis.vgg import check_channel, fast_dtype
+from cnnvis.weights import load_for, pick_device
 
 SETTINGS = {  # what `maximize` can be told, in words; defaults, limits and choices are the engine's
     "steps": "steps at most; 0: the recipe's own number at that depth",
@@ -112,10 +112,11 @@ def maximize(options: argparse.Namespace) -> None:
       python -m cnnvis maximize conv5_3 165 -o channel.png --animation growing.gif
       python -m cnnvis maximize pool3 28 --recipe erhan --steps 50 --seed 0 --json -
       python -m cnnvis maximize --like channel.png --seed 2 -o another.png
+      CNNVIS_WEIGHTS=hub python -m cnnvis maximize class goldfish -o goldfish.png
     """
-    net = cnnvis.load_vgg16()
-    asked = _given(options, *SETTINGS, "start")
-    ascent = cnnvis.maximize(net, *_target(options), **asked)
+    layer, channel, settings = _target(options)
+    net = load_for(layer)
+    ascent = cnnvis.maximize(net, layer, channel, settings, **_given(options, *SETTINGS, "start"))
     snapshots = _watch(ascent, keep=None if options.animation else 1)
     if not snapshots:
         raise KeyboardInterrupt
@@ -161,9 +162,10 @@ def score(options: argparse.Namespace) -> None:
             raise PhotoError(f"{error} Or name a layer and a channel.") from error
         layer, channel = made.layer, made.channel
     _check_pair(layer, channel)
-    result = cnnvis.score(cnnvis.load_vgg16(), cnnvis.open_photo(options.picture), layer, channel)
-    number = whole_number(channel)
-    asked = {"layer": cnnvis.find_layer(layer).name, "channel": channel if number is None else number}
+    result = cnnvis.score(load_for(layer), cnnvis.open_photo(options.picture), layer, channel)
+    found = cnnvis.find_layer(layer)
+    number = channel if isinstance(channel, dict) else check_channel(channel, found.channels, found.name)
+    asked = {"layer": found.name, "channel": number}
     record = asked | result.record()
     _report(options, record, f"{asked['layer']} channel {asked['channel']}: {_measures(record)}")
 

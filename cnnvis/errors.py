@@ -32,6 +32,11 @@ class LayerError(CnnvisError):
         return cls(f"layer {short(name)} does not exist. {offer} {dialects}")
 
     @classmethod
+    def no_classifier(cls) -> "LayerError":
+        """The layer `class`, where only the convolutional half was loaded."""
+        return cls("layer 'class' is part of the whole network: load it with CNNVIS_WEIGHTS=hub (553 MB, once).")
+
+    @classmethod
     def not_a_convolution(cls, name: str, nearest: str) -> "LayerError":
         """A question about weights or plain convolutions, asked of a ReLU or pooling layer."""
         return cls(f"layer {name!r} has no filters of its own: choose a convolution, for example {nearest!r}.")

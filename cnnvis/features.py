@@ -10,12 +10,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from cnnvis.classes import CLASSES
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
     HEAT,
     PHOTO_SIDE,
     SIGNED,
     Photo,
+    Pictured,
     Pixels,
     blend,
     colour,
@@ -26,7 +28,7 @@ from cnnvis.images import (
     stretch,
     to_tensor,
 )
-from cnnvis.vgg import CONVOLUTIONS, Layer, channels_of, check_channel, cut, exact, find_layer
+from cnnvis.vgg import CLASS, CONVOLUTIONS, Layer, channels_of, check_channel, cut, exact, find_layer
 
 PIPELINES = ("network", "conv_chain")
 ORDERS = ("index", "strength")
@@ -59,8 +61,8 @@ class Maps:
         return replace(self, layer=relu, values=self.values.clamp_min(0))
 
 
-@dataclass(frozen=True)
-class MapSheet:
+@dataclass(frozen=True, repr=False)
+class MapSheet(Pictured):
     """All feature maps of a layer on one contact sheet; tile i is channel `order[i]`."""
 
     picture: Image.Image
@@ -80,8 +82,8 @@ class MapSheet:
         return {name: value for name, value in vars(self).items() if name != "picture"}
 
 
-@dataclass(frozen=True)
-class FeatureMap:
+@dataclass(frozen=True, repr=False)
+class FeatureMap(Pictured):
     """One feature map, large, and laid over the photo."""
 
     picture: Image.Image
@@ -242,6 +244,16 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
         span=[low, high],
         size=list(values.shape),
     )
+
+
+def top_classes(net: nn.Sequential, photo: Photo, count: int = 5) -> list[tuple[str, float]]:
+    """What the whole network takes a photo for: the likeliest classes by name, with their probabilities.
+
+    Raises LayerError where the network has no classifier, PhotoError.
+    """
+    answers = feature_maps(net, photo, CLASS.name).values.flatten().double().softmax(0)
+    likeliest = answers.argsort(descending=True)[:count]
+    return [(CLASSES[number], float(answers[number])) for number in likeliest.tolist()]
 
 
 def channel_path(net: nn.Sequential, photo: Photo, channel: int, pipeline: str = "network") -> list[FeatureMap]:

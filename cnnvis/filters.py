@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from cnnvis.errors import SettingError
-from cnnvis.images import GREY, SIGNED, Pixels, colour, columns_for, contact_sheet, stretch
+from cnnvis.images import GREY, SIGNED, Pictured, Pixels, colour, columns_for, contact_sheet, stretch
 from cnnvis.vgg import check_channel, convolution, find_layer
 
 VIEWS = ("auto", "rgb", "signed", "gray")
@@ -23,8 +23,8 @@ WEIGHT_PX = 16  # px for one weight on a sheet of all filters
 GAP_PX = 4
 
 
-@dataclass(frozen=True)
-class FilterSheet:
+@dataclass(frozen=True, repr=False)
+class FilterSheet(Pictured):
     """All filters of a layer on one contact sheet; tile i is channel i."""
 
     picture: Image.Image
@@ -45,8 +45,8 @@ class FilterSheet:
         return {name: value for name, value in vars(self).items() if name != "picture"}
 
 
-@dataclass(frozen=True)
-class Filter:
+@dataclass(frozen=True, repr=False)
+class Filter(Pictured):
     """One filter: its strongest kernels, its statistics, and the filters of its layer most like it."""
 
     picture: Image.Image  # conv1_1: the filter in colour; deeper: its strongest kernels, strongest first

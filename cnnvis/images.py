@@ -27,6 +27,7 @@ PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "PP
 PHOTO_SIDE = 224  # px; what VGG16 was trained on
 RESIZED_SIDE = 256  # px; torchvision shrinks the shorter side to this before cropping
 SHEET_BACKGROUND = (22, 24, 29)
+MOST_SHOWN = 8  # values of a list, in one line of a terminal
 RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds the record of its making
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
@@ -208,3 +209,22 @@ def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float
     first, *rest = (picture.quantize(128, method=Image.Quantize.FASTOCTREE) for picture in pictures)
     first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
     return buffer.getvalue()
+
+
+class Pictured:
+    """A result with a `picture`: a notebook shows it, a terminal says in one line what it is."""
+
+    def _repr_png_(self) -> bytes:
+        return encode(self.picture)  # type: ignore[attr-defined]  # a field here, a property there
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={_brief(value)}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({told})"
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Image.Image):
+        return f"<{value.width} × {value.height} px>"
+    if isinstance(value, list | tuple | dict) and len(value) > MOST_SHOWN:
+        return f"<{len(value)} values>"
+    return f"{value:.4g}" if isinstance(value, float) else repr(value)

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import nn
 
 from cnnvis.ascent import Snapshot, maximize
+from cnnvis.images import Pictured
 from cnnvis.recipes import Ascent, settle
 from cnnvis.score import Score, score
 from cnnvis.vgg import find_layer
@@ -25,8 +26,8 @@ _CARES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Rung:
+@dataclass(frozen=True, repr=False)
+class Rung(Pictured):
     """One ascent of the ladder, at its end."""
 
     name: str

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from PIL import Image
 
 from cnnvis.features import Maps
+from cnnvis.images import Pictured
 from cnnvis.vgg import CONVOLUTIONS, check_channel, field
 
 
-@dataclass(frozen=True)
-class Patch:
+@dataclass(frozen=True, repr=False)
+class Patch(Pictured):
     """A piece of the photo: what one cell of a feature map sees, exactly."""
 
     picture: Image.Image  # black where the cell looks beyond the photo

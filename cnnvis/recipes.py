@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from cnnvis.errors import SettingError
-from cnnvis.vgg import Layer, real_number, whole_number
+from cnnvis.vgg import BLOCKS, Layer, real_number, whole_number
 
 SWITCH = (True, False)
 CHOICES: Mapping[str, tuple[Any, ...]] = {
@@ -117,7 +117,7 @@ def settle(settings: Ascent | str, layer: Layer, device: torch.device | str, **o
     settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
     if settings.recipe == "erhan":  # the original's numbers are to be reproduced everywhere
         settings = replace(settings, precision="float32")
-    block = int(layer.name.partition("_")[0][-1])
+    block = len(BLOCKS) if layer.kind == "class" else int(layer.name.partition("_")[0][-1])
     own = _OWN_NUMBERS[settings.recipe][block - 1]
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     return replace(settings, **missing, steps=settings.steps or own["steps"])

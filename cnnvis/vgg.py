@@ -16,14 +16,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from cnnvis.classes import CLASSES, class_number
 from cnnvis.errors import ChannelError, LayerError
 
 BLOCKS = (2, 2, 3, 3, 3)  # convolutions in each block
 WIDTHS = (64, 128, 256, 512, 512)  # channels in each block
+PICTURE_PX = 224  # the side of the pictures that VGG16 was trained on
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's and the weights' own
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Kind = Literal["conv", "relu", "pool"]
+Kind = Literal["conv", "relu", "pool", "class"]
 Mixture = Mapping[int, float]  # channel to weight: several channels of a layer as one
 
 
@@ -59,6 +61,8 @@ def layer_table(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
 
 
 LAYERS = layer_table()
+# The answers of the whole network before softmax, each to all of the picture; only with the classifier there.
+CLASS = Layer("class", "class", len(LAYERS), len(CLASSES), PICTURE_PX, PICTURE_PX)
 CONVOLUTIONS = tuple(layer.name for layer in LAYERS if layer.kind == "conv")
 
 
@@ -116,6 +120,24 @@ def build(widths: Sequence[int] = WIDTHS) -> VGG16:
     return VGG16(steps).eval().requires_grad_(False)
 
 
+def with_classifier(net: VGG16) -> VGG16:
+    """The same network, its modules shared, with an untrained classifier behind it: six more steps, `class` the last.
+
+    The fully connected layers are convolutions over what is left of the picture, (N, 1000, 1, 1) at the end; as in
+    torchvision a picture of another size is averaged to 7 × 7 first. Dropout does nothing in eval mode and is left out.
+    """
+    steps = OrderedDict(net.named_children())
+    steps["avgpool"] = nn.AdaptiveAvgPool2d(7)
+    steps["fc6"] = nn.Conv2d(convolution(net, "conv5_3").out_channels, 4096, kernel_size=7)
+    steps["relu6"] = nn.ReLU()
+    steps["fc7"] = nn.Conv2d(4096, 4096, kernel_size=1)
+    steps["relu7"] = nn.ReLU()
+    steps["class"] = nn.Conv2d(4096, len(CLASSES), kernel_size=1)
+    whole = VGG16(steps).eval().requires_grad_(False)
+    whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
+    return whole
+
+
 def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
     """The layer that `name` means, in any of the three dialects.
 
@@ -127,7 +149,7 @@ def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
     if layer is None:
         raise LayerError.unknown(name, [layer.name for layer in LAYERS])
     if kind == "conv" and layer.kind != "conv":
-        raise LayerError.not_a_convolution(layer.name, convolution_name(layer.name))
+        raise LayerError.not_a_convolution(layer.name, convolution_name(LAYERS[min(layer.index, len(LAYERS) - 1)].name))
     return layer
 
 
@@ -142,11 +164,17 @@ def dialects(layer: Layer) -> list[str]:
 
 
 _BY_DIALECT = {name: layer for layer in LAYERS for name in dialects(layer)}
+_BY_DIALECT |= dict.fromkeys(("class", "classifier.6", "predictions"), CLASS)  # torchvision's and Keras's names for it
 
 
 def check_channel(channel: object, channels: int, layer: str, name: str = "channel") -> int:
-    """`channel` as an int from 0 to `channels` − 1; `name` is the parameter it came as. Raises ChannelError."""
+    """`channel` as an int from 0 to `channels` − 1; `name` is the parameter it came as. Raises ChannelError.
+
+    Of the layer `class` it may also be a name, "goldfish".
+    """
     number = whole_number(channel)
+    if number is None and layer == CLASS.name and isinstance(channel, str):
+        number = class_number(channel)
     if number is None or not 0 <= number < channels:
         raise ChannelError.outside(name, channel, channels, layer)
     return number
@@ -185,12 +213,17 @@ def real_number(value: object) -> float | None:
 
 def convolution_name(layer: str) -> str:
     """The convolution that makes `layer`: itself, or for a ReLU or pooling layer the one before it."""
+    if layer == CLASS.name:
+        return layer
     return next(other.name for other in reversed(LAYERS[: find_layer(layer).index + 1]) if other.kind == "conv")
 
 
 def convolution(net: nn.Sequential, layer: str) -> nn.Conv2d:
     """The module of that convolution."""
-    module = net.get_submodule(convolution_name(layer))
+    name = convolution_name(layer)
+    if name == CLASS.name and name not in dict(net.named_children()):
+        raise LayerError.no_classifier()
+    module = net.get_submodule(name)
     assert isinstance(module, nn.Conv2d)
     return module
 
@@ -202,7 +235,10 @@ def channels_of(net: nn.Sequential, layer: str) -> int:
 
 def cut(net: nn.Sequential, layer: str) -> nn.Sequential:
     """The part of `net` up to and including `layer`; the modules are shared, not copied. Raises LayerError."""
-    return net[: [name for name, _ in net.named_children()].index(find_layer(layer).name) + 1]
+    name, steps = find_layer(layer).name, [name for name, _ in net.named_children()]
+    if name == CLASS.name and name not in steps:
+        raise LayerError.no_classifier()
+    return net[: steps.index(name) + 1]
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype:

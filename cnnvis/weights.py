@@ -17,10 +17,10 @@ import torch
 from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from safetensors import safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnnvis.errors import SettingError, WeightsError
-from cnnvis.vgg import LAYERS, VGG16, Normalize, build
+from cnnvis.vgg import CLASS, LAYERS, VGG16, Normalize, build, find_layer, with_classifier
 
 HUB_REPO = "timm/vgg16.tv_in1k"
 HUB_FILE = "model.safetensors"
@@ -35,10 +35,16 @@ KEYS = {
     if layer.kind == "conv"
     for part in ("weight", "bias")
 }
-CLASSIFIERS = (  # torchvision's names and timm's
-    {"classifier.0.weight", "classifier.3.weight", "classifier.6.weight"},
-    {"pre_logits.fc1.weight", "pre_logits.fc2.weight", "head.fc.weight"},
+# Our names of the classifier's tensors to torchvision's, and to timm's.
+CLASSIFIERS = tuple(
+    {f"{step}.{part}": f"{name}.{part}" for step, name in names.items() for part in ("weight", "bias")}
+    for names in (
+        {"fc6": "classifier.0", "fc7": "classifier.3", "class": "classifier.6"},
+        {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "class": "head.fc"},
+    )
 )
+CLASSIFIER_KEYS = {key for names in CLASSIFIERS for key in names.values()}
+WHOLE_WAY_OUT = "start with CNNVIS_WEIGHTS=hub to download the whole network (553 MB, once)"
 
 Source = Literal["bundled", "hub", "file"]
 WAY_OUT = {
@@ -104,6 +110,25 @@ def load_vgg16(device: str | torch.device | None = None) -> VGG16:
     return _loaded[wanted]
 
 
+def load_whole_vgg16(device: str | torch.device | None = None) -> VGG16:
+    """VGG16 with its classifier, where the file in use has one: the layer `class` and `top_classes` need it.
+
+    Its convolutions are `load_vgg16`'s own; the classifier, 124 million weights, is read at the first call.
+    Raises WeightsError.
+    """
+    trunk = load_vgg16(device)
+    key = f"{_choice()} whole", pick_device(device)
+    with _loading:
+        if key not in _loaded:
+            _loaded[key] = _load_classifier(trunk, key[1])
+    return _loaded[key]
+
+
+def load_for(layer: str) -> VGG16:
+    """The network that `layer` needs: the convolutions, or for the layer `class` all of it. Raises as they do."""
+    return load_whole_vgg16() if find_layer(layer) is CLASS else load_vgg16()
+
+
 def read_weights() -> tuple[dict[str, Tensor], Origin]:
     """The 26 tensors `features.N.weight` and `.bias` as float32 on the CPU, and the file they are from.
 
@@ -127,6 +152,29 @@ def _load(choice: str, device: torch.device) -> VGG16:
         if origin.source != "file":  # somebody's own weights answer photos in their own way
             net.photo_statistics = _photo_statistics()
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
+
+
+def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
+    origin: Origin = trunk.origin
+    if not origin.full:
+        found = f"has no classifier, only the convolutions: {WHOLE_WAY_OUT}"
+        raise WeightsError(f"weights file {origin.path.name!r} {found}.")
+    with torch.inference_mode(False):
+        with torch.device("meta"):
+            whole = with_classifier(trunk)
+        state, keys, _ = _open(origin.source, origin.path, CLASSIFIER_KEYS)
+        names = next(names for names in CLASSIFIERS if set(names.values()) <= keys)
+        for name, key in names.items():
+            step, _, part = name.partition(".")
+            blank = getattr(whole.get_submodule(step), part)
+            tensor = state[key]
+            if tensor.numel() != blank.numel():
+                expected = f"not {tuple(blank.shape)}"
+                raise _refusal(origin.source, origin.path, f"has {key} of shape {tuple(tensor.shape)}, {expected}")
+            # torchvision's are flat, (4096, 512·7·7): the order of their numbers is the same.
+            values = tensor.to(torch.float32, copy=True).reshape(blank.shape).to(device)
+            setattr(whole.get_submodule(step), part, nn.Parameter(values, requires_grad=False))
+        return whole.to(memory_format=torch.channels_last)
 
 
 def _photo_statistics() -> dict[str, tuple[Tensor, Tensor]] | None:
@@ -177,7 +225,7 @@ def _download() -> Path:
 
 def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
     """The checked tensors of one file, and its origin."""
-    state, keys, sha256 = _open(source, path)
+    state, keys, sha256 = _open(source, path, set(KEYS.values()))
     trunk: dict[str, Tensor] = {}
     for name, blank in _blank().state_dict().items():
         key = KEYS[name]
@@ -191,17 +239,17 @@ def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
         if not (tensor.is_floating_point() and trunk[key].isfinite().all()):
             raise _refusal(source, path, f"has values in {key} that are not finite numbers")
     stored_as = str(state["features.0.weight"].dtype).removeprefix("torch.")
-    return trunk, Origin(source, path, sha256, stored_as, any(names <= keys for names in CLASSIFIERS))
+    return trunk, Origin(source, path, sha256, stored_as, any(set(names.values()) <= keys for names in CLASSIFIERS))
 
 
-def _open(source: Source, path: Path) -> tuple[Mapping[str, Tensor], set[str], str]:
-    """The convolutions' tensors as stored, the names of all tensors, and the file's sha256."""
+def _open(source: Source, path: Path, wanted: set[str]) -> tuple[Mapping[str, Tensor], set[str], str]:
+    """The `wanted` tensors as stored, the names of all tensors, and the file's sha256."""
     if path.suffix.lower() not in (".safetensors", ".pth"):
         raise _refusal(source, path, "is neither .safetensors nor .pth nor the word hub")
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        state, keys = _open_pth(path) if path.suffix.lower() == ".pth" else _open_safetensors(path)
+        state, keys = _open_pth(path) if path.suffix.lower() == ".pth" else _open_safetensors(path, wanted)
     except FileNotFoundError as error:
         raise _refusal(source, path, "does not exist") from error
     except Exception as error:  # a broken zip, pickle or header can raise nearly anything
@@ -209,10 +257,10 @@ def _open(source: Source, path: Path) -> tuple[Mapping[str, Tensor], set[str], s
     return state, keys, sha256
 
 
-def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], set[str]]:
+def _open_safetensors(path: Path, wanted: set[str]) -> tuple[dict[str, Tensor], set[str]]:
     with safe_open(path, framework="pt") as file:
         keys = set(file.keys())
-        return {key: file.get_tensor(key) for key in keys & set(KEYS.values())}, keys
+        return {key: file.get_tensor(key) for key in keys & wanted}, keys
 
 
 def _open_pth(path: Path) -> tuple[dict[str, Tensor], set[str]]:

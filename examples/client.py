@@ -42,6 +42,13 @@ def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") ->
         print(f"step {record['step']} of {record['steps']}, activation {record['activation']}")
     print(f"saved picture {record['saved_activation']:.1f}, robust {record['robust']:.1f}")
 
+    job = client.submit(layer="conv5_1", channel=5, steps=512, api_name="/maximize")  # a minute of work, if let
+    for _, record in job:
+        if record["step"] >= 2:
+            job.cancel()  # the page stops computing after the step it is at
+            print(f"cancelled at step {record['step']} of {record['steps']}")
+            break
+
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -1,6 +1,11 @@
 """What several test files share: a toy network, the real one, torchvision's own, and a photo."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before anything imports gradio
 
 import pytest
 import torch
@@ -54,3 +59,27 @@ def photo() -> Image.Image:
     """Chelsea the cat, 451 × 300 px."""
     with Image.open(EXAMPLES / "chelsea.jpg") as picture:
         return picture.convert("RGB")
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page, served on a port of its own. (gradio costs seconds to import: only here.)"""
+    from cnnvis.ui import build_page, launch_options
+
+    # gradio reads the folder when components are made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        built = build_page()
+        built.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
+        yield built
+        built.close()
+
+
+@pytest.fixture(scope="session")
+def client(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A program connected to it."""
+    from gradio_client import Client
+
+    connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
+    yield connected
+    connected.close()

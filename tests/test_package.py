@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 # Each row may import the rows above it, never its own: so images and vgg, and filters, features and ascent, keep apart.
 ROWS = [
     {"errors"},
+    {"classes"},
     {"images", "vgg"},
     {"weights", "recipes"},
     {"canvas"},

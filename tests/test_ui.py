@@ -1,11 +1,7 @@
 """The page and its endpoints, called the way programs call them: through gradio_client, over HTTP."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
-
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import pytest
@@ -15,28 +11,9 @@ from PIL import Image
 
 import cnnvis
 from cnnvis.recipes import Ascent
-from cnnvis.ui import build_page, launch_options
 from cnnvis.vgg import VGG16
 
 PHOTO = Path(__file__).parents[1] / "examples" / "coffee.jpg"
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gr.Blocks]:
-    # gradio reads the folder when components are made
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        built = build_page()
-        built.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
-        yield built
-        built.close()
-
-
-@pytest.fixture(scope="module")
-def client(page: gr.Blocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
-    yield connected
-    connected.close()
 
 
 def test_the_public_endpoints_and_their_defaults_are_the_promised_ones(page: gr.Blocks) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+import mmap
 import os
 import shutil
 import socket
@@ -17,12 +19,15 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 import torch
+from conftest import EXAMPLES
 from safetensors.torch import load_file, save_file
 from test_weights import no_settings  # noqa: F401 -- an autouse fixture: it works here by being here
 
 from cnnvis.weights import BUNDLED, HUB_FILE, HUB_REPO, HUB_REVISION, read_weights
 
-HEAD = {f"{name}.weight": torch.zeros(1) for name in ("head.fc", "pre_logits.fc1", "pre_logits.fc2")}  # timm's names
+TIMM = ("pre_logits.fc1", "pre_logits.fc2", "head.fc")  # timm's names of the classifier
+HEAD = {f"{name}.{part}": torch.zeros(1) for name in TIMM for part in ("weight", "bias")}
+SHAPES = {"pre_logits.fc1": (4096, 512, 7, 7), "pre_logits.fc2": (4096, 4096, 1, 1), "head.fc": (1000, 4096)}
 
 
 def cache_folder() -> Path:
@@ -57,7 +62,7 @@ def test_unreadable_hub_cache_is_no_cache() -> None:
 class FakeHub(ThreadingHTTPServer):
     """The two requests that the Hub answers for a file, over real sockets."""
 
-    def __init__(self, port: int, body: bytes) -> None:
+    def __init__(self, port: int, body: Any) -> None:
         super().__init__(("127.0.0.1", port), Answer)
         self.body, self.promised = body, len(body)
         self.requests: list[str] = []
@@ -89,8 +94,15 @@ class Answer(BaseHTTPRequestHandler):
 READER = """
 import json, os, sys
 from cnnvis.errors import WeightsError
-from cnnvis.weights import read_weights
+from cnnvis.features import top_classes
+from cnnvis.weights import load_whole_vgg16, read_weights
 for line in sys.stdin:
+    if line.startswith("classes "):
+        os.environ["CNNVIS_WEIGHTS"] = "hub"
+        net = load_whole_vgg16("cpu")
+        answer = [sum(step.numel() for step in net.parameters()), top_classes(net, line.split()[1], 1000)[-1][1]]
+        print(json.dumps(answer), flush=True)
+        continue
     os.environ["CNNVIS_WEIGHTS"] = line.strip()
     try:
         answer = read_weights()[1].as_dict()
@@ -185,3 +197,34 @@ def test_no_network_is_said_at_once(elsewhere: Elsewhere) -> None:
     refused = elsewhere.read("hub")
     assert "could not be downloaded (ConnectError)" in refused and "unset CNNVIS_WEIGHTS" in refused
     assert time.monotonic() - start < 5  # hf_hub_download alone needs 23 s
+
+
+def full_size(path: Path) -> None:
+    """A file of timm's layout and size, 553 MB of zeros that take no room on the disk."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in load_file(BUNDLED).items()}
+    shapes |= {f"{name}.weight": shape for name, shape in SHAPES.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in SHAPES.items()}
+    header, offset = {}, 0
+    for name, shape in sorted(shapes.items()):
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + offset)
+
+
+@pytest.mark.slow
+def test_the_whole_network_comes_from_the_hub(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    path = tmp_path / "full.safetensors"
+    full_size(path)
+    assert path.stat().st_size > 553_000_000
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
+        with FakeHub(elsewhere.port, body) as server:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            parameters, least = elsewhere.read(f"classes {EXAMPLES / 'chelsea.jpg'}")
+            server.shutdown()
+    assert parameters == 138_357_544  # torchvision's VGG16
+    assert least == pytest.approx(1 / 1000)  # of zeros every class is as likely

@@ -16,8 +16,9 @@ from cnnvis.filters import VIEWS, filter_sheet
 from cnnvis.recipes import CHOICES, RECIPES, Ascent
 from cnnvis.score import scored_record
 from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, photo_input, picture_file
+from cnnvis.ui.zero import light_network, on_gpu
 from cnnvis.vgg import CONVOLUTIONS, LAYERS
-from cnnvis.weights import load_vgg16
+from cnnvis.weights import load_for
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
 DEFAULT = Ascent()
@@ -98,26 +99,27 @@ def layers() -> list[dict]:  # type: ignore[type-arg]  # gradio reads this annot
 @for_people
 def filters(layer: str, view: str, input_channel: float) -> tuple[str, dict[str, Any]]:
     """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
-    drawn = filter_sheet(load_vgg16(), layer, view, input_channel)  # type: ignore[arg-type]  # the engine checks it
+    drawn = filter_sheet(light_network(), layer, view, input_channel)  # type: ignore[arg-type]  # the engine checks it
     return picture_file(drawn.picture, f"{drawn.layer}-filters"), drawn.record()
 
 
 @for_people
 def feature_maps(image: str | None, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
-    drawn = map_sheet(load_vgg16(), image, layer, pipeline, order, contrast)
+    drawn = map_sheet(light_network(), image, layer, pipeline, order, contrast)
     return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
 
 
 @for_people
 def feature_map(image: str | None, layer: str, channel: float, pipeline: str) -> tuple[str, str, dict[str, Any]]:
     """One channel's feature map of a photo (PNG), the same laid over the photo (PNG), and its range."""
-    drawn = one_map(load_vgg16(), image, layer, channel, pipeline)  # type: ignore[arg-type]  # the engine checks it
+    drawn = one_map(light_network(), image, layer, channel, pipeline)  # type: ignore[arg-type]  # the engine checks it
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
 
 
 @for_people
+@on_gpu
 def maximize(
     layer: str,
     channel: float,
@@ -133,7 +135,7 @@ def maximize(
 
     The last picture is a PNG with its record inside, and its record has the score.
     """
-    net = load_vgg16()
+    net = load_for(layer)
     overrides: dict[str, Any] = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
     for snapshot in climb(net, layer, channel, recipe, start=image, **overrides):  # type: ignore[arg-type]
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"

@@ -10,8 +10,8 @@ from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
 from cnnvis.ui.handlers import LIGHT, PAGE, file_url, for_people, large_picture, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
+from cnnvis.ui.zero import light_network
 from cnnvis.vgg import convolution, convolution_name
-from cnnvis.weights import load_vgg16
 
 VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each its own range", "gray")]
 ORDERS = [("Channel number", "index"), ("Largest weights first", "strength")]
@@ -50,7 +50,7 @@ def filters_tab(bar: ChoiceBar, opened: gr.State) -> None:
 def _draw(opened: str, choice: Choice, view: str, source: float | None, order: str) -> Any:
     if opened != "filters":
         return gr.skip()
-    net, (layer, channel) = load_vgg16(), choice
+    net, (layer, channel) = light_network(), choice
     shown = convolution_name(layer)
     kernels = convolution(net, shown).in_channels
     everything = filter_sheet(net, shown, view, min(int(source or 0), kernels - 1))

@@ -11,8 +11,8 @@ from cnnvis.images import SIGNED, animation, colour
 from cnnvis.ui.choice import Choice, ChoiceBar
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
+from cnnvis.ui.zero import light_network
 from cnnvis.vgg import convolution_name, find_layer
-from cnnvis.weights import load_vgg16
 
 KEPT = 4  # filters laid over photos; at most 26 MB each
 SHOWN_PX = 2 * PANEL_PX
@@ -27,7 +27,7 @@ def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
             place = large_picture("The photo, with the window on it", "window", height=SHOWN_PX)
             with gr.Row():
                 row = gr.Number(112, label="Row of the map", precision=0, elem_id="row", min_width=100)
-                column = gr.Number(None, label="Column of the map", precision=0, elem_id="column", min_width=100)
+                column = gr.Number(112, label="Column of the map", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = gr.HTML(elem_id="sums", elem_classes="facts")
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
@@ -50,7 +50,7 @@ def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
 
 @lru_cache(maxsize=KEPT)
 def _applied(photo: str, layer: str, channel: int) -> Applied:
-    return apply_filter(load_vgg16(), photo, layer, channel)
+    return apply_filter(light_network(), photo, layer, channel)
 
 
 def _clicked(choice: Choice, event: gr.SelectData) -> tuple[int, int]:

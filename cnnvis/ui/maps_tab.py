@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps
+from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps, top_classes
 from cnnvis.patches import Patch, patches
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
@@ -22,9 +22,9 @@ from cnnvis.ui.handlers import (
 )  # fmt: skip
 from cnnvis.ui.photos import PHOTOS, example_buttons
 from cnnvis.ui.sheet import sheet, sheet_value
-from cnnvis.ui.texts import ABOUT_MAPS, PIPELINES
-from cnnvis.vgg import channels_of, convolution_name, find_layer
-from cnnvis.weights import load_vgg16
+from cnnvis.ui.texts import ABOUT_MAPS, PIPELINES, WHOLE_NETWORK
+from cnnvis.ui.zero import light_network
+from cnnvis.vgg import CLASS, channels_of, convolution_name, find_layer
 
 CHOICES = {
     "Pipeline": [("As VGG computes it", "network"), ("Chained, as the original notebook", "conv_chain")],
@@ -92,7 +92,7 @@ def _answer(photo: str, layer: str, pipeline: str) -> Maps:
     """The maps of a layer; gradio names the file of a photo after its content, so that the name stands for it."""
     if find_layer(layer).kind == "relu":
         return _answer(photo, convolution_name(layer), pipeline).rectified()
-    return feature_maps(load_vgg16(), photo, layer, pipeline)
+    return feature_maps(light_network(), photo, layer, pipeline)
 
 
 @for_people
@@ -114,7 +114,7 @@ def _draw(opened: str, choice: Choice, photo: str | None, pipeline: str, order: 
         gr.HTML(value=value, chosen=channel),
         path,
         _caption(maps),
-        _facts(maps, mine),
+        f"{_facts(maps, mine)}\n\n{_classes(photo)}",
         _patches(maps, patches(maps, channel)),
         *_shown("Before ReLU", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
@@ -169,6 +169,15 @@ def _facts(maps: Maps, mine: FeatureMap) -> str:
     return text
 
 
+@lru_cache(maxsize=KEPT_ANSWERS)
+def _classes(photo: str) -> str:
+    """What the whole network takes the photo for, or how it could be asked."""
+    if not light_network().origin.full:
+        return f"What VGG16 takes the photo for {WHOLE_NETWORK}."
+    likely = top_classes(light_network(CLASS.name), photo)
+    return "VGG16 takes it for: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in likely) + "."
+
+
 def _patches(maps: Maps, found: list[Patch]) -> str:
     """The patches side by side, each with its value."""
     if not found:
@@ -193,7 +202,7 @@ def _patches(maps: Maps, found: list[Patch]) -> str:
 def _path(choice: Choice, photo: str | None, pipeline: str) -> list[tuple[str, str]]:
     if photo is None:
         return []
-    net, (layer, channel) = load_vgg16(), choice
+    net, (layer, channel) = light_network(), choice
     channel = min(channel, channels_of(net, layer) - 1)
     steps = channel_path(net, photo, channel, pipeline)
     return [(_file(step, step.picture, "map"), step.layer) for step in steps]

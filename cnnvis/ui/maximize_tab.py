@@ -10,6 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from cnnvis.ascent import Snapshot, maximize_many
+from cnnvis.classes import CLASSES
 from cnnvis.errors import ChannelError, PhotoError, short
 from cnnvis.experiment import read_experiment
 from cnnvis.images import animation
@@ -20,9 +21,10 @@ from cnnvis.ui.choice import Choice, ChoiceBar
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, file_url, for_people, picture_file
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import frame_value, stage, stage_value
-from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
-from cnnvis.vgg import find_layer, whole_number
-from cnnvis.weights import load_vgg16, pick_device
+from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE, WHOLE_NETWORK
+from cnnvis.ui.zero import light_network, on_gpu
+from cnnvis.vgg import CLASS, find_layer, whole_number
+from cnnvis.weights import load_for, load_vgg16, pick_device
 
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
@@ -61,6 +63,13 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
                 settings = _advanced()
                 also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"
                 others = gr.Textbox("", label=also, placeholder="none", elem_id="others")
+                whole = gr.Dropdown(
+                    [("none", ""), *((name, str(number)) for number, name in enumerate(CLASSES))],
+                    value="",
+                    label="Instead of the channel, a class of the whole network",
+                    info=WHOLE_NETWORK,
+                    elem_id="class",
+                )
                 from_photo = gr.Checkbox(False, label="Start from the photo instead of noise", elem_id="from-photo")
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
@@ -79,7 +88,7 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
     grown = gr.State(None)  # the Climb, until it has been scored
     bar.state.change(_target, bar.state, target, **PAGE, **QUICK)
     busy = start.click(_busy, None, [start, stop, card, grown], **PAGE, **QUICK)
-    inputs = [bar.state, photo, recipe, others, from_photo, *(settings[name] for name in SETTINGS)]
+    inputs = [bar.state, photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
     run = busy.then(_grow, inputs, [shown, grown], **PAGE, **HEAVY)
     scored = run.then(_finish, grown, [shown, card], **PAGE, **LIGHT)  # after its end as after Stop
     for end in (run.failure, scored.then, scored.failure):  # `then` does not follow a failure: nothing may lock Start
@@ -88,7 +97,7 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
     climb = up.click(_climb_ladder, [bar.state, settings["seed"]], rungs, **PAGE, **HEAVY)
     down.click(None, None, None, cancels=[climb], **PAGE)
     told = {"recipe": recipe, **settings}
-    saved.upload(_repeat, saved, [bar.state, *told.values(), others, found], **PAGE, **QUICK)
+    saved.upload(_repeat, saved, [bar.state, *told.values(), others, whole, found], **PAGE, **QUICK)
     return {name: told[name] for name in ("recipe", "steps", "size", "seed")}
 
 
@@ -120,15 +129,16 @@ def _target(choice: Choice) -> str:
 
 
 @for_people
+@on_gpu
 def _grow(
-    choice: Choice, photo: str | None, recipe: str, others: str, from_photo: bool, *values: Any
+    choice: Choice, photo: str | None, recipe: str, others: str, whole: str, from_photo: bool, *values: Any
 ) -> Iterator[tuple[dict[str, Any], Climb]]:
-    layer, channel = choice
+    layer, channel = (CLASS.name, int(whole)) if whole else choice
     channels = list(dict.fromkeys([channel, *_more_channels(others)]))
     settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field is a 0
     start = photo if from_photo or recipe == "deepdream" else None
     climb = Climb()
-    for climb.snapshots in maximize_many(load_vgg16(), layer, channels, recipe, start=start, **settings):
+    for climb.snapshots in maximize_many(load_for(layer), layer, channels, recipe, start=start, **settings):
         climb.paths.append([picture_file(one.picture, _name(one), "jpeg") for one in climb.snapshots])
         climb.frames.append(frame_value(climb.snapshots, [file_url(path) for path in climb.paths[-1]]))
         yield stage_value(climb.run, climb.snapshots, climb.frames[-1]), climb
@@ -164,7 +174,7 @@ def _finish(climb: Climb | None) -> Iterator[tuple[Any, Any]]:
 
     urls = list(frames[-1]["urls"])
     for i, snapshot in enumerate(climb.snapshots):
-        records.append(scored_record(load_vgg16(), snapshot))
+        records.append(scored_record(light_network(snapshot.layer), snapshot))
         urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=records[-1]))
         files.append({"PNG": urls[i]})
         frames[-1] = frame_value(climb.snapshots, list(urls))
@@ -189,10 +199,13 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
         words += f" The page has no control for its {', '.join(odd)}: `maximize --like` repeats these too."
     if made.start_sha256:
         words += " It grew out of a photo, which it does not carry: choose it in the tab Feature maps."
-    return (made.layer, made.channel), *told.values(), "", words
+    if made.layer == CLASS.name:
+        return gr.skip(), *told.values(), "", str(made.channel), words
+    return (made.layer, made.channel), *told.values(), "", "", words
 
 
 @for_people
+@on_gpu
 def _climb_ladder(choice: Choice, seed: float | None) -> Iterator[list[tuple[str, str]]]:
     shown: list[tuple[str, str]] = []
     for rung in ladder(load_vgg16(), *choice, seed=seed or 0):

@@ -16,6 +16,7 @@ from cnnvis.ui.maximize_tab import maximize_tab
 from cnnvis.ui.share import share
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
+from cnnvis.ui.zero import place_network
 from cnnvis.vgg import fast_dtype
 from cnnvis.weights import load_vgg16
 
@@ -25,7 +26,8 @@ QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
 
 
 def build_page() -> gr.Blocks:
-    """The whole page with its endpoints; loads no weights yet."""
+    """The whole page with its endpoints; loads no weights yet, except on ZeroGPU."""
+    place_network()
     page: gr.Blocks
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEANED_SECONDS, KEPT_SECONDS)) as page:
         gr.HTML(MASTHEAD)

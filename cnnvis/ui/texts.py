@@ -25,6 +25,8 @@ PIPELINES = """*As VGG computes it*: the photo's centre at 224 px, normalised, w
 convolutions. *Chained*: what the original notebook did, the squashed photo through the convolutions alone, which is not
 what the network sees; deep layers get a smaller photo, because without pooling they cost 48 times as much."""
 
+WHOLE_NETWORK = "needs all of VGG16, 553 MB: start the page with CNNVIS_WEIGHTS=hub"
+
 FOOTER = """<p class="quiet credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Grown out of
 <em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p>"""

@@ -1,0 +1,149 @@
+"""The whole network: its classes by name, its classifier against torchvision's own, and ascents for a class."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from conftest import toy
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+from torchvision.models import VGG16_Weights
+
+import cnnvis
+from cnnvis.classes import CLASSES, class_number
+from cnnvis.errors import ChannelError, LayerError, WeightsError
+from cnnvis.features import feature_maps, top_classes
+from cnnvis.vgg import CLASS, VGG16, channels_of, cut, find_layer, with_classifier
+from cnnvis.weights import KEYS, load_for, load_vgg16, load_whole_vgg16, read_weights
+
+TIMM = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2", "classifier.6": "head.fc"}
+
+
+@pytest.fixture(scope="module")
+def whole() -> VGG16:
+    """A toy with a classifier of random weights."""
+    torch.manual_seed(0)
+    return with_classifier(toy())
+
+
+@pytest.fixture(scope="module")
+def torchvisions() -> dict[str, Tensor]:
+    """The state of a torchvision VGG16: the real convolutions, a random classifier."""
+    torch.manual_seed(1)
+    return {**torchvision.models.vgg16(weights=None).state_dict(), **read_weights()[0]}
+
+
+def timms(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors under timm's names and in its shapes."""
+    renamed = {}
+    for name, tensor in state.items():
+        stem, _, part = name.rpartition(".")
+        shape = {"classifier.0": (4096, 512, 7, 7), "classifier.3": (4096, 4096, 1, 1)}.get(stem, tensor.shape)
+        renamed[f"{TIMM.get(stem, stem)}.{part}"] = tensor.reshape(shape) if part == "weight" else tensor
+    return renamed
+
+
+def test_the_names_are_torchvisions() -> None:
+    assert list(CLASSES) == VGG16_Weights.IMAGENET1K_V1.meta["categories"]
+    assert len(CLASSES) == CLASS.channels == 1000
+
+
+@pytest.mark.parametrize(("name", "number"), [("goldfish", 1), (" Tabby ", 281), ("crane", 134)])
+def test_a_class_is_found_by_name(name: str, number: int) -> None:
+    assert class_number(name) == number
+    assert CLASSES[number].lower() == name.strip().lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "offer"),
+    [
+        ("goldfsh", "Did you mean goldfish"),
+        ("retriever", "retriever"),
+        ("", "an English name"),
+        ("qqqq", "from 0 to 999"),
+    ],
+)
+def test_an_unknown_class_is_refused_with_the_nearest(name: str, offer: str) -> None:
+    with pytest.raises(ChannelError, match="does not exist") as refused:
+        class_number(name)
+    assert offer in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["torchvision.safetensors", "timm.safetensors", "torchvision.pth"])
+def test_the_classifier_answers_as_torchvisions(
+    torchvisions: dict[str, Tensor], photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    path = tmp_path / form
+    state = timms(torchvisions) if "timm" in form else torchvisions
+    torch.save(state, path) if form.endswith("pth") else save_file(state, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    net = load_whole_vgg16("cpu")
+    assert net.conv1_1 is load_vgg16("cpu").conv1_1  # read once
+    theirs = torchvision.models.vgg16(weights=None).eval()
+    theirs.load_state_dict(torchvisions)
+    with torch.inference_mode():
+        expected = theirs(VGG16_Weights.IMAGENET1K_V1.transforms()(photo)[None])[0]
+    answers = feature_maps(net, photo, "class").values
+    assert answers.shape == (1000, 1, 1)
+    torch.testing.assert_close(answers.flatten(), expected, rtol=1e-4, atol=1e-4)
+    probabilities = expected.softmax(0)
+    best = top_classes(net, photo)
+    assert [name for name, _ in best] == [CLASSES[i] for i in probabilities.argsort(descending=True)[:5]]
+    assert [share for _, share in best] == pytest.approx(
+        probabilities.sort(descending=True).values[:5].tolist(), rel=1e-3
+    )
+
+
+def test_pictures_of_other_sizes_are_averaged_as_in_torchvision(whole: VGG16) -> None:
+    steps = cut(whole, "class")
+    assert [steps(torch.rand(1, 3, side, side)).shape for side in (64, 168, 300)] == [(1, 1000, 1, 1)] * 3
+
+
+def test_the_layer_is_found_in_every_dialect_and_refused_where_it_is_missing(tiny: VGG16, photo: Image.Image) -> None:
+    assert {find_layer(name).name for name in ("class", "classifier.6", "predictions")} == {"class"}
+    for ask in (
+        lambda: cut(tiny, "class"),
+        lambda: channels_of(tiny, "class"),
+        lambda: top_classes(tiny, photo),
+        lambda: cnnvis.maximize(tiny, "class", "goldfish"),
+    ):
+        with pytest.raises(LayerError, match="CNNVIS_WEIGHTS=hub"):
+            ask()
+    with pytest.raises(LayerError, match="has no filters of its own: choose a convolution, for example 'conv5_3'"):
+        cnnvis.filter_sheet(tiny, "class")
+
+
+def test_the_bundled_file_says_how_to_get_the_rest() -> None:
+    with pytest.raises(WeightsError, match="has no classifier, only the convolutions: start with CNNVIS_WEIGHTS=hub"):
+        load_for("class")
+    assert load_for("conv1_1") is load_vgg16()
+
+
+def test_a_file_with_a_wrong_classifier_is_refused(
+    torchvisions: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {name: tensor for name, tensor in torchvisions.items() if name in KEYS.values()}
+    wrong = {name: torch.zeros(3) for name in torchvisions if name.startswith("classifier")}
+    path = tmp_path / "wrong.safetensors"
+    save_file({**kept, **wrong}, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    with pytest.raises(WeightsError, match=r"has classifier.0.weight of shape \(3,\), not \(4096, 512, 7, 7\)"):
+        load_whole_vgg16("cpu")
+
+
+def test_a_class_is_climbed_by_name_and_by_number(whole: VGG16) -> None:
+    named, numbered = (
+        list(cnnvis.maximize(whole, "class", channel, steps=4, size=64, every=0)) for channel in ("goldfish", 1)
+    )
+    assert named[-1].picture.tobytes() == numbered[-1].picture.tobytes()
+    assert named[-1].record()["channel"] == 1
+    assert named[-1].activation > named[1].activation
+    rated = cnnvis.scored_record(whole, named[-1])
+    assert rated["robust"] is not None and rated["selectivity"] is None
+    with pytest.raises(ChannelError, match="Did you mean goldfish"):
+        cnnvis.maximize(whole, "class", "goldfsh")
+    with pytest.raises(ChannelError, match="channel 1000 does not exist in class"):
+        cnnvis.maximize(whole, "class", 1000)
