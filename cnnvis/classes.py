@@ -1,6 +1,6 @@
 """The 1,000 classes that VGG16 was trained to tell apart, by number and by name.
 
-Names from torchvision, `VGG16_Weights.IMAGENET1K_V1.meta["categories"]` (BSD-3-Clause); two pairs of classes share one.
+Names from torchvision, `VGG16_Weights.IMAGENET1K_V1.meta["categories"]` (BSD-3-Clause); no two are the same.
 """
 
 from difflib import get_close_matches
@@ -10,7 +10,7 @@ from torchvision.models import VGG16_Weights
 from cnnvis.errors import ChannelError, short
 
 CLASSES: tuple[str, ...] = tuple(VGG16_Weights.IMAGENET1K_V1.meta["categories"])
-_BY_NAME = {name.lower(): number for number, name in reversed(list(enumerate(CLASSES)))}  # of a pair the first
+_BY_NAME = {name.lower(): number for number, name in enumerate(CLASSES)}
 
 
 def class_number(name: str) -> int:

@@ -192,7 +192,7 @@ def test_origin_says_where_from_without_folders(another: Path) -> None:
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 def test_torchvision_pth(zipped: bool, stored: dict[str, Tensor], tmp_path: Path, choose: Choose) -> None:
     path = tmp_path / "vgg16.pth"
-    head = {f"classifier.{number}.weight": torch.zeros(1) for number in (0, 3, 6)}
+    head = {f"classifier.{number}.{part}": torch.zeros(1) for number in (0, 3, 6) for part in ("weight", "bias")}
     torch.save(stored | head, path, _use_new_zipfile_serialization=zipped)
     choose(path)
     state, origin = read_weights()

@@ -221,10 +221,13 @@ def test_the_whole_network_comes_from_the_hub(elsewhere: Elsewhere, tmp_path: Pa
     path = tmp_path / "full.safetensors"
     full_size(path)
     assert path.stat().st_size > 553_000_000
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
-        with FakeHub(elsewhere.port, body) as server:
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-            parameters, least = elsewhere.read(f"classes {EXAMPLES / 'chelsea.jpg'}")
-            server.shutdown()
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body,
+        FakeHub(elsewhere.port, body) as server,
+    ):
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        parameters, least = elsewhere.read(f"classes {EXAMPLES / 'chelsea.jpg'}")
+        server.shutdown()
     assert parameters == 138_357_544  # torchvision's VGG16
     assert least == pytest.approx(1 / 1000)  # of zeros every class is as likely

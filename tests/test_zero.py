@@ -33,7 +33,7 @@ for function in (api.maximize, maximize_tab._grow, maximize_tab._climb_ladder):
 last = list(api.maximize("conv1_1", 3, "fourier", 2, 64, 0, 0, "channel"))[-1]
 assert last[1]["robust"] is not None
 choice = ("conv1_1", 0)
-*_, (shown, climb) = maximize_tab._grow(choice, None, "fourier", "5", False, 0, 2, 64, 0, "channel")
+*_, (shown, climb) = maximize_tab._grow(choice, None, "fourier", "5", "", False, 0, 2, 64, 0, "channel")
 assert shown["names"] == ["conv1_1 channel 0", "conv1_1 channel 5"]
 assert climb.snapshots[0].step == 2
 try:

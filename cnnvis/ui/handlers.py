@@ -44,6 +44,24 @@ def for_people(handler: Handler) -> Handler:
     return functools.wraps(handler)(stream if inspect.isgeneratorfunction(handler) else answer)  # type: ignore[return-value]
 
 
+def refuse_wrong_types(page: gr.Blocks) -> None:
+    """Word what gradio cannot read of an input; by itself it would say no more than that something went wrong."""
+    read = page.preprocess_data
+
+    async def preprocess_data(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await read(block_fn, inputs, *args, **kwargs)
+        except gr.Error:
+            raise
+        except Exception as error:  # pydantic's, pathlib's, the component's own: all about what came
+            files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
+            named = str(files[0]).partition(":")[0] if files else "an input"
+            sentence = f"{named} cannot be read: give a file that was uploaded, or an http address of one."
+            raise gr.Error(sentence, print_exception=False) from error
+
+    page.preprocess_data = preprocess_data  # type: ignore[method-assign]
+
+
 def picture_file(picture: Image.Image, name: str, kind: str = "png", record: Mapping[str, Any] | None = None) -> str:
     """A picture as a PNG or JPEG file in gradio's cache, which deletes it in time; gradio itself would make it WebP."""
     return bytes_file(encode(picture, kind, record), f"{name}.{'jpg' if kind == 'jpeg' else kind}")

@@ -9,7 +9,7 @@ from cnnvis.images import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar
 from cnnvis.ui.filters_tab import filters_tab
-from cnnvis.ui.handlers import PAGE, QUICK, for_people
+from cnnvis.ui.handlers import PAGE, QUICK, for_people, refuse_wrong_types
 from cnnvis.ui.learn_tab import learn_tab
 from cnnvis.ui.maps_tab import maps_tab
 from cnnvis.ui.maximize_tab import maximize_tab
@@ -51,6 +51,7 @@ def build_page() -> gr.Blocks:
         for tab in (filters, maps, maximize, learn):
             tab.select(_opens(tab.id), None, opened, **PAGE, **QUICK)
         page.load(_network, None, state, **PAGE)  # the tab shown first announces itself
+    refuse_wrong_types(page)
     # Calls that skip the queue would skip its limits too.
     page.queue(max_size=QUEUE_SIZE, api_open=False)
     return page

@@ -1,0 +1,111 @@
+"""The tools for language-model clients, over MCP's streamable HTTP, in an environment of their own.
+
+gradio's extra `mcp` wants an older pydantic than gradio alone, so it cannot live beside the other tests.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLIENT = """
+import asyncio, json, sys
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+
+async def main():
+    async with streamablehttp_client(sys.argv[1]) as (read, write, _), ClientSession(read, write) as session:
+        await session.initialize()
+        tools = (await session.list_tools()).tools
+        said = {"tools": {tool.name: [tool.description, tool.inputSchema] for tool in tools}}
+        for name, asked in json.loads(sys.argv[2]).items():
+            answer = await session.call_tool(name, asked)
+            said[name] = [answer.isError, [[part.type, getattr(part, "text", "")] for part in answer.content]]
+        print(json.dumps(said))
+
+asyncio.run(main())
+"""
+ASKED = {
+    "filters": {"layer": "conv2_1", "view": "signed", "input_channel": 3},
+    "maximize": {"layer": "conv1_1", "channel": 3, "steps": 2, "size": 64},
+    "layers": {},
+}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with the extra, which borrows everything else from this one."""
+    folder = tmp_path_factory.mktemp("mcp") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    extra = [line.split(";")[0] for line in requires("gradio") or [] if 'extra == "mcp"' in line.replace("'", '"')]
+    installed = subprocess.run([folder / "bin" / "pip", "install", "-q", *extra], capture_output=True, text=True)
+    if installed.returncode:
+        pytest.skip(f"the extra cannot be installed here: {installed.stderr[-200:]}")
+    site = next(folder.glob("lib/python*/site-packages"))
+    (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])  # behind its own
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a client heard from a page started with the switch."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"GRADIO_MCP_SERVER": "True", "GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **settings, "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))}
+    log = tmp_path_factory.mktemp("log") / "log.txt"
+    with log.open("w") as output:
+        server = subprocess.Popen([python, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
+                    break
+                except OSError:
+                    assert server.poll() is None, log.read_text()
+                    time.sleep(0.5)
+            command = [python, "-c", CLIENT, f"http://127.0.0.1:{port}/gradio_api/mcp/", json.dumps(ASKED)]
+            heard = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        finally:
+            server.terminate()
+            server.wait(20)
+    assert heard.returncode == 0, heard.stderr + log.read_text()
+    answers: dict[str, Any] = json.loads(heard.stdout)
+    return answers
+
+
+@pytest.mark.slow
+def test_the_tools_are_the_endpoints_and_say_what_they_do(said: dict[str, Any]) -> None:
+    assert set(said["tools"]) == {"layers", "filters", "feature_maps", "feature_map", "maximize"}
+    for name, (description, schema) in said["tools"].items():
+        assert len(description) > 30, name
+        assert schema["type"] == "object"
+    assert {"layer", "channel", "recipe", "steps"} <= said["tools"]["maximize"][1]["properties"].keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["filters", "maximize"])
+def test_a_tool_gives_a_picture_and_its_record(said: dict[str, Any], name: str) -> None:
+    failed, parts = said[name]
+    assert not failed
+    text = " ".join(text for _, text in parts)
+    assert ".png" in text or any(kind == "image" for kind, _ in parts)
+    assert ASKED[name]["layer"] in text
+    if name == "maximize":
+        assert "robust" in text
+
+
+@pytest.mark.slow
+def test_the_layers_are_listed(said: dict[str, Any]) -> None:
+    failed, parts = said["layers"]
+    assert not failed and "conv5_3" in " ".join(text for _, text in parts)
