@@ -10,6 +10,7 @@ from cnnvis.ui.handlers import PAGE, QUICK, for_people
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, dialects, find_layer
 
 Choice = tuple[str, int]  # layer, channel
+ALL_LAYERS = [layer.name for layer in LAYERS]
 FIRST: Choice = ("conv1_1", 0)
 
 
@@ -47,7 +48,7 @@ def choice_bar() -> ChoiceBar:
     for button, step in ((back, -1), (on, 1), (lucky, 0)):
         button.click(_walker(step), bar.state, bar.state, **PAGE, **QUICK)
     every.input(_layer_names, [every, bar.state], layer, **PAGE, **QUICK)
-    bar.state.change(_show, bar.state, [layer, channel, about], **PAGE, **QUICK)
+    bar.state.change(_show, bar.state, [layer, channel, about, every], **PAGE, **QUICK)
     return bar
 
 
@@ -86,13 +87,16 @@ def _walker(step: int) -> Any:
 
 
 def _layer_names(every: bool, choice: Choice) -> Any:
-    names = [layer.name for layer in LAYERS] if every else list(CONVOLUTIONS)
+    names = ALL_LAYERS if every else list(CONVOLUTIONS)
     return gr.Dropdown(choices=names if choice[0] in names else [*names, choice[0]])
 
 
-def _show(choice: Choice) -> tuple[str, Any, str]:
+def _show(choice: Choice) -> tuple[Any, Any, str, Any]:
     layer, channel = choice
-    return layer, gr.Number(channel, label=_channel_label(layer)), _about(choice)
+    shown, every = gr.Dropdown(value=layer), gr.skip()
+    if layer not in CONVOLUTIONS:  # a link may ask for what the short list does not have
+        shown, every = gr.Dropdown(choices=ALL_LAYERS, value=layer), True
+    return shown, gr.Number(channel, label=_channel_label(layer)), _about(choice), every
 
 
 def _about(choice: Choice) -> str:

@@ -2,13 +2,16 @@
 
 import base64
 import functools
+import hashlib
 import inspect
+import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.data_classes import ImageData
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -68,9 +71,20 @@ def picture_file(picture: Image.Image, name: str, kind: str = "png", record: Map
 
 
 def bytes_file(content: bytes, name: str) -> str:
-    """Bytes as a file in gradio's cache."""
-    path: str = save_bytes_to_cache(content, name, get_upload_folder())
-    return path
+    """Bytes as a file in gradio's cache, in a folder named after them.
+
+    A file that is there stays: somebody may be reading it, and gradio's own `save_bytes_to_cache` would empty it first.
+    """
+    folder = Path(get_upload_folder()) / hashlib.sha256(content).hexdigest()
+    path = folder / name
+    if path.exists():
+        os.utime(path)  # gradio deletes what has grown old
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{secrets.token_hex(8)}"
+        part.write_bytes(content)
+        part.replace(path)
+    return str(path)
 
 
 def file_url(path: str) -> str:
