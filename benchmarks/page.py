@@ -117,11 +117,13 @@ def visit(page: Page, url: str) -> dict[str, float]:
 
 
 def stopped(page: Page) -> float:
-    """Seconds from Stop to the last picture that still came."""
+    """Seconds from Stop to the last picture that still came, as the slider's length says."""
     page.evaluate(
         """() => { window.stopped = window.newest = performance.now();
-        new MutationObserver(() => { window.newest = performance.now(); })
-          .observe(document.querySelector('#stage img'), {attributes: true, attributeFilter: ['alt']});
+        window.longest = +document.querySelector('#stage .stage-slider').max;
+        new MutationObserver(([{target}]) => {
+          if (+target.max > window.longest) { window.longest = +target.max; window.newest = performance.now(); } })
+          .observe(document.querySelector('#stage .stage-slider'), {attributes: true, attributeFilter: ['max']});
         document.querySelector('#stop').click(); }"""
     )
     page.locator("#score-card table").wait_for()

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import PAGE, QUICK, for_people
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, dialects, find_layer
 
@@ -16,11 +17,10 @@ FIRST: Choice = ("conv1_1", 0)
 
 @dataclass(frozen=True)
 class ChoiceBar:
-    """The bar above the tabs; `state` is the choice itself, everything else shows it."""
+    """The bar above the tabs: `state` is the choice itself, `follower` shows it."""
 
     state: gr.State
-    layer: gr.Dropdown
-    channel: gr.Number
+    follower: Follower
 
 
 def choice_bar() -> ChoiceBar:
@@ -41,14 +41,13 @@ def choice_bar() -> ChoiceBar:
         elem_classes="quiet",
         apply_default_css=False,
     )
-    bar = ChoiceBar(gr.State(FIRST), layer, channel)
+    bar = ChoiceBar(gr.State(FIRST), Follower(None, _show, [], [layer, channel, about, every]))
 
     layer.input(_choose, [layer, channel], bar.state, **PAGE, **QUICK)
     gr.on([channel.submit, channel.blur], _choose_strictly, [layer, channel], bar.state, **PAGE, **QUICK)
     for button, step in ((back, -1), (on, 1), (lucky, 0)):
         button.click(_walker(step), bar.state, bar.state, **PAGE, **QUICK)
     every.input(_layer_names, [every, bar.state], layer, **PAGE, **QUICK)
-    bar.state.change(_show, bar.state, [layer, channel, about, every], **PAGE, **QUICK)
     return bar
 
 

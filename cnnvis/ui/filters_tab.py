@@ -1,5 +1,6 @@
 """The Filters tab: the chosen filter large, its nearest relatives, and the whole layer as a chooser."""
 
+from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -7,18 +8,20 @@ import gradio as gr
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
-from cnnvis.ui.handlers import LIGHT, PAGE, file_url, for_people, large_picture, picture_file
+from cnnvis.ui.follow import Follower
+from cnnvis.ui.handlers import file_url, large_picture, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
 from cnnvis.ui.zero import light_network
 from cnnvis.vgg import convolution, convolution_name
 
+KEPT_SHEETS = 32  # at most 4 MB each: choosing another channel draws no sheet twice
 VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each its own range", "gray")]
 ORDERS = [("Channel number", "index"), ("Largest weights first", "strength")]
 
 
-def filters_tab(bar: ChoiceBar, opened: gr.State) -> None:
-    """Lay out the tab and let it follow the choice."""
+def filters_tab(bar: ChoiceBar) -> Follower:
+    """Lay out the tab; returns what of it follows the choice."""
     gr.Markdown(ABOUT_FILTERS, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -40,20 +43,17 @@ def filters_tab(bar: ChoiceBar, opened: gr.State) -> None:
 
     for cells in (chooser, nearest):
         follow_sheet(bar, cells)
-    inputs = [opened, bar.state, view, source, order]
     outputs = [chooser, download, caption, heading, large, facts, nearest]
-    changed = [opened.change, bar.state.change, view.input, source.submit, source.blur, order.input]
-    gr.on(changed, _draw, inputs, outputs, **PAGE, **LIGHT, trigger_mode="always_last")
+    shown = Follower("filters", _draw, [view, source, order], outputs)
+    shown.redraw_on(bar.state, view.input, source.submit, source.blur, order.input)
+    return shown
 
 
-@for_people
-def _draw(opened: str, choice: Choice, view: str, source: float | None, order: str) -> Any:
-    if opened != "filters":
-        return gr.skip()
+def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
     net, (layer, channel) = light_network(), choice
     shown = convolution_name(layer)
     kernels = convolution(net, shown).in_channels
-    everything = filter_sheet(net, shown, view, min(int(source or 0), kernels - 1))
+    everything = _all_filters(shown, view, min(int(source or 0), kernels - 1))
     mine = one_filter(net, shown, channel)
     path = picture_file(everything.picture, f"{shown}-filters-{everything.view}")
     alt = f"{shown} filter {channel}, L2 norm {mine.norm:.2f}"
@@ -67,6 +67,11 @@ def _draw(opened: str, choice: Choice, view: str, source: float | None, order: s
         _facts(mine),
         gr.HTML(value=_relatives(path, everything, mine), chosen=channel),
     )
+
+
+@lru_cache(maxsize=KEPT_SHEETS)
+def _all_filters(layer: str, view: str, source: int) -> FilterSheet:
+    return filter_sheet(light_network(), layer, view, source)
 
 
 def _sheet(path: str, drawn: FilterSheet, order: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from torch import Tensor
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
 from cnnvis.images import SIGNED, animation, colour
 from cnnvis.ui.choice import Choice, ChoiceBar
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
+from cnnvis.ui.follow import Follower
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
 from cnnvis.ui.zero import light_network
 from cnnvis.vgg import convolution_name, find_layer
@@ -19,8 +20,8 @@ SHOWN_PX = 2 * PANEL_PX
 COLOURS = ("Red", "Green", "Blue")
 
 
-def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
-    """Lay out the tab and let it follow the choice and the photo of the Feature maps tab."""
+def learn_tab(bar: ChoiceBar, photo: gr.Image) -> Follower:
+    """Lay out the tab; returns what of it follows the choice. The photo is that of the Feature maps tab."""
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -39,13 +40,12 @@ def learn_tab(bar: ChoiceBar, photo: gr.Image, opened: gr.State) -> None:
                 gr.Markdown(text)
     gr.Markdown(PAPERS, elem_classes="quiet")
 
-    inputs = [opened, bar.state, photo, row, column]
-    changed = [opened.change, bar.state.change, photo.change, row.submit, row.blur, column.submit, column.blur]
-    gr.on(changed, _draw, inputs, [place, row, column, sums], **PAGE, **LIGHT, trigger_mode="always_last")
+    shown = Follower("learn", _draw, [photo, row, column], [place, row, column, sums, slide])
     clicked = place.select(_clicked, bar.state, [row, column], **PAGE, **QUICK)
-    clicked.then(_draw, inputs, [place, row, column, sums], **PAGE, **LIGHT)
+    shown.redraw_on(bar.state, row.submit, row.blur, column.submit, column.blur)
+    shown.redraw_after(bar.state, clicked)
     play.click(_slide, [bar.state, photo], slide, **PAGE, **HEAVY)
-    gr.on([bar.state.change, photo.change], lambda: gr.Image(None, visible=False), None, slide, **PAGE, **QUICK)
+    return shown
 
 
 @lru_cache(maxsize=KEPT)
@@ -60,12 +60,10 @@ def _clicked(choice: Choice, event: gr.SelectData) -> tuple[int, int]:
     return int(down) // pixels, int(across) // pixels
 
 
-@for_people
-def _draw(opened: str, choice: Choice, photo: str | None, row: float | None, column: float | None) -> Any:
-    if opened != "learn":
-        return gr.skip()
+def _draw(choice: Choice, photo: str | None, row: float | None, column: float | None) -> tuple[Any, ...]:
+    gone = gr.Image(None, visible=False)
     if photo is None:
-        return None, gr.skip(), gr.skip(), "Choose a photo in the tab Feature maps."
+        return None, gr.skip(), gr.skip(), "Choose a photo in the tab Feature maps.", gone
     applied = _applied(photo, convolution_name(choice[0]), choice[1])
     height, width = applied.map.shape
     place = _inside(row, height), _inside(column, width)
@@ -77,6 +75,7 @@ def _draw(opened: str, choice: Choice, photo: str | None, row: float | None, col
         _field("Row", height, row, place[0]),
         _field("Column", width, column, place[1]),
         _arithmetic(applied, one),
+        gone,
     )
 
 

@@ -4,14 +4,15 @@ from functools import lru_cache
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps, top_classes
 from cnnvis.patches import Patch, patches
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import (
     HEAVY,
-    LIGHT,
     PAGE,
     data_url,
     file_url,
@@ -36,8 +37,8 @@ KEPT_ANSWERS = 8  # of the network, each at most 13 MB: choosing another channel
 PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees can be seen
 
 
-def maps_tab(bar: ChoiceBar, opened: gr.State) -> tuple[gr.Image, gr.Radio]:
-    """Lay out the tab and let it follow the choice; returns the photo, which other tabs use too, and the pipeline."""
+def maps_tab(bar: ChoiceBar) -> tuple[Follower, gr.Image, gr.Radio]:
+    """Lay out the tab; returns what of it follows the choice, the photo, which other tabs use too, and the pipeline."""
     gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
@@ -72,12 +73,11 @@ def maps_tab(bar: ChoiceBar, opened: gr.State) -> tuple[gr.Image, gr.Radio]:
         )
 
     follow_sheet(bar, chooser)
-    inputs = [opened, bar.state, photo, pipeline, order, contrast]
     outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
-    changed = [opened.change, bar.state.change, photo.change, pipeline.input, order.input, contrast.input]
-    gr.on(changed, _draw, inputs, outputs, **PAGE, **LIGHT, trigger_mode="always_last")
+    shown = Follower("maps", _draw, [photo, pipeline, order, contrast], outputs)
+    shown.redraw_on(bar.state, photo.change, pipeline.input, order.input, contrast.input)
     follow.click(_path, [bar.state, photo, pipeline], path, **PAGE, **HEAVY)
-    return photo, pipeline
+    return shown, photo, pipeline
 
 
 def _picture(title: str, elem_id: str, look: str) -> tuple[gr.Image, gr.HTML]:
@@ -95,10 +95,7 @@ def _answer(photo: str, layer: str, pipeline: str) -> Maps:
     return feature_maps(light_network(), photo, layer, pipeline)
 
 
-@for_people
-def _draw(opened: str, choice: Choice, photo: str | None, pipeline: str, order: str, contrast: str) -> Any:
-    if opened != "maps":
-        return gr.skip()
+def _draw(choice: Choice, photo: str | None, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
     if photo is None:
         return None, None, "", "Choose a photo.", "", *[None, ""] * 3
     layer, channel = choice
@@ -118,7 +115,7 @@ def _draw(opened: str, choice: Choice, photo: str | None, pipeline: str, order: 
         _patches(maps, patches(maps, channel)),
         *_shown("Before ReLU", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
-        gr.Image(_file(mine, mine.overlay, "overlay"), alt_text=f"{_words(mine)}, laid over the photo"),
+        gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
         '<p class="quiet">What is above zero, on the photo.</p>',
     )
 
@@ -142,8 +139,8 @@ def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
     return picture, f"{bar}<p class='quiet'>{title}: {one.min:.2f} to {one.max:.2f}, {one.mean:.2f} on average.</p>"
 
 
-def _file(one: FeatureMap, picture: Any, what: str) -> str:
-    return picture_file(picture, f"{one.layer}-{what}-{one.channel}")
+def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
+    return picture_file(picture, f"{one.layer}-{what}-{one.channel}", kind)
 
 
 def _words(one: FeatureMap) -> str:

@@ -18,6 +18,7 @@ from cnnvis.ladder import ladder
 from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
 from cnnvis.score import scored_record
 from cnnvis.ui.choice import Choice, ChoiceBar
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, file_url, for_people, picture_file
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import frame_value, stage, stage_value
@@ -35,6 +36,8 @@ RECIPE_NAMES = {
 OBJECTIVE_NAMES = {"channel": "The whole map", "centre": "Its centre alone", "negative": "The opposite: least answer"}
 SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # what the page lets a visitor turn
 AT_ONCE = 4  # channels
+_ON, _OFF = (f'{{"__type__": "update", "interactive": {word}}}' for word in ("true", "false"))
+_BUSY, _IDLE = f"() => [{_OFF}, {_ON}, '']", f"() => [{_ON}, {_OFF}]"
 
 
 @dataclass
@@ -45,10 +48,11 @@ class Climb:
     snapshots: list[Snapshot] = field(default_factory=list)  # the newest of each channel
     paths: list[list[str]] = field(default_factory=list)  # of every picture sent: for each moment, for each channel
     frames: list[dict[str, Any]] = field(default_factory=list)
+    scored: bool = False
 
 
-def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
-    """Lay out the tab, where the ascent climbs for the choice; returns the controls that belong into an address."""
+def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> tuple[Follower, dict[str, Any]]:
+    """Lay out the tab; returns what of it follows the choice, and the controls that belong into an address."""
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -86,19 +90,19 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> dict[str, Any]:
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
 
     grown = gr.State(None)  # the Climb, until it has been scored
-    bar.state.change(_target, bar.state, target, **PAGE, **QUICK)
-    busy = start.click(_busy, None, [start, stop, card, grown], **PAGE, **QUICK)
+    busy = start.click(None, None, [start, stop, card], js=_BUSY)  # at once, without asking the server
     inputs = [bar.state, photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
     run = busy.then(_grow, inputs, [shown, grown], **PAGE, **HEAVY)
     scored = run.then(_finish, grown, [shown, card], **PAGE, **LIGHT)  # after its end as after Stop
     for end in (run.failure, scored.then, scored.failure):  # `then` does not follow a failure: nothing may lock Start
-        end(_idle, None, [start, stop], **PAGE, **QUICK)
+        end(None, None, [start, stop], js=_IDLE)
     stop.click(None, None, None, cancels=[run], **PAGE)
     climb = up.click(_climb_ladder, [bar.state, settings["seed"]], rungs, **PAGE, **HEAVY)
     down.click(None, None, None, cancels=[climb], **PAGE)
     told = {"recipe": recipe, **settings}
     saved.upload(_repeat, saved, [bar.state, *told.values(), others, whole, found], **PAGE, **QUICK)
-    return {name: told[name] for name in ("recipe", "steps", "size", "seed")}
+    shown_in_address = {name: told[name] for name in ("recipe", "steps", "size", "seed")}
+    return Follower(None, lambda choice: (_target(choice),), [], [target]), shown_in_address
 
 
 def _advanced() -> dict[str, Any]:
@@ -114,14 +118,6 @@ def _advanced() -> dict[str, Any]:
         "seconds": gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds"),
         "objective": gr.Radio(objectives, value=default.objective, label="What of the channel", elem_id="objective"),
     }
-
-
-def _busy() -> tuple[Any, ...]:
-    return gr.Button(interactive=False), gr.Button(interactive=True), "", None
-
-
-def _idle() -> tuple[Any, ...]:
-    return gr.Button(interactive=True), gr.Button(interactive=False)
 
 
 def _target(choice: Choice) -> str:
@@ -160,9 +156,10 @@ def _name(snapshot: Snapshot) -> str:
 @for_people
 def _finish(climb: Climb | None) -> Iterator[tuple[Any, Any]]:
     """Score the last pictures, whether the ascent ended or was stopped, and offer them with their settings inside."""
-    if not climb:  # stopped before anything had grown
+    if not climb or climb.scored:  # stopped before anything had grown: what is there is of the time before
         yield gr.skip(), gr.skip()
         return
+    climb.scored = True
     last = climb.snapshots[0]
     note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
     records: list[dict[str, Any]] = []

@@ -9,6 +9,7 @@ from cnnvis.images import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar
 from cnnvis.ui.filters_tab import filters_tab
+from cnnvis.ui.follow import follow
 from cnnvis.ui.handlers import PAGE, QUICK, for_people, refuse_wrong_types
 from cnnvis.ui.learn_tab import learn_tab
 from cnnvis.ui.maps_tab import maps_tab
@@ -34,16 +35,20 @@ def build_page() -> gr.Blocks:
         note = gr.Markdown(visible=False, elem_id="link-note")
         bar = choice_bar()
         opened = gr.State("")
+        followers = [bar.follower]
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Filters", id="filters") as filters:
-                filters_tab(bar, opened)
+                followers.append(filters_tab(bar))
             with gr.Tab("Feature maps", id="maps") as maps:
-                photo, pipeline = maps_tab(bar, opened)
+                shown, photo, pipeline = maps_tab(bar)
+                followers.append(shown)
             with gr.Tab("Activation maximization", id="maximize") as maximize:
-                controls = maximize_tab(bar, photo)
+                shown, controls = maximize_tab(bar, photo)
+                followers.append(shown)
             with gr.Tab("Learn", id="learn") as learn:
-                learn_tab(bar, photo, opened)
-        share(page, tabs, opened, bar, {**controls, "pipeline": pipeline, "photo": photo}, note)
+                followers.append(learn_tab(bar, photo))
+        address = share(page, tabs, opened, bar, {**controls, "pipeline": pipeline, "photo": photo}, note)
+        follow(bar.state, opened, [*followers, address])
         state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()

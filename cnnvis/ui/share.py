@@ -5,8 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.ui.choice import ChoiceBar
-from cnnvis.ui.handlers import PAGE, QUICK
+from cnnvis.ui.choice import Choice, ChoiceBar
+from cnnvis.ui.follow import Follower
+from cnnvis.ui.handlers import PAGE
 from cnnvis.ui.links import View, read_query
 from cnnvis.ui.photos import PHOTOS, example_name
 
@@ -37,8 +38,8 @@ EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('em
 
 def share(
     page: gr.Blocks, tabs: gr.Tabs, opened: gr.State, bar: ChoiceBar, controls: Mapping[str, Any], note: gr.Markdown
-) -> None:
-    """Lay out the box, keep its address true, and at the start show what the visitor's own address asks for.
+) -> Follower:
+    """Lay out the box, and at the start show what the visitor's own address asks for; returns what keeps it true.
 
     `controls` are the components whose values belong into an address, by their names in `View`.
     """
@@ -47,16 +48,16 @@ def share(
         copy = gr.Button("Copy link", elem_id="copy-link", scale=1, min_width=120)
         frame = gr.Button("Copy embed code", elem_id="copy-embed", scale=1, min_width=150)
     gr.HTML('<a target="_blank" rel="noopener">Open the whole page</a>', elem_id="whole-page")
-    query = gr.Textbox(visible=False)
+    query = gr.Textbox(visible="hidden", elem_id="query")  # there, or it would not say that it has changed
 
     names = list(controls)
 
-    def address(tab: str, choice: tuple[str, int], *values: Any) -> str:
+    def address(choice: Choice, tab: str, *values: Any) -> tuple[str]:
         told = dict(zip(names, values, strict=True))
         told["photo"] = example_name(told["photo"]) or View.photo
         known = {name: getattr(View, name) if value is None else value for name, value in told.items()}
         numbers = {name: int(known[name]) for name in ("steps", "size", "seed")}
-        return View(tab or View.tab, *choice, **{**known, **numbers}).query()
+        return (View(tab or View.tab, *choice, **{**known, **numbers}).query(),)
 
     def restore(request: gr.Request) -> tuple[Any, ...]:
         view, wrong = read_query(dict(request.query_params))
@@ -64,13 +65,15 @@ def share(
         values = [_update(name, getattr(view, name)) for name in names]
         return gr.Tabs(selected=view.tab), (view.layer, view.channel), *values, gr.Markdown(said, visible=bool(wrong))
 
-    changed = [opened.change, bar.state.change, *(control.change for control in controls.values())]
-    found = gr.on(changed, address, [opened, bar.state, *controls.values()], query, **PAGE, **QUICK)
-    found.then(None, query, link, js=_ADDRESS)
+    kept = Follower(None, address, [opened, *controls.values()], [query])
+    kept.redraw_on(bar.state, *(control.change for control in controls.values()))
+    query.change(None, query, link, js=_ADDRESS)
     copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
     frame.click(None, link, frame, js=_COPY % (_FRAME % FRAME_HEIGHT, "Embed code", "Copy embed code"))
     page.load(None, None, None, js=EMBEDDED)
+    page.load(None, query, link, js=_ADDRESS)  # the address of the default view is no change
     page.load(restore, None, [tabs, bar.state, *controls.values(), note], **PAGE)
+    return kept
 
 
 def _update(name: str, value: Any) -> Any:
