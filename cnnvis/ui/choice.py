@@ -1,26 +1,26 @@
 """The one choice that every tab follows: a layer and a channel."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
-from cnnvis.ui.follow import Follower
-from cnnvis.ui.handlers import PAGE, QUICK, for_people
+from cnnvis.ui.follow import Choice, Follower, Way
+from cnnvis.ui.handlers import PAGE, QUICK
 from cnnvis.vgg import CONVOLUTIONS, LAYERS, check_channel, dialects, find_layer
 
-Choice = tuple[str, int]  # layer, channel
 ALL_LAYERS = [layer.name for layer in LAYERS]
 FIRST: Choice = ("conv1_1", 0)
 
 
 @dataclass(frozen=True)
 class ChoiceBar:
-    """The bar above the tabs: `state` is the choice itself, `follower` shows it."""
+    """The bar above the tabs: `state` is the choice itself, `follower` shows it, `ways` are what makes it."""
 
     state: gr.State
     follower: Follower
+    ways: list[Way] = field(default_factory=list)
 
 
 def choice_bar() -> ChoiceBar:
@@ -43,8 +43,9 @@ def choice_bar() -> ChoiceBar:
     )
     bar = ChoiceBar(gr.State(FIRST), Follower(None, _show, [], [layer, channel, about, every]))
 
-    layer.input(_choose, [layer, channel], bar.state, **PAGE, **QUICK)
-    gr.on([channel.submit, channel.blur], _choose_strictly, [layer, channel], bar.state, **PAGE, **QUICK)
+    bar.ways.append(Way([layer.input], _choose, [layer, channel]))
+    bar.ways.append(Way([channel.submit, channel.blur], _choose_strictly, [layer, channel]))
+    # Whoever walks clicks quickly: these only move the choice, and the page is drawn where he stops.
     for button, step in ((back, -1), (on, 1), (lucky, 0)):
         button.click(_walker(step), bar.state, bar.state, **PAGE, **QUICK)
     every.input(_layer_names, [every, bar.state], layer, **PAGE, **QUICK)
@@ -53,25 +54,20 @@ def choice_bar() -> ChoiceBar:
 
 def follow_sheet(bar: ChoiceBar, chooser: gr.HTML) -> None:
     """Choosing a cell of a contact sheet is choosing that channel."""
-
-    def chosen(choice: Choice, event: gr.SelectData) -> Choice:
-        return choice[0], int(event.index)
-
-    chooser.select(chosen, bar.state, bar.state, **PAGE, **QUICK)
+    bar.ways.append(Way([chooser.select], lambda choice, event: (choice[0], int(event.index))))
 
 
 def _channel_label(layer: str) -> str:
     return f"Channel (0 to {find_layer(layer).channels - 1})"
 
 
-def _choose(layer: str, channel: float | None) -> Choice:
+def _choose(before: Choice, event: gr.EventData, layer: str, channel: float | None) -> Choice:
     """A new layer keeps the channel number where it has it."""
     found = find_layer(layer)
     return found.name, min(max(0, int(channel or 0)), found.channels - 1)
 
 
-@for_people
-def _choose_strictly(layer: str, channel: float | None) -> Choice:
+def _choose_strictly(before: Choice, event: gr.EventData, layer: str, channel: float | None) -> Choice:
     found = find_layer(layer)
     return found.name, check_channel(channel, found.channels, found.name)
 

@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
+from cnnvis.images import encode
 from cnnvis.ui.bars import signed_bar
-from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
-from cnnvis.ui.follow import Follower
-from cnnvis.ui.handlers import file_url, large_picture, picture_file
+from cnnvis.ui.choice import ChoiceBar, follow_sheet
+from cnnvis.ui.follow import Choice, Follower
+from cnnvis.ui.handlers import bytes_file, file_url, large_picture, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
 from cnnvis.ui.zero import light_network
@@ -53,9 +54,9 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
     net, (layer, channel) = light_network(), choice
     shown = convolution_name(layer)
     kernels = convolution(net, shown).in_channels
-    everything = _all_filters(shown, view, min(int(source or 0), kernels - 1))
+    everything, png = _all_filters(shown, view, min(int(source or 0), kernels - 1))
     mine = one_filter(net, shown, channel)
-    path = picture_file(everything.picture, f"{shown}-filters-{everything.view}")
+    path = bytes_file(png, f"{shown}-filters-{everything.view}.png")
     alt = f"{shown} filter {channel}, L2 norm {mine.norm:.2f}"
     large = gr.Image(picture_file(mine.picture, f"{shown}-filter-{channel}"), alt_text=alt)
     return (
@@ -70,8 +71,10 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
 
 
 @lru_cache(maxsize=KEPT_SHEETS)
-def _all_filters(layer: str, view: str, source: int) -> FilterSheet:
-    return filter_sheet(light_network(), layer, view, source)
+def _all_filters(layer: str, view: str, source: int) -> tuple[FilterSheet, bytes]:
+    """The sheet, and the same as a PNG."""
+    drawn = filter_sheet(light_network(), layer, view, source)
+    return drawn, encode(drawn.picture)
 
 
 def _sheet(path: str, drawn: FilterSheet, order: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import gradio as gr
 
 from cnnvis.ui.handlers import LIGHT, PAGE, for_people
 
+Choice = tuple[str, int]  # layer, channel
+
 
 @dataclass(frozen=True)
 class Follower:
@@ -38,19 +40,46 @@ class Follower:
         return alone, [choice, *self.inputs], self.outputs
 
 
-def follow(choice: gr.State, opened: gr.State, followers: Sequence[Follower]) -> Any:
-    """Draw what can be seen whenever the choice or the open tab has changed; returns the event."""
+@dataclass(frozen=True)
+class Way:
+    """A way to choose that draws at once: `step` makes the new choice, from the old one, the event and the inputs."""
 
-    @for_people
-    def draw(chosen: Any, tab: str, *values: Any) -> tuple[Any, ...]:
-        left, shown = list(values), list[Any]()
-        for follower in followers:
-            mine, left = left[: len(follower.inputs)], left[len(follower.inputs) :]
-            seen = follower.tab in (None, tab)
-            shown += follower.draw(chosen, *mine) if seen else [gr.skip()] * len(follower.outputs)
-        return tuple(shown)
+    triggers: Sequence[Any]
+    step: Callable[..., Choice]  # (choice, event, *values of inputs)
+    inputs: Sequence[Any] = ()
 
+
+def follow(choice: gr.State, opened: gr.State, ways: Sequence[Way], followers: Sequence[Follower]) -> None:
+    """Draw what can be seen whenever the choice or the open tab has changed."""
     inputs = [part for follower in followers for part in follower.inputs]
     outputs = [part for follower in followers for part in follower.outputs]
-    triggers = [choice.change, opened.change]
-    return gr.on(triggers, draw, [choice, opened, *inputs], outputs, **PAGE, **LIGHT, trigger_mode="always_last")
+    drawn = gr.State(None)  # the choice and the tab that are on the page: a choice drawn at once is not drawn again
+
+    def draw(now: tuple[Choice, str], before: Any, values: Sequence[Any]) -> list[Any]:
+        """What becomes of `drawn` and the outputs."""
+        if now == before:
+            return [gr.skip()] * (1 + len(outputs))
+        left, shown = list(values), [now]
+        for follower in followers:
+            mine, left = left[: len(follower.inputs)], left[len(follower.inputs) :]
+            seen = follower.tab in (None, now[1])
+            shown += follower.draw(now[0], *mine) if seen else [gr.skip()] * len(follower.outputs)
+        return shown
+
+    @for_people
+    def changed(chosen: Choice, tab: str, before: Any, *values: Any) -> list[Any]:
+        return draw((chosen, tab), before, values)
+
+    def chosen_by(way: Way) -> Any:
+        # gradio reads the annotation, so this has to be a plain function.
+        def choose(event: gr.EventData, chosen: Choice, tab: str, before: Any, *values: Any) -> list[Any]:
+            new = way.step(chosen, event, *values[: len(way.inputs)])
+            return [new, *draw((new, tab), before, values[len(way.inputs) :])]
+
+        return for_people(choose)
+
+    told: dict[str, Any] = {**PAGE, **LIGHT, "trigger_mode": "always_last"}
+    gr.on([choice.change, opened.change], changed, [choice, opened, drawn, *inputs], [drawn, *outputs], **told)
+    for way in ways:
+        everything = [choice, opened, drawn, *way.inputs, *inputs]
+        gr.on(way.triggers, chosen_by(way), everything, [choice, drawn, *outputs], **told)

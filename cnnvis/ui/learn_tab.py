@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
 from cnnvis.images import SIGNED, animation, colour
-from cnnvis.ui.choice import Choice, ChoiceBar
-from cnnvis.ui.follow import Follower
+from cnnvis.ui.choice import ChoiceBar
+from cnnvis.ui.follow import Choice, Follower
 from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
 from cnnvis.ui.zero import light_network

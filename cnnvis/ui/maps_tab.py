@@ -9,8 +9,8 @@ from PIL import Image
 from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps, top_classes
 from cnnvis.patches import Patch, patches
 from cnnvis.ui.bars import heat_bar, signed_bar
-from cnnvis.ui.choice import Choice, ChoiceBar, follow_sheet
-from cnnvis.ui.follow import Follower
+from cnnvis.ui.choice import ChoiceBar, follow_sheet
+from cnnvis.ui.follow import Choice, Follower
 from cnnvis.ui.handlers import (
     HEAVY,
     PAGE,

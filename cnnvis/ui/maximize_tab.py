@@ -17,8 +17,8 @@ from cnnvis.images import animation
 from cnnvis.ladder import ladder
 from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
 from cnnvis.score import scored_record
-from cnnvis.ui.choice import Choice, ChoiceBar
-from cnnvis.ui.follow import Follower
+from cnnvis.ui.choice import ChoiceBar
+from cnnvis.ui.follow import Choice, Follower
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, file_url, for_people, picture_file
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import frame_value, stage, stage_value
@@ -162,6 +162,7 @@ def _finish(climb: Climb | None) -> Iterator[tuple[Any, Any]]:
     climb.scored = True
     last = climb.snapshots[0]
     note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
+    yield stage_value(climb.run, climb.snapshots, climb.frames[-1], climb.frames, note=f"{note}; scoring"), gr.skip()
     records: list[dict[str, Any]] = []
     files: list[dict[str, str]] = []
     frames = list(climb.frames)

@@ -48,7 +48,7 @@ def build_page() -> gr.Blocks:
             with gr.Tab("Learn", id="learn") as learn:
                 followers.append(learn_tab(bar, photo))
         address = share(page, tabs, opened, bar, {**controls, "pipeline": pipeline, "photo": photo}, note)
-        follow(bar.state, opened, [*followers, address])
+        follow(bar.state, opened, bar.ways, [*followers, address])
         state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()

@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.ui.choice import Choice, ChoiceBar
-from cnnvis.ui.follow import Follower
+from cnnvis.ui.choice import ChoiceBar
+from cnnvis.ui.follow import Choice, Follower
 from cnnvis.ui.handlers import PAGE
 from cnnvis.ui.links import View, read_query
 from cnnvis.ui.photos import PHOTOS, example_name

@@ -100,3 +100,10 @@ def visit(browser, url):
     for context in contexts:
         context.close()
     assert not wrong
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them take seconds: `pytest -m "not slow"` leaves the browser out."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("slow")
