@@ -15,7 +15,7 @@ from cnnvis.images import contact_sheet
 
 SHOWN = (("conv4_1", 204), ("conv4_2", 409), ("conv4_3", 307), ("conv5_3", 307))
 TILE_PX, GAP_PX = 190, 6
-FRAMES, FRAME_MS, HELD_MS = 36, 90, 2500
+FRAMES, FRAME_MS, HELD_MS = 28, 110, 2500
 
 
 def main(out: str = "docs/growing.webp") -> None:
@@ -29,7 +29,7 @@ def main(out: str = "docs/growing.webp") -> None:
     frames = [contact_sheet(np.stack(tiles), len(SHOWN), GAP_PX) for tiles in zip(*columns, strict=True)]
     durations = [FRAME_MS] * (FRAMES - 1) + [HELD_MS]
     first, *rest = frames
-    first.save(out, save_all=True, append_images=rest, duration=durations, loop=0, quality=72, method=6)
+    first.save(out, save_all=True, append_images=rest, duration=durations, loop=0, quality=55, method=6)
 
 
 if __name__ == "__main__":
