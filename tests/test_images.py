@@ -23,6 +23,7 @@ from cnnvis.images import (
     MAX_PHOTO_BYTES,
     SHEET_BACKGROUND,
     SIGNED,
+    Pictured,
     animation,
     blend,
     colour,
@@ -420,3 +421,22 @@ def test_a_picture_does_not_change_by_being_looked_at(photo: Image.Image) -> Non
     crop_like_training(photo)
     to_tensor(photo).zero_()
     assert photo.tobytes() == before
+
+
+# In notebooks and terminals
+
+
+class Thing(Pictured):
+    def __init__(self) -> None:
+        self.picture, self.name, self.norm = noise(20, 10), "conv1_1", [0.5] * 64
+        self.size, self.share, self.none = [20, 10], 0.123456789, None
+
+
+def test_a_result_shows_its_picture_in_a_notebook() -> None:
+    with Image.open(io.BytesIO(Thing()._repr_png_())) as shown:
+        assert shown.tobytes() == noise(20, 10).tobytes()
+
+
+def test_a_result_is_one_line_in_a_terminal() -> None:
+    expected = "picture=<20 × 10 px>, name='conv1_1', norm=<64 values>, size=[20, 10], share=0.1235, none=None"
+    assert repr(Thing()) == f"Thing({expected})"

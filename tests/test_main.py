@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import cnnvis
+from cnnvis import commands
 from cnnvis.__main__ import main
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
@@ -421,10 +422,10 @@ def test_interrupted_score_costs_the_score_alone(monkeypatch: pytest.MonkeyPatch
 
 
 def test_interrupted_before_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    def impatient() -> None:
+    def impatient(layer: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cnnvis, "load_vgg16", impatient)
+    monkeypatch.setattr(commands, "load_for", impatient)
     assert main([*SMALL, "-o", "up.png"]) == 130
     assert written() == []
 

@@ -13,15 +13,17 @@ from cnnvis.ascent import maximize as climb
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, map_sheet
 from cnnvis.features import feature_map as one_map
 from cnnvis.filters import VIEWS, filter_sheet
-from cnnvis.recipes import CHOICES, RECIPES, Ascent
+from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
 from cnnvis.score import scored_record
 from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, photo_input, picture_file
 from cnnvis.ui.zero import light_network, on_gpu
-from cnnvis.vgg import CONVOLUTIONS, LAYERS
+from cnnvis.vgg import CLASS, CONVOLUTIONS, LAYERS
 from cnnvis.weights import load_for
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
 DEFAULT = Ascent()
+WIDEST = max(layer.channels for layer in LAYERS)
+CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
 
 def add_endpoints() -> None:
@@ -46,6 +48,11 @@ def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.D
     return gr.Dropdown(list(allowed), value=value, label=label, allow_custom_value=True)
 
 
+def _number(name: str, meaning: str) -> gr.Number:
+    low, high = limits("cuda")[name]
+    return gr.Number(getattr(DEFAULT, name), label=f"{name}: {low} to {high}; {meaning}")
+
+
 def _photo() -> gr.Image:
     return photo_input(label="image: a photo, at most 25 megapixels and 15 MB")
 
@@ -54,7 +61,7 @@ def _filter_inputs() -> list[Any]:
     return [
         _words("layer", CONVOLUTIONS, "conv1_1"),
         _words("view", VIEWS, "auto"),
-        gr.Number(0, label="input_channel: whose kernels to draw, from 0"),
+        gr.Number(0, label=f"input_channel: whose kernels to draw, 0 to {WIDEST - 1}, fewer in shallow layers"),
     ]
 
 
@@ -72,20 +79,20 @@ def _one_map_inputs() -> list[Any]:
     return [
         _photo(),
         _words("layer", ALL_LAYERS, "conv1_1"),
-        gr.Number(0, label="channel: from 0"),
+        gr.Number(0, label=CHANNEL),
         _words("pipeline", PIPELINES, "network"),
     ]
 
 
 def _ascent_inputs() -> list[Any]:
     return [
-        _words("layer", ALL_LAYERS, "conv3_1"),
-        gr.Number(0, label="channel: from 0"),
+        _words("layer", [*ALL_LAYERS, CLASS.name], "conv3_1"),
+        gr.Number(0, label=f"{CHANNEL}; of class 0 to {CLASS.channels - 1}"),
         _words("recipe", tuple(RECIPES), "fourier"),
-        gr.Number(DEFAULT.steps, label="steps: at most 512; 0 for the recipe's own number"),
-        gr.Number(DEFAULT.size, label="size: px, 64 to 512 on a GPU and to 384 on a CPU"),
-        gr.Number(DEFAULT.seed, label="seed: same seed, same picture"),
-        gr.Number(DEFAULT.seconds, label="seconds: stop after so many; 0 for never"),
+        _number("steps", "at most so many; 0 for the recipe's own number at that depth"),
+        _number("size", f"px along a side, on a CPU to {limits('cpu')['size'][1]}"),
+        _number("seed", "same seed, same picture"),
+        _number("seconds", "stop after so many seconds; 0 for never"),
         _words("objective", CHOICES["objective"], "channel"),
         photo_input(label="image: start from this photo instead of noise"),
     ]

@@ -30,8 +30,8 @@ def choice_bar() -> ChoiceBar:
         channel = gr.Number(
             FIRST[1], label=_channel_label(FIRST[0]), precision=0, elem_id="channel", min_width=130, scale=2
         )
-        back = gr.Button("◀", elem_id="previous", min_width=48, scale=0)
-        on = gr.Button("▶", elem_id="next", min_width=48, scale=0)
+        back = gr.Button("Previous", elem_id="previous", min_width=90, scale=0)
+        on = gr.Button("Next", elem_id="next", min_width=90, scale=0)
         lucky = gr.Button("Random", elem_id="random", min_width=90, scale=0)
         every = gr.Checkbox(False, label="All 31 layers", elem_id="all-layers", container=False, min_width=120, scale=1)
     about = gr.HTML(
