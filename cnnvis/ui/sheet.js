@@ -1,7 +1,44 @@
-// Runs once, so everything is delegated. After a redraw the focus goes back to the chosen cell if it was on the sheet.
-const cells = () => Array.from(element.querySelectorAll('button[data-channel]'));
+// The cells of a sheet. Built here and not by a template: gradio compares a template's cells one by one, 512 of them,
+// whenever another one is chosen. Events are delegated, for this runs once.
+const holder = element.querySelector('.sheet');
+const cells = () => Array.from(holder.children);
+let drawn = '';
 let focused = false;
+
+function draw(value) {
+  holder.hidden = !value;
+  drawn = value ? value.src + value.channels : '';
+  if (!value) return;
+  holder.setAttribute('aria-label', value.label);
+  holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
+  holder.innerHTML = value.channels.map((channel, i) => {
+    const across = value.across + (value.tiles[i] % value.columns) * value.right;
+    const down = value.top + Math.floor(value.tiles[i] / value.columns) * value.down;
+    return `<button type="button" data-channel="${channel}" title="${value.names[i]}" aria-label="${value.names[i]}"`
+      + ` style="background-position: ${across}% ${down}%"></button>`;
+  }).join('');
+}
+
+// Tab stops once at a sheet: at the chosen cell, or at the first.
+function mark(chosen) {
+  const all = cells();
+  const stop = all.find((cell) => +cell.dataset.channel === chosen) || all[0];
+  for (const cell of all) {
+    cell.setAttribute('aria-pressed', +cell.dataset.channel === chosen);
+    cell.tabIndex = cell === stop ? 0 : -1;
+  }
+  if (focused && stop && document.activeElement !== stop) stop.focus({preventScroll: true});
+}
+
+watch(['value', 'chosen'], () => {
+  const value = props.value;
+  if ((value ? value.src + value.channels : '') !== drawn) draw(value);
+  if (value) holder.setAttribute('aria-label', value.label);
+  mark(props.chosen);
+});
+
 element.addEventListener('focusin', () => { focused = true; });
+// A redraw takes the focus away without giving it to anything: then it goes back to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
 element.addEventListener('click', (event) => {
   const cell = event.target.closest('button[data-channel]');
@@ -16,8 +53,4 @@ element.addEventListener('keydown', (event) => {
   event.preventDefault();
   const next = all[at + step];
   if (next) next.focus();
-});
-watch(['value', 'chosen'], () => {
-  const cell = element.querySelector('button[aria-pressed="true"]');
-  if (focused && cell && document.activeElement !== cell) cell.focus({preventScroll: true});
 });

@@ -15,14 +15,7 @@ from cnnvis.filters import FilterSheet
 
 _RIM_PX = 1  # of each tile left out on every side: browsers round, and the gap beside it would show as a line
 
-_TEMPLATE = """${!value ? '' :
-'<div class="sheet" role="group" aria-label="' + value.label + '" style="--sprite:url(' + value.src + ');--wide:'
-+ value.wide + '%;--high:' + value.high + '%">' + value.channels.map((channel, i) =>
-'<button type="button" data-channel="' + channel + '" title="' + value.names[i] + '" aria-label="' + value.names[i] +
-'" aria-pressed="' + (channel === chosen) + '" tabindex="' +
-(channel === chosen || (i === 0 && !value.channels.includes(chosen)) ? 0 : -1) + '" style="background-position:' +
-(value.across + (value.tiles[i] % value.columns) * value.right) + '% ' +
-(value.top + Math.floor(value.tiles[i] / value.columns) * value.down) + '%"></button>').join('') + '</div>'}"""
+_TEMPLATE = '<div class="sheet" role="group" aria-label="" hidden></div>'
 
 
 def sheet(elem_id: str) -> gr.HTML:

@@ -46,8 +46,9 @@ def test_the_arithmetic_is_the_networks_own(visit, vgg16: VGG16, layer: str) -> 
 def test_a_click_on_the_photo_moves_the_window(visit) -> None:
     page = visit(query="?tab=learn&layer=conv2_1")
     page.locator("#sums h3").wait_for()
-    box = page.locator("#window img").bounding_box()
-    page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    photo = page.locator("#window img")
+    box = photo.bounding_box()
+    photo.click(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})  # waits until it lies still
     page.locator("#sums h3", has_text=re.compile(r"row 8[34], column 2[78]")).wait_for()
     assert page.locator("#row input").input_value() in ("83", "84")
 
