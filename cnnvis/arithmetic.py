@@ -12,10 +12,21 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from cnnvis.errors import SettingError
-from cnnvis.images import HEAT, SIGNED, Photo, colour, crop_like_training, open_photo, stretch, to_tensor
+from cnnvis.images import (
+    HEAT,
+    PHOTO_SIDE,
+    SHEET_BACKGROUND,
+    Photo,
+    colour,
+    crop_like_training,
+    open_photo,
+    signed,
+    stretch,
+    to_tensor,
+)
 from cnnvis.vgg import channels_of, check_channel, convolution, cut, exact, find_layer, whole_number
 
-PANEL_PX, GAP_PX = 224, 12
+PANEL_PX, GAP_PX = PHOTO_SIDE, 12
 BANDS, STOPS = 8, 12  # the window sweeps this many bands, stopping this often in each
 WINDOW_COLOUR, LEAST_WINDOW_PX = (255, 140, 0), 7
 
@@ -123,7 +134,7 @@ def sliding(applied: Applied) -> list[Image.Image]:
     frames = []
     for top, bottom in pairwise(rows):
         for begin, end in pairwise(columns):
-            grown = Image.new("RGB", right.size, (22, 24, 29))
+            grown = Image.new("RGB", right.size, SHEET_BACKGROUND)
             for box in ((0, 0, width, top), (0, top, end, bottom)):
                 place = _pixels(box, width, height)
                 grown.paste(right.crop(place), place)
@@ -134,9 +145,8 @@ def sliding(applied: Applied) -> list[Image.Image]:
 
 def map_picture(applied: Applied) -> Image.Image:
     """The whole map before ReLU, 224 px, zero in the middle of the colours."""
-    scale = float(applied.map.abs().max())
-    values = stretch(applied.map, -scale, scale) if scale else torch.full_like(applied.map, 0.5)
-    return Image.fromarray(colour(values, SIGNED)).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
+    colours = signed(applied.map, float(applied.map.abs().max()))
+    return Image.fromarray(colours).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
 
 
 def _reading(applied: Applied) -> Image.Image:

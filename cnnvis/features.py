@@ -15,7 +15,6 @@ from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
     HEAT,
     PHOTO_SIDE,
-    SIGNED,
     Photo,
     Pictured,
     Pixels,
@@ -25,6 +24,7 @@ from cnnvis.images import (
     contact_sheet,
     crop_like_training,
     open_photo,
+    signed,
     stretch,
     to_tensor,
 )
@@ -221,12 +221,13 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
     """
     number = check_channel(channel, len(maps.values), maps.layer.name)
     values = maps.values[number]
-    low, high, ramp = float(values.min()), float(values.max()), HEAT
+    low, high = float(values.min()), float(values.max())
     if maps.layer.kind == "conv":
         high = max(high, -low)
-        low, ramp = -high, SIGNED
-    scaled = stretch(values, low, high) if high > low else torch.full_like(values, 0.5 if ramp is SIGNED else 0)
-    picture = Image.fromarray(_resize(colour(scaled, ramp)[None], LARGE_PX)[0])
+        low, colours = -high, signed(values, high)
+    else:
+        colours = colour(stretch(values, low, high), HEAT)
+    picture = Image.fromarray(_resize(colours[None], LARGE_PX)[0])
     # What is below zero ReLU throws away, so only what is above it lights up. Smooth, where the cells of a 14 × 14 map
     # would hide the photo; the picture beside it shows them as they are.
     fired = stretch(values.clamp_min(0), 0, values.max().clamp_min(0))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from cnnvis.errors import SettingError
-from cnnvis.images import GREY, SIGNED, Pictured, Pixels, colour, columns_for, contact_sheet, stretch
+from cnnvis.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
 from cnnvis.vgg import check_channel, convolution, find_layer
 
 VIEWS = ("auto", "rgb", "signed", "gray")
@@ -165,7 +165,7 @@ def _colour_tiles(weights: Tensor, scale: float) -> Pixels:
 def _kernel_tiles(kernels: Tensor, view: str, scale: float) -> Pixels:
     """Kernels (N, 3, 3) as colours (N, 3, 3, 3), on the signed ramp or each in its own range of grey."""
     if view == "signed":
-        return colour(0.5 + kernels / (2 * scale), SIGNED)
+        return signed(kernels, scale)
     return colour(stretch(kernels, kernels.amin((1, 2), keepdim=True), kernels.amax((1, 2), keepdim=True)), GREY)
 
 

@@ -160,6 +160,11 @@ def colour(values: Tensor, ramp: Pixels) -> Pixels:
     return np.take(ramp, index.cpu().numpy(), axis=0)
 
 
+def signed(values: Tensor, scale: float) -> Pixels:
+    """Values of any shape (…) as colours (…, 3): −scale deep blue, zero near-white, +scale deep orange."""
+    return colour(0.5 + values / (2 * (scale or 1.0)), SIGNED)
+
+
 def stretch(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     """`values` with low at 0 and high at 1; where both are equal, everything is 0."""
     span = torch.as_tensor(high - low, dtype=values.dtype, device=values.device)

@@ -149,7 +149,9 @@ def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
     if layer is None:
         raise LayerError.unknown(name, [layer.name for layer in LAYERS])
     if kind == "conv" and layer.kind != "conv":
-        raise LayerError.not_a_convolution(layer.name, convolution_name(LAYERS[min(layer.index, len(LAYERS) - 1)].name))
+        raise LayerError.not_a_convolution(
+            layer.name, CONVOLUTIONS[-1] if layer is CLASS else convolution_name(layer.name)
+        )
     return layer
 
 
@@ -220,10 +222,7 @@ def convolution_name(layer: str) -> str:
 
 def convolution(net: nn.Sequential, layer: str) -> nn.Conv2d:
     """The module of that convolution."""
-    name = convolution_name(layer)
-    if name == CLASS.name and name not in dict(net.named_children()):
-        raise LayerError.no_classifier()
-    module = net.get_submodule(name)
+    module = cut(net, convolution_name(layer))[-1]
     assert isinstance(module, nn.Conv2d)
     return module
 

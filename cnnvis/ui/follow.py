@@ -51,7 +51,7 @@ class Way:
 
 def follow(choice: gr.State, opened: gr.State, ways: Sequence[Way], followers: Sequence[Follower]) -> None:
     """Draw what can be seen whenever the choice or the open tab has changed."""
-    inputs = [part for follower in followers for part in follower.inputs]
+    inputs = list(dict.fromkeys(part for follower in followers for part in follower.inputs))  # each read once
     outputs = [part for follower in followers for part in follower.outputs]
     drawn = gr.State(None)  # the choice and the tab that are on the page: a choice drawn at once is not drawn again
 
@@ -59,11 +59,12 @@ def follow(choice: gr.State, opened: gr.State, ways: Sequence[Way], followers: S
         """What becomes of `drawn` and the outputs."""
         if now == before:
             return [gr.skip()] * (1 + len(outputs))
-        left, shown = list(values), [now]
+        told, shown = dict(zip(inputs, values, strict=True)), [now]
         for follower in followers:
-            mine, left = left[: len(follower.inputs)], left[len(follower.inputs) :]
-            seen = follower.tab in (None, now[1])
-            shown += follower.draw(now[0], *mine) if seen else [gr.skip()] * len(follower.outputs)
+            if follower.tab in (None, now[1]):
+                shown += follower.draw(now[0], *(told[part] for part in follower.inputs))
+            else:
+                shown += [gr.skip()] * len(follower.outputs)
         return shown
 
     @for_people

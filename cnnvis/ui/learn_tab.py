@@ -7,7 +7,7 @@ import gradio as gr
 from torch import Tensor
 
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
-from cnnvis.images import SIGNED, animation, colour
+from cnnvis.images import animation, signed
 from cnnvis.ui.choice import ChoiceBar
 from cnnvis.ui.follow import Choice, Follower
 from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
@@ -123,9 +123,8 @@ def _block(name: str, one: Sum, i: int) -> str:
 
 def _square(caption: str, values: Tensor) -> str:
     """Nine numbers as a table, coloured by sign and size."""
-    scale = float(values.abs().max()) or 1.0
     # Paler than the ramp itself, so that dark figures stay legible on it.
-    colours = 255 - (255 - colour(0.5 + values / (2 * scale), SIGNED).astype(int)) * 55 // 100
+    colours = 255 - (255 - signed(values, float(values.abs().max())).astype(int)) * 55 // 100
     rows = "".join(
         "<tr>" + "".join(_cell(float(value), paint) for value, paint in zip(line, paints, strict=True)) + "</tr>"
         for line, paints in zip(values, colours, strict=True)
