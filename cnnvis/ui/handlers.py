@@ -24,7 +24,7 @@ LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
 # Queued too, though they take no time: what skips the queue does not set off the `change` of a gr.State.
 QUICK: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 8}
 # Events of the page itself: no endpoints, and a picture stays visible while the next one is made.
-PAGE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+PAGE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": []}
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
