@@ -78,17 +78,10 @@ def timed(page: Page, act: str, done: str) -> float:
 
 def switch(page: Page, sheet: str, layer: str) -> float:
     """Seconds from choosing a layer until its sheet is there."""
-    page.locator("#layer input").click()
-    page.locator("#layer input").fill(layer)
-    option = page.get_by_role("option", name=layer, exact=True)
-    option.wait_for()
-    option.evaluate("option => { window.option = option; }")
-    elapsed: float = page.evaluate(
-        WAIT.replace(
-            "document.querySelector(act).click()", "window.option.dispatchEvent(new Event(act, {bubbles: true}))"
-        ),
-        ["mousedown", PAINTED % (sheet, layer)],
-    )
+    page.locator(".choice-layer").evaluate("(list, layer) => { list.value = layer; }", layer)
+    choose = "document.querySelector(act).dispatchEvent(new Event('change'))"
+    act = WAIT.replace("document.querySelector(act).click()", choose)
+    elapsed: float = page.evaluate(act, [".choice-layer", PAINTED % (sheet, layer)])
     return elapsed / 1000
 
 

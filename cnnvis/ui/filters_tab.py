@@ -8,8 +8,8 @@ import gradio as gr
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import encode
 from cnnvis.ui.bars import signed_bar
-from cnnvis.ui.choice import ChoiceBar, follow_sheet
-from cnnvis.ui.follow import Choice, Follower
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import bytes_file, file_url, large_picture, picture_file
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS
@@ -21,7 +21,7 @@ VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each its own range
 ORDERS = [("Channel number", "index"), ("Largest weights first", "strength")]
 
 
-def filters_tab(bar: ChoiceBar) -> Follower:
+def filters_tab() -> Follower:
     """Lay out the tab; returns what of it follows the choice."""
     gr.Markdown(ABOUT_FILTERS, elem_classes="quiet")
     with gr.Row():
@@ -42,16 +42,13 @@ def filters_tab(bar: ChoiceBar) -> Follower:
             chooser = sheet("filter-sheet")
             download = gr.DownloadButton("Download this sheet (PNG)", size="sm", elem_id="filter-download")
 
-    for cells in (chooser, nearest):
-        follow_sheet(bar, cells)
     outputs = [chooser, download, caption, heading, large, facts, nearest]
-    shown = Follower("filters", _draw, [view, source, order], outputs)
-    shown.redraw_on(bar.state, view.input, source.submit, source.blur, order.input)
-    return shown
+    triggers = [view.input, source.submit, source.blur, order.input]
+    return Follower("filters", _draw, [view, source, order], outputs, triggers)
 
 
 def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
-    net, (layer, channel) = light_network(), choice
+    net, layer, channel = light_network(), choice.layer, choice.channel
     shown = convolution_name(layer)
     kernels = convolution(net, shown).in_channels
     everything, png = _all_filters(shown, view, min(int(source or 0), kernels - 1))
@@ -60,13 +57,13 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
     alt = f"{shown} filter {channel}, L2 norm {mine.norm:.2f}"
     large = gr.Image(picture_file(mine.picture, f"{shown}-filter-{channel}"), alt_text=alt)
     return (
-        gr.HTML(value=_sheet(path, everything, order), chosen=channel),
+        _sheet(path, everything, order),
         path,
         _caption(layer, everything),
         f"### {shown} · filter {channel}",
         large,
         _facts(mine),
-        gr.HTML(value=_relatives(path, everything, mine), chosen=channel),
+        _relatives(path, everything, mine),
     )
 
 
@@ -77,7 +74,7 @@ def _all_filters(layer: str, view: str, source: int) -> tuple[FilterSheet, bytes
     return drawn, encode(drawn.picture)
 
 
-def _sheet(path: str, drawn: FilterSheet, order: str) -> dict[str, Any]:
+def _sheet(path: str, drawn: FilterSheet, order: str) -> str:
     """All filters; the picture stays in the order of their numbers, the buttons need not."""
     channels = list(range(drawn.channels))
     if order == "strength":
@@ -86,7 +83,7 @@ def _sheet(path: str, drawn: FilterSheet, order: str) -> dict[str, Any]:
     return sheet_value(file_url(path), f"All filters of {drawn.layer}", drawn, channels, notes)
 
 
-def _relatives(path: str, drawn: FilterSheet, mine: Filter) -> dict[str, Any]:
+def _relatives(path: str, drawn: FilterSheet, mine: Filter) -> str:
     channels = [channel for channel, _ in mine.nearest]
     notes = [f"cosine {cosine:.2f}" for _, cosine in mine.nearest]
     return sheet_value(file_url(path), "Most similar filters", drawn, channels, notes)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
 from cnnvis.images import animation, signed
-from cnnvis.ui.choice import ChoiceBar
-from cnnvis.ui.follow import Choice, Follower
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
 from cnnvis.ui.zero import light_network
@@ -20,7 +20,7 @@ SHOWN_PX = 2 * PANEL_PX
 COLOURS = ("Red", "Green", "Blue")
 
 
-def learn_tab(bar: ChoiceBar, photo: gr.Image) -> Follower:
+def learn_tab(bar: gr.HTML, photo: gr.Image) -> Follower:
     """Lay out the tab; returns what of it follows the choice. The photo is that of the Feature maps tab."""
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row():
@@ -40,12 +40,11 @@ def learn_tab(bar: ChoiceBar, photo: gr.Image) -> Follower:
                 gr.Markdown(text)
     gr.Markdown(PAPERS, elem_classes="quiet")
 
-    shown = Follower("learn", _draw, [photo, row, column], [place, row, column, sums, slide])
-    clicked = place.select(_clicked, bar.state, [row, column], **PAGE, **QUICK)
-    shown.redraw_on(bar.state, row.submit, row.blur, column.submit, column.blur)
-    shown.redraw_after(bar.state, clicked)
-    play.click(_slide, [bar.state, photo], slide, **PAGE, **HEAVY)
-    return shown
+    clicked = place.select(_clicked, bar, [row, column], **PAGE, **QUICK)
+    play.click(_slide, [bar, photo], slide, **PAGE, **HEAVY)
+    outputs = [place, row, column, sums, slide]
+    triggers = [row.submit, row.blur, column.submit, column.blur]
+    return Follower("learn", _draw, [photo, row, column], outputs, triggers, [clicked])
 
 
 @lru_cache(maxsize=KEPT)
@@ -53,10 +52,10 @@ def _applied(photo: str, layer: str, channel: int) -> Applied:
     return apply_filter(light_network(), photo, layer, channel)
 
 
-def _clicked(choice: Choice, event: gr.SelectData) -> tuple[int, int]:
+def _clicked(bar: Any, event: gr.SelectData) -> tuple[int, int]:
     """Where in the map a click on the photo lies."""
     across, down = event.index
-    pixels = SHOWN_PX // PANEL_PX * find_layer(convolution_name(choice[0])).stride
+    pixels = SHOWN_PX // PANEL_PX * find_layer(convolution_name(Choice.read(bar).layer)).stride
     return int(down) // pixels, int(across) // pixels
 
 
@@ -64,7 +63,7 @@ def _draw(choice: Choice, photo: str | None, row: float | None, column: float | 
     gone = gr.Image(None, visible=False)
     if photo is None:
         return None, gr.skip(), gr.skip(), "Choose a photo in the tab Feature maps.", gone
-    applied = _applied(photo, convolution_name(choice[0]), choice[1])
+    applied = _applied(photo, convolution_name(choice.layer), choice.channel)
     height, width = applied.map.shape
     place = _inside(row, height), _inside(column, width)
     picture = with_window(applied.photo, place, (height, width)).resize((SHOWN_PX, SHOWN_PX), 0)
@@ -137,11 +136,12 @@ def _cell(value: float, paint: Any) -> str:
 
 
 @for_people
-def _slide(choice: Choice, photo: str | None) -> Any:
+def _slide(bar: Any, photo: str | None) -> Any:
     if photo is None:
         return gr.skip()
-    layer = convolution_name(choice[0])
-    frames = sliding(_applied(photo, layer, choice[1]))
-    path = bytes_file(animation(frames, seconds=8.0, hold=3.0), f"{layer}-{choice[1]}-sliding.gif")
-    alt = f"filter {choice[1]} of {layer} slides over what it reads, and its feature map grows beside it"
+    choice = Choice.read(bar)
+    layer, channel = convolution_name(choice.layer), choice.channel
+    frames = sliding(_applied(photo, layer, channel))
+    path = bytes_file(animation(frames, seconds=8.0, hold=3.0), f"{layer}-{channel}-sliding.gif")
+    alt = f"filter {channel} of {layer} slides over what it reads, and its feature map grows beside it"
     return gr.Image(path, visible=True, alt_text=alt)

@@ -11,20 +11,19 @@ from urllib.parse import urlencode
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
 from cnnvis.recipes import RECIPES, Ascent, check_setting
+from cnnvis.ui.choice import TABS, Choice
 from cnnvis.ui.photos import PHOTOS
 from cnnvis.vgg import check_channel, find_layer
 from cnnvis.weights import pick_device
-
-TABS = ("filters", "maps", "maximize", "learn")
 
 
 @dataclass(frozen=True)
 class View:
     """What the page shows, as far as an address can say it."""
 
-    tab: str = TABS[0]
-    layer: str = "conv1_1"
-    channel: int = 0
+    tab: str = Choice.tab
+    layer: str = Choice.layer
+    channel: int = Choice.channel
     recipe: str = Ascent.recipe
     steps: int = Ascent.steps
     size: int = Ascent.size

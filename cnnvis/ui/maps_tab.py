@@ -9,8 +9,8 @@ from PIL import Image
 from cnnvis.features import FeatureMap, Maps, channel_path, draw_map, draw_sheet, feature_maps, top_classes
 from cnnvis.patches import Patch, patches
 from cnnvis.ui.bars import heat_bar, signed_bar
-from cnnvis.ui.choice import ChoiceBar, follow_sheet
-from cnnvis.ui.follow import Choice, Follower
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import (
     HEAVY,
     PAGE,
@@ -25,7 +25,7 @@ from cnnvis.ui.photos import PHOTOS, example_buttons
 from cnnvis.ui.sheet import sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_MAPS, PIPELINES, WHOLE_NETWORK
 from cnnvis.ui.zero import light_network
-from cnnvis.vgg import CLASS, channels_of, convolution_name, find_layer
+from cnnvis.vgg import CLASS, convolution_name, find_layer
 
 CHOICES = {
     "Pipeline": [("As VGG computes it", "network"), ("Chained, as the original notebook", "conv_chain")],
@@ -37,7 +37,7 @@ KEPT_ANSWERS = 8  # of the network, each at most 13 MB: choosing another channel
 PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees can be seen
 
 
-def maps_tab(bar: ChoiceBar) -> tuple[Follower, gr.Image, gr.Radio]:
+def maps_tab(bar: gr.HTML) -> tuple[Follower, gr.Image, gr.Radio]:
     """Lay out the tab; returns what of it follows the choice, the photo, which other tabs use too, and the pipeline."""
     gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
     with gr.Row():
@@ -57,7 +57,7 @@ def maps_tab(bar: ChoiceBar) -> tuple[Follower, gr.Image, gr.Radio]:
                 before = _picture("The map before ReLU", "map-before", "sharp")
                 after = _picture("The map after ReLU", "map-after", "sharp")
             facts = gr.Markdown(elem_id="map-facts")
-            example_buttons(photo)
+            example = example_buttons(photo)
             best = gr.HTML(elem_id="patches")
         with gr.Column(scale=3, min_width=300):
             pipeline, order, contrast = (gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
@@ -72,11 +72,10 @@ def maps_tab(bar: ChoiceBar) -> tuple[Follower, gr.Image, gr.Radio]:
             columns=7, object_fit="contain", height="auto", elem_id="path", label="One channel, 13 layers"
         )
 
-    follow_sheet(bar, chooser)
     outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
-    shown = Follower("maps", _draw, [photo, pipeline, order, contrast], outputs)
-    shown.redraw_on(bar.state, photo.change, pipeline.input, order.input, contrast.input)
-    follow.click(_path, [bar.state, photo, pipeline], path, **PAGE, **HEAVY)
+    inputs: list[Any] = [photo, pipeline, order, contrast]
+    follow.click(_path, [bar, photo, pipeline], path, **PAGE, **HEAVY)
+    shown = Follower("maps", _draw, inputs, outputs, [part.input for part in inputs], [example])
     return shown, photo, pipeline
 
 
@@ -98,7 +97,7 @@ def _answer(photo: str, layer: str, pipeline: str) -> Maps:
 def _draw(choice: Choice, photo: str | None, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
     if photo is None:
         return None, None, "", "Choose a photo.", "", *[None, ""] * 3
-    layer, channel = choice
+    layer, channel = choice.layer, choice.channel
     shown = layer if pipeline == "network" else convolution_name(layer)  # the chain has nothing but convolutions
     maps = _answer(photo, shown, pipeline)
     drawn = draw_sheet(maps, order, contrast)
@@ -108,7 +107,7 @@ def _draw(choice: Choice, photo: str | None, pipeline: str, order: str, contrast
     before, after = _before_and_after(photo, maps)
     mine = draw_map(maps, channel)
     return (
-        gr.HTML(value=value, chosen=channel),
+        value,
         path,
         _caption(maps),
         f"{_facts(maps, mine)}\n\n{_classes(photo)}",
@@ -196,10 +195,8 @@ def _patches(maps: Maps, found: list[Patch]) -> str:
 
 
 @for_people
-def _path(choice: Choice, photo: str | None, pipeline: str) -> list[tuple[str, str]]:
+def _path(bar: Any, photo: str | None, pipeline: str) -> list[tuple[str, str]]:
     if photo is None:
         return []
-    net, (layer, channel) = light_network(), choice
-    channel = min(channel, channels_of(net, layer) - 1)
-    steps = channel_path(net, photo, channel, pipeline)
+    steps = channel_path(light_network(), photo, Choice.read(bar).channel, pipeline)
     return [(_file(step, step.picture, "map"), step.layer) for step in steps]

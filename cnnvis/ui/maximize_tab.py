@@ -17,8 +17,8 @@ from cnnvis.images import animation
 from cnnvis.ladder import ladder
 from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
 from cnnvis.score import scored_record
-from cnnvis.ui.choice import ChoiceBar
-from cnnvis.ui.follow import Choice, Follower
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, bytes_file, file_url, for_people, picture_file
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import frame_value, stage, stage_value
@@ -51,12 +51,12 @@ class Climb:
     scored: bool = False
 
 
-def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> tuple[Follower, dict[str, Any]]:
+def maximize_tab(bar: gr.HTML, photo: gr.Image) -> tuple[Follower, dict[str, Any]]:
     """Lay out the tab; returns what of it follows the choice, and the controls that belong into an address."""
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            target = gr.Markdown(_target(bar.state.value), elem_id="target")
+            target = gr.Markdown(_target(Choice()), elem_id="target")
             recipe = gr.Radio(
                 [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
             )
@@ -91,18 +91,18 @@ def maximize_tab(bar: ChoiceBar, photo: gr.Image) -> tuple[Follower, dict[str, A
 
     grown = gr.State(None)  # the Climb, until it has been scored
     busy = start.click(None, None, [start, stop, card], js=_BUSY)  # at once, without asking the server
-    inputs = [bar.state, photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
+    inputs = [bar, photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
     run = busy.then(_grow, inputs, [shown, grown], **PAGE, **HEAVY)
     scored = run.then(_finish, grown, [shown, card], **PAGE, **LIGHT)  # after its end as after Stop
     for end in (run.failure, scored.then, scored.failure):  # `then` does not follow a failure: nothing may lock Start
         end(None, None, [start, stop], js=_IDLE)
     stop.click(None, None, None, cancels=[run], **PAGE)
-    climb = up.click(_climb_ladder, [bar.state, settings["seed"]], rungs, **PAGE, **HEAVY)
+    climb = up.click(_climb_ladder, [bar, settings["seed"]], rungs, **PAGE, **HEAVY)
     down.click(None, None, None, cancels=[climb], **PAGE)
     told = {"recipe": recipe, **settings}
-    saved.upload(_repeat, saved, [bar.state, *told.values(), others, whole, found], **PAGE, **QUICK)
-    shown_in_address = {name: told[name] for name in ("recipe", "steps", "size", "seed")}
-    return Follower(None, lambda choice: (_target(choice),), [], [target]), shown_in_address
+    repeated = saved.upload(_repeat, saved, [bar, *told.values(), others, whole, found], **PAGE, **QUICK)
+    heading = Follower("maximize", lambda choice: (_target(choice),), [], [target], after=[repeated])
+    return heading, {name: told[name] for name in ("recipe", "steps", "size", "seed")}
 
 
 def _advanced() -> dict[str, Any]:
@@ -121,15 +121,16 @@ def _advanced() -> dict[str, Any]:
 
 
 def _target(choice: Choice) -> str:
-    return f"### {choice[0]} · channel {choice[1]}"
+    return f"### {choice.layer} · channel {choice.channel}"
 
 
 @for_people
 @on_gpu
 def _grow(
-    choice: Choice, photo: str | None, recipe: str, others: str, whole: str, from_photo: bool, *values: Any
-) -> Iterator[tuple[dict[str, Any], Climb]]:
-    layer, channel = (CLASS.name, int(whole)) if whole else choice
+    bar: Any, photo: str | None, recipe: str, others: str, whole: str, from_photo: bool, *values: Any
+) -> Iterator[tuple[str, Climb]]:
+    choice = Choice.read(bar)
+    layer, channel = (CLASS.name, int(whole)) if whole else (choice.layer, choice.channel)
     channels = list(dict.fromkeys([channel, *_more_channels(others)]))
     settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field is a 0
     start = photo if from_photo or recipe == "deepdream" else None
@@ -167,7 +168,7 @@ def _finish(climb: Climb | None) -> Iterator[tuple[Any, Any]]:
     files: list[dict[str, str]] = []
     frames = list(climb.frames)
 
-    def shown() -> dict[str, Any]:
+    def shown() -> str:
         return stage_value(climb.run, climb.snapshots, frames[-1], frames, files, note)
 
     urls = list(frames[-1]["urls"])
@@ -199,14 +200,15 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
         words += " It grew out of a photo, which it does not carry: choose it in the tab Feature maps."
     if made.layer == CLASS.name:
         return gr.skip(), *told.values(), "", str(made.channel), words
-    return (made.layer, made.channel), *told.values(), "", "", words
+    return Choice(made.layer, made.channel).value(), *told.values(), "", "", words
 
 
 @for_people
 @on_gpu
-def _climb_ladder(choice: Choice, seed: float | None) -> Iterator[list[tuple[str, str]]]:
+def _climb_ladder(bar: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
     shown: list[tuple[str, str]] = []
-    for rung in ladder(load_vgg16(), *choice, seed=seed or 0):
+    choice = Choice.read(bar)
+    for rung in ladder(load_vgg16(), choice.layer, choice.channel, seed=seed or 0):
         reached = rung.score
         caption = f"{rung.name}: activation {reached.saved_activation:.1f}, robust {reached.robust:.1f}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"

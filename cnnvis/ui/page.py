@@ -7,14 +7,14 @@ import gradio as gr
 
 from cnnvis.images import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
-from cnnvis.ui.choice import choice_bar
+from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.filters_tab import filters_tab
-from cnnvis.ui.follow import follow
-from cnnvis.ui.handlers import PAGE, QUICK, for_people, refuse_wrong_types
+from cnnvis.ui.follow import Follower, follow
+from cnnvis.ui.handlers import PAGE, for_people, refuse_wrong_types
 from cnnvis.ui.learn_tab import learn_tab
 from cnnvis.ui.maps_tab import maps_tab
 from cnnvis.ui.maximize_tab import maximize_tab
-from cnnvis.ui.share import share
+from cnnvis.ui.share import restorer, share
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
 from cnnvis.ui.zero import place_network
@@ -33,12 +33,11 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(CLEANED_SECONDS, KEPT_SECONDS)) as page:
         gr.HTML(MASTHEAD)
         note = gr.Markdown(visible=False, elem_id="link-note")
-        bar = choice_bar()
-        opened = gr.State("")
-        followers = [bar.follower]
+        bar, words = choice_bar(), choice_words()
+        followers = [Follower(None, lambda choice: (choice.words(),), [], [words])]
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Filters", id="filters") as filters:
-                followers.append(filters_tab(bar))
+                followers.append(filters_tab())
             with gr.Tab("Feature maps", id="maps") as maps:
                 shown, photo, pipeline = maps_tab(bar)
                 followers.append(shown)
@@ -47,26 +46,18 @@ def build_page() -> gr.Blocks:
                 followers.append(shown)
             with gr.Tab("Learn", id="learn") as learn:
                 followers.append(learn_tab(bar, photo))
-        address = share(page, tabs, opened, bar, {**controls, "pipeline": pipeline, "photo": photo}, note)
-        follow(bar.state, opened, bar.ways, [*followers, address])
+        controls |= {"pipeline": pipeline, "photo": photo}
+        followers.append(share(page, controls))
+        restored = restorer(tabs, bar, controls, note)
+        follow(bar, [filters, maps, maximize, learn], followers, restored)
         state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()
-
-        for tab in (filters, maps, maximize, learn):
-            tab.select(_opens(tab.id), None, opened, **PAGE, **QUICK)
-        page.load(_network, None, state, **PAGE)  # the tab shown first announces itself
+        page.load(_network, None, state, **PAGE)
     refuse_wrong_types(page)
     # Calls that skip the queue would skip its limits too.
     page.queue(max_size=QUEUE_SIZE, api_open=False)
     return page
-
-
-def _opens(tab: Any) -> Any:
-    def opened() -> Any:
-        return tab
-
-    return opened
 
 
 @for_people

@@ -2,6 +2,7 @@
 
 import filecmp
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image, ImageOps
@@ -25,14 +26,14 @@ def example_name(path: str | None) -> str | None:
     return next((name for name, example in PHOTOS.items() if filecmp.cmp(path, example, shallow=False)), None)
 
 
-def example_buttons(photo: gr.Image) -> None:
-    """A button for each example, which puts it where the visitor's own photo goes."""
+def example_buttons(photo: gr.Image) -> Any:
+    """A button for each example, which puts it where the visitor's own photo goes; returns the event that does."""
     buttons = gr.HTML("".join(map(_button, range(len(PHOTOS)))), js_on_load=_SCRIPT, elem_id="examples")
 
     def chosen(event: gr.SelectData) -> str:
         return str(list(PHOTOS.values())[event.index])
 
-    buttons.select(chosen, None, photo, **PAGE, **QUICK)
+    return buttons.select(chosen, None, photo, **PAGE, **QUICK)
 
 
 def _button(number: int) -> str:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from cnnvis.ui.choice import ChoiceBar
-from cnnvis.ui.follow import Choice, Follower
-from cnnvis.ui.handlers import PAGE
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower, Restorer
 from cnnvis.ui.links import View, read_query
 from cnnvis.ui.photos import PHOTOS, example_name
 
@@ -36,10 +36,8 @@ EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('em
   document.documentElement.classList.toggle('embedded', embed); }"""
 
 
-def share(
-    page: gr.Blocks, tabs: gr.Tabs, opened: gr.State, bar: ChoiceBar, controls: Mapping[str, Any], note: gr.Markdown
-) -> Follower:
-    """Lay out the box, and at the start show what the visitor's own address asks for; returns what keeps it true.
+def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
+    """Lay out the box; returns what keeps it true.
 
     `controls` are the components whose values belong into an address, by their names in `View`.
     """
@@ -52,32 +50,37 @@ def share(
 
     names = list(controls)
 
-    def address(choice: Choice, tab: str, *values: Any) -> tuple[str]:
+    def address(choice: Choice, *values: Any) -> tuple[str]:
         told = dict(zip(names, values, strict=True))
         told["photo"] = example_name(told["photo"]) or View.photo
         known = {name: getattr(View, name) if value is None else value for name, value in told.items()}
         numbers = {name: int(known[name]) for name in ("steps", "size", "seed")}
-        return (View(tab or View.tab, *choice, **{**known, **numbers}).query(),)
+        return (View(choice.tab, choice.layer, choice.channel, **{**known, **numbers}).query(),)
 
-    def restore(request: gr.Request) -> tuple[Any, ...]:
-        view, wrong = read_query(dict(request.query_params))
-        said = "This link could not be followed in everything: " + " ".join(wrong)
-        values = [_update(name, getattr(view, name)) for name in names]
-        return gr.Tabs(selected=view.tab), (view.layer, view.channel), *values, gr.Markdown(said, visible=bool(wrong))
-
-    kept = Follower(None, address, [opened, *controls.values()], [query])
-    kept.redraw_on(bar.state, *(control.change for control in controls.values()))
     query.change(None, query, link, js=_ADDRESS)
     copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
     frame.click(None, link, frame, js=_COPY % (_FRAME % FRAME_HEIGHT, "Embed code", "Copy embed code"))
     page.load(None, None, None, js=EMBEDDED)
     page.load(None, query, link, js=_ADDRESS)  # the address of the default view is no change
-    page.load(restore, None, [tabs, bar.state, *controls.values(), note], **PAGE)
-    return kept
+    return Follower(None, address, list(controls.values()), [query], [control.input for control in controls.values()])
 
 
-def _update(name: str, value: Any) -> Any:
-    """What a control becomes; the defaults are there already."""
-    if value == getattr(View, name):
-        return gr.skip()
-    return str(PHOTOS[value]) if name == "photo" else value
+def restorer(tabs: gr.Tabs, bar: gr.HTML, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
+    """What shows the view that the visitor's own address asks for, and says in `note` what of it could not be used."""
+
+    def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
+        view, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
+        choice = Choice(view.layer, view.channel, view.tab)
+        values = {name: getattr(view, name) for name in controls if getattr(view, name) != getattr(View, name)}
+        if "photo" in values:
+            values["photo"] = str(PHOTOS[view.photo])
+        said = "This link could not be followed in everything: " + " ".join(wrong)
+        shown = [
+            gr.Tabs(selected=view.tab),
+            choice.value(),
+            gr.Markdown(said, visible=bool(wrong)),
+            *(values.get(name, gr.skip()) for name in controls),  # the defaults are there already
+        ]
+        return choice, {controls[name]: value for name, value in values.items()}, shown
+
+    return Restorer(read, [tabs, bar, note, *controls.values()])

@@ -1,14 +1,11 @@
 // The cells of a sheet. Built here and not by a template: gradio compares a template's cells one by one, 512 of them,
-// whenever another one is chosen. Events are delegated, for this runs once.
+// whenever another one is chosen. Events of cells are delegated, for this runs once.
 const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 let drawn = '';
 let focused = false;
 
 function draw(value) {
-  holder.hidden = !value;
-  drawn = value ? value.src + value.channels : '';
-  if (!value) return;
   holder.setAttribute('aria-label', value.label);
   holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
   holder.innerHTML = value.channels.map((channel, i) => {
@@ -20,7 +17,8 @@ function draw(value) {
 }
 
 // Tab stops once at a sheet: at the chosen cell, or at the first.
-function mark(chosen) {
+function mark() {
+  const chosen = +document.documentElement.dataset.channel;
   const all = cells();
   const stop = all.find((cell) => +cell.dataset.channel === chosen) || all[0];
   for (const cell of all) {
@@ -30,19 +28,23 @@ function mark(chosen) {
   if (focused && stop && document.activeElement !== stop) stop.focus({preventScroll: true});
 }
 
-watch(['value', 'chosen'], () => {
-  const value = props.value;
-  if ((value ? value.src + value.channels : '') !== drawn) draw(value);
-  if (value) holder.setAttribute('aria-label', value.label);
-  mark(props.chosen);
-});
+function update() {
+  holder.hidden = !props.value;
+  if (props.value && props.value !== drawn) draw(JSON.parse(props.value));
+  drawn = props.value;
+  mark();
+}
+
+watch('value', update);
+update();  // the value may have come before the sheet was on the page
+document.addEventListener('cnnvis:chosen', mark);
 
 element.addEventListener('focusin', () => { focused = true; });
 // A redraw takes the focus away without giving it to anything: then it goes back to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
 element.addEventListener('click', (event) => {
   const cell = event.target.closest('button[data-channel]');
-  if (cell) trigger('select', {index: +cell.dataset.channel, value: null});
+  if (cell) document.dispatchEvent(new CustomEvent('cnnvis:choose', {detail: +cell.dataset.channel}));
 });
 element.addEventListener('keydown', (event) => {
   const all = cells();

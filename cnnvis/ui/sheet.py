@@ -1,12 +1,13 @@
 """A contact sheet as a chooser: one picture, and over it a real button for every channel.
 
-One sprite instead of 512 pictures; each button shows its own piece of it, so the grid reflows to any width. Tab goes to
-the chosen cell, the arrow keys move, Enter or Space chooses.
+Choosing a cell is choosing that channel: the bar hears of it (`choice.js`), and every sheet marks it. One sprite
+instead of 512 pictures; each button shows its own piece of it, so the grid reflows to any width. Tab goes to the chosen
+cell, the arrow keys move, Enter or Space chooses.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -19,10 +20,9 @@ _TEMPLATE = '<div class="sheet" role="group" aria-label="" hidden></div>'
 
 
 def sheet(elem_id: str) -> gr.HTML:
-    """An empty chooser; its `select` event has the channel as `index`."""
+    """An empty chooser; its value is made by `sheet_value`."""
     return gr.HTML(
         value=None,
-        chosen=-1,
         html_template=_TEMPLATE,
         js_on_load=Path(__file__).with_suffix(".js").read_text(),
         elem_id=elem_id,
@@ -36,9 +36,10 @@ def sheet_value(
     drawn: FilterSheet | MapSheet,
     channels: Sequence[int] | None = None,
     notes: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> str:
     """What a chooser shows of the sprite at `src`: `channels` in their order (None: as drawn), with a note to each.
 
+    As JSON, because gradio copies and compares whatever has parts, all 512 of them, many times for every event.
     CSS counts a background's position in percent of what the background is larger than the button.
     """
     order = getattr(drawn, "order", None) or list(range(drawn.channels))
@@ -47,7 +48,7 @@ def sheet_value(
     names = [f"channel {channel}" for channel in shown]
     width, height = drawn.picture.size
     tile = drawn.cell - drawn.gap - 2 * _RIM_PX
-    return {
+    told = {
         "src": src,
         "label": label,
         "columns": drawn.columns,
@@ -61,3 +62,4 @@ def sheet_value(
         "right": 100 * drawn.cell / (width - tile),
         "down": 100 * drawn.cell / (height - tile),
     }
+    return json.dumps(told)

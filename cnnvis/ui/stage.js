@@ -3,6 +3,7 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const part = (name) => element.querySelector('.stage-' + name);
 const slider = part('slider');
+let told = null;  // the newest value
 let run = null;  // which ascent the frames are of
 let frames = [];  // {step, activations, urls}, one for each picture that came
 let shown = 0;
@@ -89,8 +90,8 @@ function speak(value, text) {
 }
 
 watch('value', () => {
-  const value = props.value;
-  if (!value) return;
+  if (!props.value) return;
+  const value = told = JSON.parse(props.value);
   const begun = value.run !== run;
   if (begun) {
     run = value.run;
@@ -115,5 +116,5 @@ watch('value', () => {
 
 slider.addEventListener('input', () => {
   shown = +slider.value;
-  show(props.value);
+  show(told);
 });

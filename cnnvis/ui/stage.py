@@ -1,5 +1,6 @@
 """The stage: where an ascent is watched, wound back, and taken home."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,13 @@ def stage_value(
     frames: list[dict[str, Any]] | None = None,
     files: list[dict[str, str]] | None = None,
     note: str = "",
-) -> dict[str, Any]:
+) -> str:
     """What the stage shows of the ascent `run`: on the way the newest frame, at the end all `frames` and the files.
 
-    `files` has, for each channel, what may be downloaded: what it is called to where it lies.
+    `files` has, for each channel, what may be downloaded: what it is called to where it lies. All as JSON, because
+    gradio copies and compares whatever has parts many times for every event.
     """
-    return {
+    told = {
         "run": run,
         "names": [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots],
         "steps": snapshots[0].steps,
@@ -60,3 +62,4 @@ def stage_value(
         "files": files,
         "note": note,
     }
+    return json.dumps(told)

@@ -107,7 +107,7 @@ def test_two_live_views_in_somebodys_page(browser, blog: str, scheme: str) -> No
     frames[1].locator("#start").click()
     frames[1].locator("#score-card table").wait_for(timeout=60_000)
     for frame in frames:
-        for gone in (".masthead", "footer", "#link", "[role=tablist]", "#layer"):
+        for gone in (".masthead", "footer", "#link", "[role=tablist]", "#choice"):
             assert not frame.locator(gone).first.is_visible(), gone
         assert frame.locator("#whole-page a").get_attribute("href").startswith("http://127.0.0.1")
     assert not errors

@@ -18,10 +18,7 @@ def open_tab(page, name: str) -> None:
 
 
 def choose_layer(page, name: str) -> None:
-    box = page.get_by_label("Layer", exact=True)
-    box.click()
-    box.fill(name)
-    page.get_by_role("option", name=name, exact=True).click()
+    page.get_by_label("Layer", exact=True).select_option(name)
 
 
 def cell(page, sheet: str, channel: int):
@@ -82,18 +79,19 @@ def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
     page = visit()
     choose_layer(page, "conv4_3")
     page.get_by_role("heading", name="conv4_3 · filter 0").wait_for()
-    number = page.locator("#channel input")
+    number = page.locator(".choice-channel")
     number.fill("300")
     number.press("Enter")
     page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
-    page.locator("#next").click()
+    page.get_by_role("button", name="Next").click()
     page.get_by_role("heading", name="conv4_3 · filter 301").wait_for()
-    page.locator("#previous").click()
+    page.get_by_role("button", name="Previous").click()
     page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
     assert chosen(page, "#filter-sheet") == 300
     number.fill("512")
     number.press("Enter")
-    page.get_by_text("choose a whole number from 0 to 511").wait_for()
+    assert number.evaluate("number => number.validity.rangeOverflow && number.validationMessage.includes('511')")
+    assert page.evaluate("document.documentElement.dataset.channel") == "300"  # nothing else was chosen
     page.get_by_label("All 31 layers").check()
     choose_layer(page, "relu5_1")
     page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
