@@ -26,15 +26,15 @@ def GPU(task=None, *, duration=None):
     return wrap(task) if task else wrap
 """
 USE = """
-import inspect, spaces
+import inspect, json, spaces
 from cnnvis.ui import api, maximize_tab
 for function in (api.maximize, maximize_tab._grow, maximize_tab._climb_ladder):
     assert inspect.isgeneratorfunction(function), function
 last = list(api.maximize("conv1_1", 3, "fourier", 2, 64, 0, 0, "channel"))[-1]
 assert last[1]["robust"] is not None
-choice = ("conv1_1", 0)
+choice = {"layer": "conv1_1", "channel": 0}
 *_, (shown, climb) = maximize_tab._grow(choice, None, "fourier", "5", "", False, 0, 2, 64, 0, "channel")
-assert shown["names"] == ["conv1_1 channel 0", "conv1_1 channel 5"]
+assert json.loads(shown)["names"] == ["conv1_1 channel 0", "conv1_1 channel 5"]
 assert climb.snapshots[0].step == 2
 try:
     list(api.maximize("conv9_9", 3, "fourier", 2, 64, 0, 0, "channel"))
