@@ -182,6 +182,8 @@ def test_several_channels_grow_at_once(visit) -> None:
     page = visit()
     open_tab(page, "Activation maximization")
     page.get_by_role("button", name="Advanced").click()
+    page.get_by_label("More channels of the layer").wait_for()
+    page.wait_for_timeout(200)  # gradio sets a field's value once more, up to 20 ms after the field has appeared
     page.get_by_label("More channels of the layer").fill("5, 9")
     page.get_by_role("button", name="Start").click()
     page.locator("#score-card th[scope=col]").nth(2).wait_for()
