@@ -11,13 +11,15 @@ from cnnvis.vgg import LAYERS, check_channel, dialects, find_layer
 TABS = ("filters", "maps", "maximize", "learn")
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
-<div><label for="layer">Layer</label><select id="layer" class="choice-layer"></select></div>
-<div><label for="channel" class="choice-range"></label>
+<div class="choice-field"><label for="layer">Layer</label>
+<label class="choice-all"><input type="checkbox" class="choice-more" aria-label="All 31 layers"> all 31</label>
+<select id="layer" class="choice-layer"></select></div>
+<div class="choice-field"><label for="channel" class="choice-range"></label>
 <input id="channel" class="choice-channel" type="number" min="0" step="1" inputmode="numeric" required></div>
+<div class="choice-steps">
 <button type="button" class="choice-previous">Previous</button>
 <button type="button" class="choice-next">Next</button>
-<button type="button" class="choice-random">Random</button>
-<label class="choice-all"><input type="checkbox" class="choice-more"> All 31 layers</label>
+<button type="button" class="choice-random">Random</button></div>
 </div>"""
 
 

@@ -73,7 +73,7 @@ def _draw(choice: Choice, photo: str | None, row: float | None, column: float | 
         gr.Image(picture_file(picture, f"{one.layer}-window"), alt_text=alt),
         _field("Row", height, row, place[0]),
         _field("Column", width, column, place[1]),
-        _arithmetic(applied, one),
+        _arithmetic(one),
         gone,
     )
 
@@ -89,13 +89,14 @@ def _inside(number: float | None, count: int) -> int:
     return int(number) if number is not None and 0 <= number < count else count // 2
 
 
-def _arithmetic(applied: Applied, one: Sum) -> str:
+def _arithmetic(one: Sum) -> str:
     """The sum in words and squares, as HTML."""
     inputs = len(one.window)
     if one.layer == "conv1_1":
         shown = {name: i for i, name in enumerate(COLOURS)}
     else:
-        shown = {f"Input channel {applied.strongest}, its strongest": applied.strongest}
+        most = int(one.by_input.abs().argmax())  # the largest kernel may well lie on nothing here
+        shown = {f"Input channel {most}, which counts most here": most}
     blocks = "".join(_block(name, one, i) for name, i in shown.items())
     rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
     if len(shown) < inputs:

@@ -97,6 +97,22 @@ def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
     page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_bar_stays_in_view_while_the_page_scrolls(visit, width: int) -> None:
+    page = visit(width, 800)
+    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    page.mouse.move(width / 2, 700)
+    page.mouse.wheel(0, 500)
+    page.wait_for_function("scrollY > 200")
+    next_one = page.get_by_role("button", name="Next")
+    box = next_one.bounding_box()
+    assert 0 <= box["y"] < 130
+    assert box["x"] + box["width"] <= width
+    next_one.click()
+    page.get_by_role("heading", name="conv1_1 · filter 1", exact=True).wait_for()
+    assert page.evaluate("scrollY") > 200  # whoever walks through the channels keeps looking at the same place
+
+
 def test_the_nearest_filters_lead_there_and_strength_reorders_the_sheet(visit) -> None:
     page = visit()
     page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
