@@ -41,6 +41,11 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   return window.sprites[url].complete; };"""
 
 
+def chromium() -> str:
+    """Where the browser is."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+
+
 @contextmanager
 def running() -> Iterator[str]:
     """A page of its own in a process of its own."""
@@ -120,9 +125,8 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with running() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         visits = [visit(browser.new_page(), url) for _ in range(options.visits + 1)][1:]  # the first one warms up
         browser.close()
     medians = {name: statistics.median(times[name] for times in visits) for name in visits[0]}

@@ -21,7 +21,7 @@ from cnnvis.images import encode
 # An ascent never waits behind a contact sheet, nor a sheet behind an ascent.
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 1}
 LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
-# Queued too, though they take no time: what skips the queue does not set off the `change` of a gr.State.
+# What takes no time waits for nothing that computes.
 QUICK: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 8}
 # Events of the page itself: no endpoints, and a picture stays visible while the next one is made.
 PAGE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": []}

@@ -27,8 +27,8 @@ def learn_tab(bar: gr.HTML, photo: gr.Image) -> Follower:
         with gr.Column(scale=2, min_width=280):
             place = large_picture("The photo, with the window on it", "window", height=SHOWN_PX)
             with gr.Row():
-                row = gr.Number(112, label="Row of the map", precision=0, elem_id="row", min_width=100)
-                column = gr.Number(112, label="Column of the map", precision=0, elem_id="column", min_width=100)
+                row = gr.Number(112, label="Row", precision=0, elem_id="row", min_width=100)
+                column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = gr.HTML(elem_id="sums", elem_classes="facts")
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
@@ -80,7 +80,7 @@ def _draw(choice: Choice, photo: str | None, row: float | None, column: float | 
 
 def _field(name: str, count: int, given: float | None, used: int) -> gr.Number:
     """A number field; what stands in it is left alone where it is used, for the visitor may be typing again."""
-    label = f"{name} of the map (0 to {count - 1})"
+    label = f"{name} (0 to {count - 1})"
     return gr.Number(label=label) if given == used else gr.Number(used, label=label)
 
 
@@ -111,7 +111,7 @@ bias <b>{_digits(one.bias, "+")}</b>: together <b>{_digits(one.total)}</b>; behi
 
 def _digits(value: float, sign: str = "") -> str:
     """A number to four digits, but of a small one no more decimals than float32 leaves after a long sum."""
-    return format(value, f"{sign}.4g" if abs(value) >= 0.1 else f"{sign}.4f")
+    return format(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
 
 
 def _block(name: str, one: Sum, i: int) -> str:

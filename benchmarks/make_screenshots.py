@@ -1,0 +1,91 @@
+"""Photograph the page for the README: docs/filters.webp and its neighbours.
+
+    python -m benchmarks.make_screenshots [FOLDER]
+
+Needs Debian's chromium and the package playwright. Starts a page of its own.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.page import FLAGS, ROOT, chromium, running
+
+WIDE = (1280, 1050)
+PHONE, POST = (390, 1100), (860, 1100)
+SHOWN_PX = 1000  # in the README
+QUALITY = 88
+DRAWN = "id => { const sheet = document.querySelector(id + ' .sheet'); return sheet && !sheet.hidden; }"
+GROWN = "#stage a[download][aria-label^=GIF]"
+
+
+def opened(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Page:
+    """A window of `size` on the page, its network loaded."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(url)
+    page.locator("#network", has_text="is ready").wait_for(state="attached")
+    return page
+
+
+def taken(page: Page, done: str = "") -> Image.Image:
+    """What the window shows, once the sheet `done` and all pictures are there."""
+    if done:
+        page.wait_for_function(DRAWN, arg=done)
+    page.wait_for_timeout(
+        2000
+    )  # the pictures beside it; events of the server never end, so there is nothing to wait for
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write it as wide as the README shows it."""
+    high = round(picture.height * SHOWN_PX / picture.width)
+    picture.resize((SHOWN_PX, high), Image.Resampling.LANCZOS).save(path, quality=QUALITY, method=6)
+
+
+def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
+    """All of them, by name."""
+    page = opened(browser, f"{url}/?layer=conv1_1&channel=18", WIDE)
+    pictures = {"filters": taken(page, "#filter-sheet")}
+    page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg", WIDE)
+    page.get_by_label("Strongest first").check()
+    pictures["maps"] = taken(page, "#map-sheet")
+    page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
+    page.locator("#start").click()
+    page.locator(GROWN).wait_for()
+    pictures["maximize"] = taken(page)
+    page = opened(browser, f"{url}/?tab=learn&layer=conv3_1&channel=148", WIDE)
+    page.locator("#sums h3").wait_for()
+    pictures["learn"] = taken(page)
+    pictures["phone-and-embed"] = phone_and_post(browser, url)
+    return pictures
+
+
+def phone_and_post(browser: Browser, url: str) -> Image.Image:
+    """A dark phone, and beside it the page framed in examples/embed.html."""
+    left = taken(
+        opened(browser, f"{url}/?tab=maps&layer=conv3_3&channel=60&photo=coffee.jpg", PHONE, "dark"), "#map-sheet"
+    )
+    page = browser.new_page(viewport={"width": POST[0], "height": POST[1]})
+    page.set_content((ROOT / "examples" / "embed.html").read_text().replace("http://127.0.0.1:7860", url))
+    page.frame_locator("iframe >> nth=0").locator("#filter-sheet .sheet").wait_for()
+    both = Image.new("RGB", (left.width + POST[0], left.height))
+    both.paste(left)
+    both.paste(taken(page), (left.width, 0))
+    return both
+
+
+def main(folder: str = "docs") -> None:
+    """Photograph, and save."""
+    with running() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        for name, picture in photographs(browser, url).items():
+            save(picture, Path(folder) / f"{name}.webp")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
