@@ -23,6 +23,7 @@ from urllib.request import urlopen
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Runs in the browser: the ms until `done` holds, looked at before every frame, and that frame painted.
 WAIT = """([act, done]) => new Promise((resolve) => {
@@ -43,7 +44,8 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
 
 def chromium() -> str:
     """Where the browser is."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or sys.exit(f"none of {', '.join(BROWSERS)} is installed")
 
 
 @contextmanager

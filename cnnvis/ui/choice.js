@@ -18,8 +18,8 @@ function show() {
   document.dispatchEvent(new Event('cnnvis:chosen'));
 }
 
-function choose(layer, channel) {
-  props.value = {layer, channel};
+function choose(layer, channel) {  // a new layer keeps the channel number where it has it
+  props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1)};
   show();
   trigger('input');
 }
@@ -30,8 +30,7 @@ function walk(next) {
   choose(layer, (next(channel, count) + count) % count);
 }
 
-// A new layer keeps the channel number where it has it.
-list.addEventListener('change', () => choose(list.value, Math.min(props.value.channel, props.layers[list.value] - 1)));
+list.addEventListener('change', () => choose(list.value, props.value.channel));
 number.addEventListener('change', () => { if (number.reportValidity()) choose(props.value.layer, +number.value); });
 part('previous').addEventListener('click', () => walk((channel) => channel - 1));
 part('next').addEventListener('click', () => walk((channel) => channel + 1));

@@ -92,6 +92,8 @@ def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
     number.press("Enter")
     assert number.evaluate("number => number.validity.rangeOverflow && number.validationMessage.includes('511')")
     assert page.evaluate("document.documentElement.dataset.channel") == "300"  # nothing else was chosen
+    choose_layer(page, "conv1_2")
+    page.get_by_role("heading", name="conv1_2 · filter 63").wait_for()  # it has no 300
     page.get_by_label("All 31 layers").check()
     choose_layer(page, "relu5_1")
     page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
