@@ -37,7 +37,13 @@ OBJECTIVE_NAMES = {"channel": "The whole map", "centre": "Its centre alone", "ne
 SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # what the page lets a visitor turn
 AT_ONCE = 4  # channels
 _ON, _OFF = (f'{{"__type__": "update", "interactive": {word}}}' for word in ("true", "false"))
-_BUSY, _IDLE = f"() => [{_OFF}, {_ON}, '']", f"() => [{_ON}, {_OFF}]"
+# On a phone the stage lies below the controls: whoever pressed Start wants to see both.
+_BUSY = f"""() => {{
+  const hidden = document.querySelector('#stage').getBoundingClientRect().top > innerHeight - 350;
+  if (hidden) document.querySelector('#start').scrollIntoView();
+  return [{_OFF}, {_ON}, ''];
+}}"""
+_IDLE = f"() => [{_ON}, {_OFF}]"
 
 
 @dataclass
@@ -61,8 +67,8 @@ def maximize_tab(bar: gr.HTML, photo: gr.Image) -> tuple[Follower, dict[str, Any
                 [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
             )
             with gr.Row():
-                start = gr.Button("Start", variant="primary", elem_id="start")
-                stop = gr.Button("Stop", elem_id="stop", interactive=False)
+                start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
+                stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 settings = _advanced()
                 also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"

@@ -246,6 +246,16 @@ def test_a_phone_never_scrolls_sideways(visit, width: int, scheme: str) -> None:
         assert not covered
 
 
+def test_on_a_phone_the_growing_picture_and_stop_are_in_view(visit) -> None:
+    page = visit(390, 700)
+    open_tab(page, "Activation maximization")
+    page.locator("#start").click()
+    page.locator("#stage img").wait_for()
+    for part in ("#stop", "#stage img"):
+        box = page.locator(part).bounding_box()
+        assert 128 < box["y"] < box["y"] + box["height"] <= 700, part  # between the bar and the window's end
+
+
 def test_another_visitor_does_not_move_my_choice(visit) -> None:
     mine, theirs = visit(), visit()
     cell(mine, "#filter-sheet", 7).click()
