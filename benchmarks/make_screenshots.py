@@ -34,9 +34,7 @@ def taken(page: Page, done: str = "") -> Image.Image:
     """What the window shows, once the sheet `done` and all pictures are there."""
     if done:
         page.wait_for_function(DRAWN, arg=done)
-    page.wait_for_timeout(
-        2000
-    )  # the pictures beside it; events of the server never end, so there is nothing to wait for
+    page.wait_for_timeout(2000)  # for the pictures beside it: the network is never idle, the server's events go on
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
