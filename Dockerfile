@@ -1,9 +1,9 @@
-# The page in a container: docker build -t cnnvis . && docker run -p 7860:7860 cnnvis
+# Run the page in a container: docker build -t cnnvis . && docker run -p 7860:7860 cnnvis
 FROM python:3.12-slim
 
 RUN useradd --create-home cnnvis
 WORKDIR /home/cnnvis/app
-# The CPU build of PyTorch is a tenth of the size; leave the index out to compute on a GPU.
+# The CPU build of PyTorch is a tenth of the size. For a GPU, set TORCH_INDEX=https://pypi.org/simple.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY requirements.txt .
 RUN pip install --no-cache-dir torch torchvision --index-url "$TORCH_INDEX" \

@@ -1,4 +1,4 @@
-"""The page. On Hugging Face Spaces and here alike: `python app.py`."""
+"""Start the page, here or on Hugging Face Spaces: `python app.py`."""
 
 from cnnvis.ui import build_page, launch_options
 

@@ -1,10 +1,11 @@
-"""Compare ascents, in one run on this machine: the original loop, ours, and Lucent and DreamLens where installed.
+"""Compare ascents in one run on this machine: the original loop, ours, and Lucent and DreamLens if installed.
 
     python -m benchmarks.ascent [--seconds 10] [--layers conv4_3 conv5_3] [--repeat 1] [--json FILE]
 
-Two tables. Speed: what one step at 224 px costs, against the original loop's and against the machine's own peak.
-Quality: activation and robust activation of the saved picture after the same wall time. Figures are only comparable
-within one run; benchmarks/README.md says how to install the others and what was found.
+Prints three tables. Speed: the cost of one step at 224 px, compared with the original loop and with the machine's peak.
+Quality: saved activation and robust activation after the same wall time. Defaults: how long `fourier` takes with its
+own number of steps. Compare figures only within one run. benchmarks/README.md has the results, and explains how to
+install the others.
 """
 
 import argparse
@@ -23,11 +24,11 @@ from torch import nn
 from benchmarks.rivals import RIVALS, installed
 from cnnvis import load_vgg16, maximize, score
 from cnnvis.ascent import build_record
-from cnnvis.recipes import Ascent
-from cnnvis.vgg import cut, fast_dtype
+from cnnvis.recipes import Settings
+from cnnvis.vgg import VGG16, cut, fast_dtype
 from cnnvis.weights import read_weights
 
-CHANNELS = {  # two of each layer, taken before any was looked at: a third and two thirds of the way
+CHANNELS = {  # two per layer, chosen before looking at any: a third and two thirds of the way through
     "conv1_2": (21, 42),
     "conv2_2": (42, 85),
     "conv3_1": (85, 170),
@@ -41,11 +42,11 @@ STEPS_TIMED = 12
 
 
 def main() -> None:
-    """Run both comparisons, print them, and write them as JSON where asked."""
+    """Run all comparisons, print them, and write them as JSON if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--layers", nargs="+", default=list(CHANNELS), choices=list(CHANNELS))
-    parser.add_argument("--repeat", type=int, default=1, help="how often everything is measured; medians are printed")
+    parser.add_argument("--repeat", type=int, default=1, help="measure everything this often and print the medians")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net, state = load_vgg16("cpu"), read_weights()[0]
@@ -58,8 +59,8 @@ def main() -> None:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def machine(net: nn.Sequential) -> dict[str, Any]:
-    """The machine, the versions, and the peak of a large matrix product in both precisions."""
+def machine(net: VGG16) -> dict[str, Any]:
+    """Describe the machine and the versions, and measure the peak of a large matrix product in both precisions."""
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     found = {
         **build_record(net, fast_dtype("cpu")),
@@ -71,24 +72,22 @@ def machine(net: nn.Sequential) -> dict[str, Any]:
 
 
 def peak(dtype: torch.dtype, side: int = 2048) -> float:
-    """The best of ten products of two square matrices, in GFLOP/s."""
+    """The speed of a product of two square matrices in GFLOP/s, best of ten."""
     a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
     return 2 * side**3 / min(_timed(lambda: a @ b) for _ in range(10)) / 1e9
 
 
-def memory(net: nn.Sequential) -> int:
-    """How much a 224 px ascent at conv5_3 adds to the process at its most, in MB."""
+def memory(net: VGG16) -> int:
+    """The most memory that a 224 px ascent at conv5_3 adds to the process, in MB."""
     before = _status("VmRSS")
     list(maximize(net, "conv5_3", 0, steps=4, every=math.inf))
     grown = _status("VmHWM") - before
-    print(f"memory: a 224 px run at conv5_3 adds {grown} MB")
+    print(f"memory: a 224 px ascent at conv5_3 adds {grown} MB")
     return grown
 
 
-def speed(
-    net: nn.Sequential, state: Any, layers: Sequence[str], about: dict[str, Any], repeat: int
-) -> list[dict[str, Any]]:
-    """Milliseconds per step at 224 px: the original, our erhan, our fourier seeing the whole picture, and as it is."""
+def speed(net: VGG16, state: Any, layers: Sequence[str], about: dict[str, Any], repeat: int) -> list[dict[str, Any]]:
+    """Time a step at 224 px in ms: the original loop, `erhan`, `fourier` on the whole picture, and plain `fourier`."""
     rows = []
     print(
         f"\n{'layer':8} {'original':>9} {'erhan':>7} {'whole':>7} {'fourier':>8} {'ratio':>6} {'of peak':>8}   ms/step"
@@ -96,7 +95,7 @@ def speed(
     for layer in layers:
         times = medians([_step_times(net, state, layer) for _ in range(repeat)])
         row: dict[str, Any] = {"layer": layer, **times}
-        gflop = 4e-9 * multiply_adds(net, layer)  # two for a multiply-add, forward and once back
+        gflop = 4e-9 * multiply_adds(net, layer)  # two per multiply-add, one forward pass and one backward
         peaks = about["peak_gflops"][about["precision"]]
         row["ratio"] = row["original_ms"] / row["whole_ms"]
         row["share_of_peak"] = gflop / (row["whole_ms"] / 1000) / peaks
@@ -106,7 +105,7 @@ def speed(
     return rows
 
 
-def _step_times(net: nn.Sequential, state: Any, layer: str) -> dict[str, float]:
+def _step_times(net: VGG16, state: Any, layer: str) -> dict[str, float]:
     original = RIVALS["original"](state, layer, CHANNELS[layer][0], 3.0)
     return {
         "original_ms": 1000 * original.seconds / original.steps,
@@ -116,8 +115,8 @@ def _step_times(net: nn.Sequential, state: Any, layer: str) -> dict[str, float]:
     }
 
 
-def step_ms(net: nn.Sequential, layer: str, recipe: str, **settings: Any) -> float:
-    """The cost of a step in ms: two ascents of different length, and the difference shared out. Best of three."""
+def step_ms(net: VGG16, layer: str, recipe: str, **settings: Any) -> float:
+    """The cost of a step in ms, best of three: the time that extra steps add to an ascent, divided by their number."""
 
     def seconds(steps: int) -> float:
         *_, last = maximize(net, layer, 0, recipe, size=SIZE, steps=steps, every=math.inf, **settings)
@@ -126,8 +125,8 @@ def step_ms(net: nn.Sequential, layer: str, recipe: str, **settings: Any) -> flo
     return 1000 * min(seconds(2 + STEPS_TIMED) - seconds(2) for _ in range(3)) / STEPS_TIMED
 
 
-def multiply_adds(net: nn.Sequential, layer: str) -> float:
-    """Of one forward pass at 224 px up to a layer."""
+def multiply_adds(net: VGG16, layer: str) -> float:
+    """The number of multiply-adds in one forward pass at 224 px, up to a layer."""
     total, side = 0.0, SIZE
     for name, step in cut(net, layer).named_children():
         if isinstance(step, nn.Conv2d):
@@ -136,10 +135,10 @@ def multiply_adds(net: nn.Sequential, layer: str) -> float:
     return total
 
 
-def quality(net: nn.Sequential, state: Any, layers: Sequence[str], seconds: float, repeat: int) -> list[dict[str, Any]]:
-    """Activation and robust activation of every tool's saved picture after `seconds`, median over the repetitions."""
+def quality(net: VGG16, state: Any, layers: Sequence[str], seconds: float, repeat: int) -> list[dict[str, Any]]:
+    """Saved activation and robust activation of every tool after `seconds`, medians over the repetitions."""
     tools = ["fourier", *installed()]
-    print(f"\nrobust activation after {seconds:g} s (and activation of the saved picture)\n{'channel':12}", *tools)
+    print(f"\nrobust activation after {seconds:g} s (and saved activation)\n{'channel':12}", *tools)
     rows = []
     for layer in layers:
         for channel in CHANNELS[layer]:
@@ -155,10 +154,10 @@ def quality(net: nn.Sequential, state: Any, layers: Sequence[str], seconds: floa
 
 
 def ratios(rows: Sequence[dict[str, Any]], tool: str) -> dict[str, float]:
-    """Our robust activation over a tool's: geometric means by layer, and over all of conv4 and conv5."""
+    """Our robust activation divided by a tool's: geometric means by layer, and over all of conv4 and conv5."""
     groups: dict[str, list[float]] = {}
     for row in rows:
-        # A picture that leaves nothing robust cannot be divided by: a hundredth of ours stands in for it.
+        # A ratio to zero or less means nothing: divide by a hundredth of ours at least.
         mine, theirs = (row["tools"][name]["robust"] for name in ("fourier", tool))
         ratio = mine / max(theirs, 0.01 * mine)
         groups.setdefault(row["layer"], []).append(ratio)
@@ -167,9 +166,9 @@ def ratios(rows: Sequence[dict[str, Any]], tool: str) -> dict[str, float]:
     return {name: statistics.geometric_mean(group) for name, group in groups.items()}
 
 
-def _score(net: nn.Sequential, state: Any, tool: str, layer: str, channel: int, seconds: float) -> dict[str, float]:
+def _score(net: VGG16, state: Any, tool: str, layer: str, channel: int, seconds: float) -> dict[str, float]:
     if tool == "fourier":
-        most = Ascent(steps=512, seconds=seconds)
+        most = Settings(steps=512, seconds=seconds)
         *_, last = maximize(net, layer, channel, most, every=math.inf)
         picture, steps = last.picture, last.step
     else:
@@ -184,10 +183,10 @@ def _score(net: nn.Sequential, state: Any, tool: str, layer: str, channel: int, 
     }
 
 
-def defaults(net: nn.Sequential, layers: Sequence[str], repeat: int) -> list[dict[str, Any]]:
-    """How long the recipe `fourier` takes when left to itself, to its end and to its first growing picture."""
+def defaults(net: VGG16, layers: Sequence[str], repeat: int) -> list[dict[str, Any]]:
+    """How long `fourier` takes with its own number of steps, to its end and to its first growing picture."""
     heads = f"{'layer':8} {'steps':>5} {'seconds':>8} {'first':>6} {'robust':>8} {'saturated':>9} {'score':>6}"
-    print(f"\n{heads}   fourier as it comes")
+    print(f"\n{heads}   fourier by default")
     rows = []
     for layer in layers:
         row: dict[str, Any] = {"layer": layer, **medians([_as_it_comes(net, layer) for _ in range(repeat)])}
@@ -200,7 +199,7 @@ def defaults(net: nn.Sequential, layers: Sequence[str], repeat: int) -> list[dic
     return rows
 
 
-def _as_it_comes(net: nn.Sequential, layer: str) -> dict[str, float]:
+def _as_it_comes(net: VGG16, layer: str) -> dict[str, float]:
     channel = CHANNELS[layer][0]
     shown = list(maximize(net, layer, channel))
     begun = time.perf_counter()
@@ -216,7 +215,7 @@ def _as_it_comes(net: nn.Sequential, layer: str) -> dict[str, float]:
 
 
 def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure, the median over the runs."""
+    """The median of each figure over the runs."""
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
@@ -232,7 +231,7 @@ def _lines(path: str) -> list[str]:
 
 
 def _status(name: str) -> int:
-    """A figure of /proc/self/status in MB; 0 where there is none."""
+    """A figure from /proc/self/status in MB, or 0 if there is none."""
     return next((int(line.split()[1]) // 1024 for line in _lines("/proc/self/status") if line.startswith(name)), 0)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.make_growing [OUT.webp]
 
-Four channels of deep layers, the recipe `fourier`, every few steps one frame.
+Grows four channels of deep layers with the recipe `fourier` and shows a snapshot every few steps.
 """
 
 import sys
@@ -19,7 +19,7 @@ FRAMES, FRAME_MS, HELD_MS = 28, 110, 2500
 
 
 def main(out: str = "docs/growing.webp") -> None:
-    """Climb, keep as many moments of each ascent, and lay them side by side."""
+    """Run four ascents, keep the same number of snapshots from each, and lay them side by side."""
     net = load_vgg16()
     columns = []
     for layer, channel in SHOWN:

@@ -1,8 +1,8 @@
-"""Photograph the page for the README: docs/filters.webp and its neighbours.
+"""Take the README's screenshots of the page: docs/filters.webp and the others.
 
     python -m benchmarks.make_screenshots [FOLDER]
 
-Needs Debian's chromium and the package playwright. Starts a page of its own.
+Needs Debian's chromium and the package playwright. Starts its own page.
 """
 
 import io
@@ -23,7 +23,7 @@ GROWN = "#stage a[download][aria-label^=GIF]"
 
 
 def opened(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Page:
-    """A window of `size` on the page, its network loaded."""
+    """Open the page in a window of `size` and wait until its network is loaded."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
     page.goto(url)
     page.locator("#network", has_text="is ready").wait_for(state="attached")
@@ -31,21 +31,21 @@ def opened(browser: Browser, url: str, size: tuple[int, int], scheme: str = "lig
 
 
 def taken(page: Page, done: str = "") -> Image.Image:
-    """What the window shows, once the sheet `done` and all pictures are there."""
+    """Take a screenshot once the sheet `done` and all pictures are there."""
     if done:
         page.wait_for_function(DRAWN, arg=done)
-    page.wait_for_timeout(2000)  # for the pictures beside it: the network is never idle, the server's events go on
+    page.wait_for_timeout(2000)  # for the other pictures: server events never stop, so the connection is never idle
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write it as wide as the README shows it."""
+    """Save the screenshot as wide as the README shows it."""
     high = round(picture.height * SHOWN_PX / picture.width)
     picture.resize((SHOWN_PX, high), Image.Resampling.LANCZOS).save(path, quality=QUALITY, method=6)
 
 
 def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
-    """All of them, by name."""
+    """Take all screenshots, by name."""
     page = opened(browser, f"{url}/?layer=conv1_1&channel=18", WIDE)
     pictures = {"filters": taken(page, "#filter-sheet")}
     page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg", WIDE)
@@ -63,7 +63,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
 
 
 def phone_and_post(browser: Browser, url: str) -> Image.Image:
-    """A dark phone, and beside it the page framed in examples/embed.html."""
+    """A phone in dark mode, and beside it the page embedded in examples/embed.html."""
     left = taken(
         opened(browser, f"{url}/?tab=maps&layer=conv3_3&channel=60&photo=coffee.jpg", PHONE, "dark"), "#map-sheet"
     )
@@ -77,7 +77,7 @@ def phone_and_post(browser: Browser, url: str) -> Image.Image:
 
 
 def main(folder: str = "docs") -> None:
-    """Photograph, and save."""
+    """Take the screenshots and save them."""
     with running() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for name, picture in photographs(browser, url).items():

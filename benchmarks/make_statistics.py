@@ -1,10 +1,10 @@
-"""Measure what every channel of VGG16 usually answers: its mean and deviation on the example photos.
+"""Measure how strongly every channel of VGG16 usually responds: the mean of its map on the example photos.
 
     python -m benchmarks.make_statistics
 
-Writes cnnvis/assets/photo_statistics.safetensors: for each of the 31 layers a tensor (2, channels) of float32, the mean
-and the standard deviation over all places of all photos in examples/, prepared as VGG16 was trained. Scores compare a
-picture's effect on its channel with that on the layer's other channels by these.
+Writes cnnvis/assets/photo_statistics.safetensors. For each of the 31 layers it holds a float32 tensor (2, channels):
+the average over the photos in examples/ of the map's mean, and its standard deviation from photo to photo (n − 1).
+`photos` is their number. Scores use these to compare how far a picture lifts its channel and the layer's others.
 """
 
 import json
@@ -13,25 +13,23 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from cnnvis.images import crop_like_training, open_photo, to_tensor
-from cnnvis.vgg import LAYERS
+from cnnvis.features import compute_maps
+from cnnvis.images import open_photo
 from cnnvis.weights import STATISTICS, load_vgg16
 
 PHOTOS = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
 
 
 def measure() -> dict[str, torch.Tensor]:
-    """Layer name to (2, channels): mean and standard deviation, float32."""
+    """By layer name (2, channels), average and standard deviation; and the number of photos."""
     net = load_vgg16("cpu")
-    values = torch.cat([to_tensor(crop_like_training(open_photo(photo))) for photo in PHOTOS])
-    measured = {}
-    with torch.inference_mode():
-        for name, step in net.named_children():
-            values = step(values)
-            if name in {layer.name for layer in LAYERS}:
-                flat = values.transpose(0, 1).flatten(1)
-                measured[name] = torch.stack([flat.mean(1), flat.std(1)]).contiguous()
-    return measured
+    layers = net.architecture.layers
+    photos = [compute_maps(net, open_photo(photo), layers, "network") for photo in PHOTOS]
+    tables = {}
+    for layer, maps in zip(layers, zip(*photos, strict=True), strict=True):
+        means = torch.stack([one.strength for one in maps])  # (photos, channels)
+        tables[layer.name] = torch.stack([means.mean(0), means.std(0)])
+    return {**tables, "photos": torch.tensor(len(PHOTOS))}
 
 
 if __name__ == "__main__":

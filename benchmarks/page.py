@@ -1,9 +1,9 @@
-"""How fast the page feels, warm, in a real browser on this machine: medians of several visits.
+"""Measure how fast the page responds, warm, in a real browser on this machine: medians of several visits.
 
     python -m benchmarks.page [--visits 3] [--json FILE]
 
-Needs Debian's chromium and the package playwright. Starts a page of its own. Times are from the action of the visitor
-to what he waits for being painted.
+Needs Debian's chromium and the package playwright. Starts its own page. Each time runs from the visitor's action until
+the browser has painted the result.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# Runs in the browser: the ms until `done` holds, looked at before every frame, and that frame painted.
+# Runs in the browser: the ms until `done` holds (checked before every repaint) and the browser has repainted.
 WAIT = """([act, done]) => new Promise((resolve) => {
   const begun = performance.now(), ready = new Function('return ' + done);
   if (act) document.querySelector(act).click();
@@ -35,7 +35,7 @@ WAIT = """([act, done]) => new Promise((resolve) => {
 })"""
 PAINTED = """(() => { const sheet = document.querySelector('%s .sheet');
   return sheet && sheet.ariaLabel.includes('%s') && window.loaded(sheet); })()"""
-# A sprite has been painted once the browser has it: the same address in an <img> is complete.
+# A sprite is painted once the browser has loaded it: then an <img> with the same address is complete.
 LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   const url = sheet.style.getPropertyValue('--sprite').slice(4, -1);
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
@@ -43,14 +43,14 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
 
 
 def chromium() -> str:
-    """Where the browser is."""
+    """Find the browser."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return found or sys.exit(f"none of {', '.join(BROWSERS)} is installed")
 
 
 @contextmanager
 def running() -> Iterator[str]:
-    """A page of its own in a process of its own."""
+    """Run a page in its own process and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,7 +70,7 @@ def running() -> Iterator[str]:
 
 
 def first_paint(page: Page, url: str) -> float:
-    """From the call of the address to the first sheet, in seconds."""
+    """Seconds from opening the address until the first sheet is painted."""
     begun = time.perf_counter()
     page.goto(url)
     page.wait_for_function(PAINTED % ("#filter-sheet", ""))
@@ -84,7 +84,7 @@ def timed(page: Page, act: str, done: str) -> float:
 
 
 def switch(page: Page, sheet: str, layer: str) -> float:
-    """Seconds from choosing a layer until its sheet is there."""
+    """Seconds from choosing a layer until its sheet is painted."""
     page.locator(".choice-layer").evaluate("(list, layer) => { list.value = layer; }", layer)
     choose = "document.querySelector(act).dispatchEvent(new Event('change'))"
     act = WAIT.replace("document.querySelector(act).click()", choose)
@@ -93,7 +93,7 @@ def switch(page: Page, sheet: str, layer: str) -> float:
 
 
 def visit(page: Page, url: str) -> dict[str, float]:
-    """One visit, everything once."""
+    """Visit the page and measure everything once."""
     page.add_init_script(LOADED)
     times = {"first sheet visible": first_paint(page, url)}
     page.locator("#network", has_text="is ready").wait_for()
@@ -117,19 +117,19 @@ def visit(page: Page, url: str) -> dict[str, float]:
 
 
 def stopped(page: Page) -> float:
-    """Seconds from Stop to the page saying that it has stopped; nothing grows by then."""
+    """Seconds from pressing Stop until the page says that it has stopped. By then, nothing grows."""
     return timed(page, "#stop", "document.querySelector('#stage .stage-status').textContent.includes('stopped')")
 
 
 def main() -> None:
-    """Visit, print the medians, and write them as JSON where asked."""
+    """Visit the page, print the medians, and write all times as JSON if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--visits", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with running() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        visits = [visit(browser.new_page(), url) for _ in range(options.visits + 1)][1:]  # the first one warms up
+        visits = [visit(browser.new_page(), url) for _ in range(options.visits + 1)][1:]  # the first is a warm-up
         browser.close()
     medians = {name: statistics.median(times[name] for times in visits) for name in visits[0]}
     for name, median in medians.items():

@@ -1,8 +1,8 @@
-"""Other tools' ascents with our weights, stopped by the clock: the 2020 notebook's loop, Lucent and DreamLens.
+"""Run other tools' ascents with our weights, against the clock: the 2020 notebook's loop, Lucent and DreamLens.
 
-Each tool keeps its own defaults (size, optimiser, transforms, gradients for every weight); only where its loop ends is
-ours. All run on the CPU: the notebook's loop knows nothing else, and where there is a GPU Lucent takes it unless
-CUDA_VISIBLE_DEVICES is empty. How to install the two packages is in benchmarks/README.md.
+Each tool keeps its own defaults (size, optimiser, transforms, gradients for every weight). We only decide when its loop
+ends. All run on the CPU: the notebook's loop knows nothing else, and Lucent takes a GPU if there is one, unless
+CUDA_VISIBLE_DEVICES is empty. benchmarks/README.md explains how to install the two packages.
 """
 
 import io
@@ -25,13 +25,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
+from cnnvis.architecture import find_layer
 from cnnvis.canvas import START_GREYS
-from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD, find_layer
+from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 NOTEBOOK_SIDE = 224  # px
 ENDLESS = 10**9  # steps; the clock ends every loop long before
 
-# What each tool imports beyond what cnnvis itself needs.
+# The modules that each tool imports and cnnvis does not need.
 MODULES: Mapping[str, tuple[str, ...]] = {
     "original": (),
     "lucent": ("lucent", "kornia", "IPython", "decorator", "tqdm"),
@@ -43,20 +44,20 @@ State = Mapping[str, Tensor]  # features.N.weight and .bias
 
 @dataclass(frozen=True)
 class Run:
-    """What a tool reached in its time."""
+    """What a tool reached in the given time."""
 
-    picture: Image.Image  # 8-bit RGB as the tool would save it, in its own size
+    picture: Image.Image  # 8-bit RGB as the tool would save it, at its own size
     steps: int
-    seconds: float  # of these steps alone; the model stands and a first step has been tried before
-    activation: float | None  # the channel's mean that its loop saw last, before that step's update
+    seconds: float  # of these steps only, without building the model and without a trial step
+    activation: float | None  # the channel's mean in the last step, before that step's update
 
 
 class OutOfTime(KeyboardInterrupt):
-    """Ends a tool's loop from inside: Lucent hands out an unfinished picture on Ctrl-C and at no other time."""
+    """Ends a tool's loop from inside, as Ctrl-C would: only then does Lucent return an unfinished picture."""
 
 
 class Clock:
-    """Counts a loop's steps and ends it, by OutOfTime, after a wall time or a number of steps."""
+    """Counts a loop's steps and raises OutOfTime after a wall time or a number of steps."""
 
     def __init__(self, seconds: float = math.inf, steps: int = ENDLESS) -> None:
         self.seconds = seconds
@@ -66,22 +67,22 @@ class Clock:
         self.loss: Tensor | None = None
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         self.began = perf_counter()
 
     def watch(self, optimiser: Optimizer) -> Optimizer:
-        """Begin to count, and count a step whenever `optimiser` has taken one."""
+        """Start counting, and count each step that `optimiser` takes."""
         optimiser.register_step_post_hook(self.tick)
         self.start()
         return optimiser
 
     def hear(self, loss: Tensor) -> Tensor:
-        """Remember the loss, minus the activation, and pass it on."""
+        """Keep the loss (the negative activation) and pass it on."""
         self.loss = loss.detach()
         return loss
 
     def tick(self, *_: object) -> None:
-        """One step is done. Raises OutOfTime."""
+        """Count one finished step. Raises OutOfTime."""
         self.steps += 1
         self.elapsed = perf_counter() - self.began
         if self.over:
@@ -93,7 +94,7 @@ class Clock:
         return self.elapsed >= self.seconds or self.steps >= self.limit
 
     def run(self, rgb: NDArray[np.floating[Any]]) -> Run:
-        """What was reached, with the picture (H, W, 3) that the tool had in the end."""
+        """What was reached, with the tool's last picture (H, W, 3)."""
         activation = None if self.loss is None else -self.loss.item()
         return Run(saved(rgb), self.steps, self.elapsed, activation)
 
@@ -125,13 +126,13 @@ def installed() -> list[str]:
 
 
 def timed(loop: Loop, model: torchvision.models.VGG, layer: str, channel: int, seconds: float, seed: int) -> Run:
-    """The loop for `seconds`, after one step of it whose result is thrown away."""
+    """Run the loop for `seconds`, after one trial step whose result is thrown away."""
     loop(model, layer, channel, Clock(steps=1), seed)
     return loop(model, layer, channel, Clock(seconds), seed)
 
 
 def torchvision_vgg16(state: State) -> torchvision.models.VGG:
-    """Torchvision's model, its weights wanting gradients as it ships, its classifier without memory."""
+    """Torchvision's model. Its weights require gradients, as shipped; its classifier takes up no memory."""
     with torch.device("meta"):
         model: torchvision.models.VGG = torchvision.models.vgg16(weights=None, init_weights=False)
     model.load_state_dict(state, strict=False, assign=True)
@@ -139,16 +140,16 @@ def torchvision_vgg16(state: State) -> torchvision.models.VGG:
 
 
 def whole(model: torchvision.models.VGG) -> torchvision.models.VGG:
-    """The model with a classifier of full size, and with ReLUs that leave their input alone.
+    """Give the model a full-size classifier, and ReLUs that leave their input unchanged.
 
-    Lucent and DreamLens send every step through the whole model they are given, for VGG16 also through its 124 million
-    classifier weights, whatever layer is the target. So it is here; what the weights are makes no difference.
-    Both read a layer's output after the whole model has run, when torchvision's in-place ReLU has overwritten it: a
-    dead channel would then have no gradient, and the figures would be of another map than everyone else's.
+    Lucent and DreamLens send every step through the whole model, whatever the target layer. For VGG16 that includes the
+    124 million weights of the classifier, so it is here. The values of its weights make no difference.
+    Both tools read a layer's output after the whole model has run. By then torchvision's in-place ReLU has overwritten
+    it: a dead channel would have no gradient, and the figures would belong to another map than everyone else's.
     """
     model.classifier.to_empty(device="cpu")
     for weights in model.classifier.parameters():
-        nn.init.constant_(weights, 1e-3)  # not zero pages, which would be read faster than memory
+        nn.init.constant_(weights, 1e-3)  # not zero, because zero pages are read faster than memory
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False
@@ -158,7 +159,7 @@ def whole(model: torchvision.models.VGG) -> torchvision.models.VGG:
 def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock: Clock, seed: int) -> Run:
     """The notebook's `ActivationMaximizationVis` step by step, without its prints and plots.
 
-    The optimiser knows the pixels only, so gradients pile up in weights that nobody reads: that is part of its cost.
+    The optimiser has only the pixels, so unused gradients pile up in the weights. That is part of the loop's cost.
     """
     target = find_layer(layer).index
     heard: dict[str, Tensor] = {}
@@ -191,43 +192,43 @@ def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock
 
 
 def notebook_noise(seed: int) -> Tensor:
-    """The start (1, 3, 224, 224): greys of 125 to 189, normalised for ImageNet."""
+    """The start picture (1, 3, 224, 224): greys of 125 to 189, normalised for ImageNet."""
     noise = np.random.RandomState(seed).randint(*START_GREYS, (NOTEBOOK_SIDE, NOTEBOOK_SIDE, 3), dtype=np.uint8)
     normal = (noise / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     return torch.from_numpy(normal.transpose(2, 0, 1)).float()[None]
 
 
 def notebook_picture(pixels: Tensor) -> NDArray[np.floating[Any]]:
-    """The picture (224, 224, 3), not confined to [0, 1], that the notebook rebuilds at every step."""
+    """The picture (224, 224, 3) that the notebook rebuilds at every step. Values may lie outside [0, 1]."""
     plain: NDArray[np.floating[Any]] = pixels.detach().numpy().squeeze(0).transpose(1, 2, 0)
     picture: NDArray[np.floating[Any]] = plain * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
     return picture
 
 
 def lucent_loop(model: torchvision.models.VGG, layer: str, channel: int, clock: Clock, seed: int) -> Run:
-    """Lucent's own `render_vis`: 128 px in Fourier space, looked at 224 px large, Adam 0.05.
+    """Lucent's own `render_vis`: 128 px in Fourier space, shown to the network at 224 px, Adam 0.05.
 
-    It leaves its hooks in the model; those of the trial step do no more than name each layer's output once again.
+    It leaves its hooks in the model. Those of the trial step only store each layer's output a second time.
     """
     render, objectives = patched_lucent()
     objective = objectives.channel(f"features_{find_layer(layer).index}", channel)
     seed_everything(seed)
-    with redirect_stdout(io.StringIO()):  # it prints that it was interrupted
+    with redirect_stdout(io.StringIO()):  # it prints a line when interrupted
         pictures = render.render_vis(
             model,
             lambda hook: clock.hear(objective(hook)),
-            optimizer=lambda values: clock.watch(Adam(values, lr=5e-2)),  # its default, watched
+            optimizer=lambda values: clock.watch(Adam(values, lr=5e-2)),  # its default, with our clock
             thresholds=(ENDLESS,),
             progress=False,
             show_image=False,
         )
     if not clock.over:
-        raise KeyboardInterrupt  # a real Ctrl-C, which Lucent has swallowed
+        raise KeyboardInterrupt  # a real Ctrl-C, which Lucent swallowed
     return clock.run(pictures[-1][0])
 
 
 def patched_lucent() -> tuple[ModuleType, ModuleType]:
-    """Lucent's `render` and `objectives`, with the two names back that kornia has moved since."""
+    """Lucent's `render` and `objectives`, with two names restored that kornia has moved since."""
     kornia, geometry = import_module("kornia"), import_module("kornia.geometry.transform")
     for name in ("get_rotation_matrix2d", "warp_affine"):
         if not hasattr(kornia, name):
@@ -244,17 +245,17 @@ def dreamlens_loop(model: torchvision.models.VGG, layer: str, channel: int, cloc
 
     def watched(values: Any, **settings: Any) -> Optimizer:
         reached.extend(values)
-        return clock.watch(AdamW(reached, **settings))  # its default, watched
+        return clock.watch(AdamW(reached, **settings))  # its default, with our clock
 
     config = tool.RenderConfig(steps=ENDLESS, optimizer_cls=watched)
     seed_everything(seed)
-    canvas = tool.FourierCanvas(config.height, config.width)  # what it would make itself
+    canvas = tool.FourierCanvas(config.height, config.width)  # as it would make one
     try:
         tool.FeatureVisualizer(model, quiet=True).maximize(
             target, config, canvas, objective=lambda outputs: clock.hear(objective(outputs))
         )
     except OutOfTime:
-        # It works on a copy of the canvas, which goes with the exception; the values went through our hands.
+        # It works on a copy of the canvas, which the exception discards. `reached` still holds the values.
         with torch.no_grad():
             for ours, its in zip(canvas.parameters(), reached, strict=True):
                 ours.copy_(its)
@@ -262,12 +263,12 @@ def dreamlens_loop(model: torchvision.models.VGG, layer: str, channel: int, cloc
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators, numpy's too: Lucent's own `set_seed` forgets it, though its transforms use it."""
+    """Seed the global generators. Lucent's transforms use numpy's, but its own `set_seed` forgets it."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def saved(rgb: NDArray[np.floating[Any]]) -> Image.Image:
-    """The picture as 8 bits: clipped and cut off, not rounded, as in matplotlib, Lucent and DreamLens alike."""
+    """The picture in 8 bits, clipped and truncated, not rounded, as in matplotlib, Lucent and DreamLens."""
     return Image.fromarray((np.clip(rgb, 0, 1) * 255).astype(np.uint8))

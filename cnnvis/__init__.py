@@ -1,12 +1,14 @@
-"""Inside VGG16: its filters, the feature maps a photo causes, and the pictures that excite a channel most.
+"""Inside VGG16: its filters, its feature maps of a photo, and the pictures that activate a channel most.
 
 >>> net = cnnvis.load_vgg16()
->>> cnnvis.filter_sheet(net, "conv1_1").picture
->>> cnnvis.map_sheet(net, "examples/chelsea.jpg", "conv3_1").picture
+>>> cnnvis.filter_sheet(net, "conv1_1").save("filters.png")
+>>> cnnvis.map_sheet(net, "examples/chelsea.jpg", "conv3_1").save("maps.png")
 >>> *_, last = cnnvis.maximize(net, "conv5_3", 165)
+>>> last.save("conv5_3-165.png")
 >>> cnnvis.score(net, last.picture, last.layer, last.channel)
 """
 
+from cnnvis.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_layer
 from cnnvis.ascent import Snapshot, maximize, maximize_many
 from cnnvis.classes import CLASSES
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError, WeightsError
@@ -14,11 +16,12 @@ from cnnvis.experiment import Experiment, read_experiment
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode, open_photo
-from cnnvis.ladder import Rung, ladder
-from cnnvis.patches import Patch, patches
-from cnnvis.recipes import RECIPES, Ascent, limits
-from cnnvis.score import Score, Selectivity, score, scored_record
-from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, Layer, cut, find_layer
+from cnnvis.patch import Patch, patches
+from cnnvis.recipes import RECIPES, Ascent, Settings, limits
+from cnnvis.rungs import Rung, ladder
+from cnnvis.scoring import Score, Selectivity, score, scored_record
+from cnnvis.version import __version__
+from cnnvis.vgg import VGG16, cut
 from cnnvis.weights import Origin, load_vgg16, load_whole_vgg16
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "LAYERS",
     "RECIPES",
     "VGG16",
+    "Architecture",
     "Ascent",
     "ChannelError",
     "CnnvisError",
@@ -45,8 +49,10 @@ __all__ = [
     "Score",
     "Selectivity",
     "SettingError",
+    "Settings",
     "Snapshot",
     "WeightsError",
+    "__version__",
     "animation",
     "channel_path",
     "cut",

@@ -1,9 +1,9 @@
-"""Look inside VGG16: its filters, what they answer to a photo, what excites them most.
+"""Look inside VGG16: its filters, how they respond to a photo, what activates them most.
 
-The weights come with cnnvis. The environment variable CNNVIS_WEIGHTS names another
-file (.safetensors, or torchvision's .pth) or says hub.
+The weights come with cnnvis. To use another file (.safetensors, or torchvision's
+.pth), name it in the environment variable CNNVIS_WEIGHTS, or set that to hub.
 
-Exit codes: 0; 2 after one line about what is wrong; 130 after Ctrl-C.
+Exit codes: 0; 2 after a one-line error; 130 after Ctrl-C.
 """
 
 import argparse
@@ -19,19 +19,24 @@ from cnnvis.commands import SETTINGS, filters, info, layers, maps, maximize, ove
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
+from cnnvis.images import PICTURE_SUFFIXES
 from cnnvis.recipes import CHOICES
 from cnnvis.weights import pick_device
 
-ARGUMENTS = {  # PHOTO and PICTURE say what they are
-    "layer": "a name that `layers` lists, as conv3_1 (or features.10, 10, block3_conv1); class for whole classes",
-    "channel": "its number in the layer, from 0; of class also a name, as goldfish",
+ARGUMENTS = {  # PHOTO and PICTURE need no explanation
+    "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1); class for the 1,000 logits",
+    "channel": "its number in the layer, from 0; in class also a name, such as goldfish",
 }
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-SUFFIXES: Mapping[str, tuple[str, ...]] = {"output": PICTURES, "overlay": PICTURES, "animation": (".gif",), "json": ()}
+SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
+    "output": PICTURE_SUFFIXES,
+    "overlay": PICTURE_SUFFIXES,
+    "animation": (".gif",),
+    "json": (),
+}
 
 
 def _check_files(options: argparse.Namespace) -> None:
-    """Raise SettingError, before any work, for a file that cannot be written or would overwrite another of these."""
+    """Before any work, raise SettingError for a file that cannot be written or would overwrite another of these."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
     if options.run is maps and options.channel is not None:
@@ -45,7 +50,7 @@ def _check_files(options: argparse.Namespace) -> None:
             raise SettingError(f"file {str(path)!r} is named twice: give every file a name of its own.")
         new = not os.path.lexists(path)
         try:
-            path.open("ab").close()  # only trying tells, and this changes nothing
+            path.open("ab").close()  # the only reliable test, and it changes nothing
             if new:
                 path.unlink()
         except OSError as error:
@@ -68,29 +73,29 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
         return made.add_argument
 
-    to = {"metavar": "F", "type": Path, "help": f"where the picture goes ({', '.join(PICTURES)})"}
+    to = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
     command(info)
     command(layers)
     add = command(filters, "layer")
     add("-o", "--output", required=True, **to)
     add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
-    add("--input-channel", metavar="N", help="whose kernels to show (default: the first)")
+    add("--input-channel", metavar="N", help="the input channel whose kernels to show (default 0)")
     add = command(maps, "photo", "layer")
     add("-o", "--output", required=True, **to)
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
         add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
-    add("--channel", metavar="N", help="this map alone, large, and laid over the photo")
+    add("--channel", metavar="N", help="only this channel's map, large, and laid over the photo")
     add = command(maximize, "layer?", "channel?")
-    default, limits = cnnvis.Ascent(), cnnvis.limits(pick_device())
+    default, limits = cnnvis.Settings(), cnnvis.limits(pick_device())
     add("--recipe", metavar="R", help=f"{', '.join(cnnvis.RECIPES)} (default {default.recipe})")
     for name, text in SETTINGS.items():
         allowed = ", ".join(CHOICES[name]) if name in CHOICES else "{} to {}".format(*limits[name])
         text += f" ({allowed}; default {getattr(default, name)})"
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
-    add("--start", metavar="PHOTO", help="grow from this photo instead of from noise")
-    add("--like", metavar="F.png", help="a PNG made here, whose experiment to repeat")
+    add("--start", metavar="PHOTO", help="start from this photo instead of noise")
+    add("--like", metavar="F.png", help="repeat the experiment of a PNG made here")
     add("-o", "--output", **to)
-    add("--animation", metavar="F.gif", type=Path, help="the way up as an animation")
+    add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
     command(score, "picture", "layer?", "channel?")
     return parser
 
@@ -101,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_files(options)
         options.run(options)
-    except BrokenPipeError:  # whoever reads our output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CnnvisError, OSError) as error:  # OSError: a full disk and the like
         print(f"cnnvis: {error}", file=sys.stderr)

@@ -1,55 +1,46 @@
 """How a filter is applied, number by number: the window, the kernels, their products, the sum, the bias, the ReLU.
 
-What is worked out here by hand is set beside the same number in the network's own feature map.
+The sum worked out here by hand stands beside the same value in the network's own feature map.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import pad
 
 from cnnvis.errors import SettingError
-from cnnvis.images import (
-    HEAT,
-    PHOTO_SIDE,
-    SHEET_BACKGROUND,
-    Photo,
-    colour,
-    crop_like_training,
-    open_photo,
-    signed,
-    stretch,
-    to_tensor,
-)
-from cnnvis.vgg import channels_of, check_channel, convolution, cut, exact, find_layer, whole_number
+from cnnvis.features import Maps, compute_maps
+from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, Photo, colour, open_photo, signed, stretch
+from cnnvis.numbers import whole_number
+from cnnvis.vgg import VGG16, convolution
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
-BANDS, STOPS = 8, 12  # the window sweeps this many bands, stopping this often in each
+BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each
 WINDOW_COLOUR, LEAST_WINDOW_PX = (255, 140, 0), 7
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A convolution's filter over one photo: everything that its map is made of."""
+    """A filter laid over one photo: everything that its map is made of."""
 
     layer: str
     channel: int
     photo: Image.Image  # 224 px, as the network sees it
-    inputs: Tensor  # (C, H, W), what the filter slides over: the normalised photo, or the maps of the layer before
+    inputs: Tensor  # (C, H, W), what the filter slides over: the maps of the layer before, or the normalised photo
     kernels: Tensor  # (C, 3, 3), the filter
     bias: float
     map: Tensor  # (H, W), the network's own, before ReLU
 
     @property
-    def strongest(self) -> int:
-        """The input channel whose kernel is largest (L2 norm)."""
+    def largest_kernel(self) -> int:
+        """The input channel whose kernel has the largest L2 norm."""
         return int(self.kernels.flatten(1).norm(dim=1).argmax())
 
     def at(self, row: int, column: int) -> "Sum":
-        """The arithmetic of one value of the map. Raises SettingError."""
+        """Work out one value of the map. Raises SettingError for a place outside it."""
         place = []
         for name, value, count in (("row", row, self.map.shape[0]), ("column", column, self.map.shape[1])):
             number = whole_number(value)
@@ -57,8 +48,8 @@ class Applied:
                 raise SettingError.outside(name, value, "a whole number from 0", count - 1)
             place.append(number)
         down, right = place
-        # Beyond the edge the network pads with zeros, of what is normalised: not with black.
-        padded = nn.functional.pad(self.inputs, (1, 1, 1, 1))
+        # The network pads its normalised input with zeros; black would be another value.
+        padded = pad(self.inputs, (1, 1, 1, 1))
         window = padded[:, down : down + 3, right : right + 3].double()
         return Sum(self.layer, self.channel, down, right, window, self.kernels.double(), self.bias,
                    float(self.map[down, right]))  # fmt: skip
@@ -79,56 +70,55 @@ class Sum:
 
     @property
     def products(self) -> Tensor:
-        """Each number of the window times the weight that lies on it, (C, 3, 3)."""
+        """Each number in the window times the weight over it, (C, 3, 3)."""
         return self.window * self.kernels
 
     @property
     def by_input(self) -> Tensor:
-        """What each input channel adds, (C,)."""
+        """What each input channel contributes, (C,)."""
         return self.products.sum((1, 2))
 
     @property
     def total(self) -> float:
-        """All products and the bias: the value before ReLU."""
+        """All products plus the bias: the value before ReLU."""
         return float(self.products.sum()) + self.bias
 
     @property
     def rectified(self) -> float:
-        """The value behind ReLU."""
+        """The value after ReLU."""
         return max(0.0, self.total)
 
 
-def apply_filter(net: nn.Sequential, photo: Photo, layer: str, channel: int) -> Applied:
+def apply_filter(net: VGG16, photo: Photo, layer: str, channel: int) -> Applied:
     """Lay one filter of a convolution over a photo. Raises LayerError, ChannelError, PhotoError."""
-    name = find_layer(layer, kind="conv").name
-    number = check_channel(channel, channels_of(net, name), name)
-    seen = crop_like_training(open_photo(photo))
-    module = convolution(net, name)
-    device = next(net.parameters()).device
-    with exact(device), torch.inference_mode():
-        inputs = cut(net, name)[:-1](to_tensor(seen).to(device))
-        answer = module(inputs)[0, number]
+    target = net.architecture.target(layer, channel, kind="conv")
+    return apply_to_maps(net, compute_maps(net, open_photo(photo), [target.layer], "network")[0], target.number)
+
+
+def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
+    """Lay one filter over the photo whose maps have been computed; the network does not run again."""
+    module = convolution(net, maps.layer)
     return Applied(
-        layer=name,
-        channel=number,
-        photo=seen,
-        inputs=inputs[0].float().cpu(),
-        kernels=module.weight[number].float().cpu(),
-        bias=0.0 if module.bias is None else float(module.bias[number]),
-        map=answer.float().cpu(),
+        layer=maps.layer.name,
+        channel=channel,
+        photo=maps.photo,
+        inputs=maps.inputs,
+        kernels=module.weight[channel].float().cpu(),
+        bias=0.0 if module.bias is None else float(module.bias[channel]),
+        map=maps.values[channel],
     )
 
 
 def sliding(applied: Applied) -> list[Image.Image]:
-    """The filter sliding over what it reads, and the map growing beside it, as pictures; the last has the whole map.
+    """Draw the filter sliding over its input while the map grows beside it; the last picture has the whole map.
 
-    It reads the photo at conv1_1, elsewhere many maps at once: shown is the one of its strongest input channel. The map
-    is blue below zero and orange above. The filter really stops at every value; here at a few, or it would take hours.
+    At conv1_1 the input is the photo. Elsewhere it is many maps, of which the one with the largest kernel is shown. The
+    map is blue below zero and orange above. A real filter stops at every value; this one stops at a few.
     """
     height, width = applied.map.shape
     left = _reading(applied)
     right = map_picture(applied)
-    # Ends of the bands and of the stops in cells of the map; small maps have fewer cells than stops.
+    # Where bands and stops end, in cells of the map; a small map has fewer cells than stops.
     rows = np.unique(np.linspace(0, height, BANDS + 1).round().astype(int))
     columns = np.unique(np.linspace(0, width, STOPS + 1).round().astype(int))
     frames = []
@@ -144,7 +134,7 @@ def sliding(applied: Applied) -> list[Image.Image]:
 
 
 def map_picture(applied: Applied) -> Image.Image:
-    """The whole map before ReLU, 224 px, zero in the middle of the colours."""
+    """Draw the whole map before ReLU at 224 px, zero in the middle of the colours."""
     colours = signed(applied.map, float(applied.map.abs().max()))
     return Image.fromarray(colours).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
 
@@ -152,13 +142,13 @@ def map_picture(applied: Applied) -> Image.Image:
 def _reading(applied: Applied) -> Image.Image:
     if applied.layer == "conv1_1":
         return applied.photo
-    values = applied.inputs[applied.strongest]
+    values = applied.inputs[applied.largest_kernel]
     picture = Image.fromarray(colour(stretch(values, values.min(), values.max()), HEAT))
     return picture.resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
 
 
 def _pixels(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
-    """Cells of the map, left, top, right and bottom, as px of its panel."""
+    """Convert a box in cells of the map (left, top, right, bottom) to px of its panel."""
     left, top, right, bottom = (
         round(int(edge) * PANEL_PX / count) for edge, count in zip(box, (width, height) * 2, strict=True)
     )
@@ -166,7 +156,7 @@ def _pixels(box: tuple[int, int, int, int], width: int, height: int) -> tuple[in
 
 
 def with_window(picture: Image.Image, cell: tuple[int, int], shape: tuple[int, int]) -> Image.Image:
-    """A 224 px picture with the window around a cell (row, column) of a map of `shape` on it, larger if need be."""
+    """Outline the window around a cell (row, column) of a map of `shape` on a 224 px picture, at least 7 px wide."""
     (row, column), (height, width) = cell, shape
     left, top, right, bottom = _pixels((column - 1, row - 1, column + 2, row + 2), width, height)
     grow = max(0, LEAST_WINDOW_PX - (right - left)) // 2

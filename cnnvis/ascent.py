@@ -1,7 +1,7 @@
-"""Activation maximization: a picture grown from noise by gradient ascent until it excites one channel.
+"""Activation maximization: a picture grown from noise by gradient ascent until it activates one channel.
 
-Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep Network", 2009. The recipe `erhan` is
-what the notebooks of 2020 do; `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017.
+Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep Network", 2009. The recipe `erhan`
+repeats the notebooks of 2020; `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017.
 """
 
 import hashlib
@@ -13,42 +13,43 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from cnnvis.canvas import Canvas, View, new_canvas
+from cnnvis.architecture import Mixture, Target
+from cnnvis.canvas import Canvas, RandomView, new_canvas
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Photo, Pictured, open_photo, to_picture
-from cnnvis.recipes import Ascent, settle
-from cnnvis.vgg import (
-    Mixture,
-    channels_of,
-    check_mixture,
-    convolution_name,
-    cut,
-    exact,
-    fast_dtype,
-    find_layer,
-    forward,
-)
+from cnnvis.recipes import Settings, settle
+from cnnvis.version import __version__
+from cnnvis.vgg import VGG16, exact, fast_dtype, forward, up_to
 
-SNAPSHOT_SECONDS = 0.15  # between two pictures on their way up, on average: between six and seven a second
+SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
 
 
 @dataclass(frozen=True, repr=False)
 class Snapshot(Pictured):
-    """One event of the ascent, with the picture as it is after this step's update."""
+    """One event of an ascent, with the picture after this step's update."""
 
     picture: Image.Image
     step: int  # 0 is the start picture
-    steps: int  # how many there will be at most
-    activation: float | None  # what the loop saw in evaluation `step`, before its update; None at step 0
+    steps: int  # the most there can be
+    activation: float | None  # measured before this step's update, so on the previous picture; None at step 0
     seconds: float  # since the ascent began
-    layer: str
-    channel: int | Mixture
-    settings: Ascent
+    target: Target
+    settings: Settings
     build: dict[str, Any]  # versions, device, precision, threads, weights: what else the picture depends on
     last: bool
-    curve: tuple[float, ...] = ()  # the activation of every evaluation so far, those without a snapshot too
+    curve: tuple[float, ...] = ()  # the activation at every step so far, including steps without a snapshot
+
+    @property
+    def layer(self) -> str:
+        """The layer's name."""
+        return self.target.layer.name
+
+    @property
+    def channel(self) -> int | Mixture:
+        """The channel's number, or the weights of several channels."""
+        return self.target.channel
 
     def record(self) -> dict[str, Any]:
         """Everything but the picture, as plain values."""
@@ -59,22 +60,23 @@ class Snapshot(Pictured):
 
 
 def maximize(
-    net: nn.Sequential,
+    net: VGG16,
     layer: str,
     channel: int | Mixture,
-    settings: Ascent | str = "fourier",
+    settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
     every: float = SNAPSHOT_SECONDS,
     **overrides: Any,
 ) -> Iterator[Snapshot]:
-    """Grow the picture that excites one channel of a layer, and yield snapshots on the way.
+    """Grow the picture that activates one channel of a layer, and yield snapshots on the way.
 
-    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}, whose weighted sum is climbed.
-    `settings` is an Ascent or a recipe's name, `overrides` are fields of Ascent; `start` is a photo to start from
-    instead of noise. Step 0 and the last step are always yielded, others every `every` seconds, or after each step
-    where that takes longer. The same seed gives the same picture, bit for bit, on one machine with one precision and
-    one number of threads, unless `seconds` ends the ascent.
+    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}; then their weighted sum is maximised.
+    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. `start` is a photo to start
+    from instead of noise. Step 0 and the last step always yield a snapshot. Others come every `every` seconds, or after
+    each step if a step takes longer.
+    The same seed gives the same picture, bit for bit, on one machine with one precision and one number of threads,
+    unless `seconds` ends the ascent.
     Raises LayerError, ChannelError, SettingError or PhotoError at once, not at the first step.
     """
     batch = maximize_many(net, layer, [channel], settings, start=start, every=every, **overrides)
@@ -82,119 +84,132 @@ def maximize(
 
 
 def maximize_many(
-    net: nn.Sequential,
+    net: VGG16,
     layer: str,
     channels: Sequence[int | Mixture],
-    settings: Ascent | str = "fourier",
+    settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
     every: float = SNAPSHOT_SECONDS,
     **overrides: Any,
 ) -> Iterator[list[Snapshot]]:
-    """Grow pictures for several channels of a layer in one batch, each as `maximize` alone would.
+    """Grow pictures for several channels of a layer in one batch, each as `maximize` would alone.
 
-    Yields lists of snapshots in the order of `channels`. A batch rounds otherwise than a single picture, and what is a
-    rounding at the first step grows from step to step. Otherwise as `maximize`.
+    Yields lists of snapshots in the order of `channels`. A batch is rounded differently from a single picture, and
+    small differences grow from step to step. In all else it is like `maximize`.
     """
-    found = find_layer(layer)
-    count = channels_of(net, found.name)
-    mixtures = [check_mixture(channel, count, found.name) for channel in channels]
-    if not mixtures:
-        raise ChannelError(f"no channel was given: choose from 0 to {count - 1} of {found.name}.")
-    device = next(net.parameters()).device
-    settled = settle(settings, found, device, **overrides)
-    if start is None and settled.recipe == "deepdream":
-        raise SettingError("recipe deepdream grows out of a photo: give one to start from.")
-    if start is not None and settled.parameterisation == "phase":
-        raise SettingError("phases alone (recipe maco) keep nothing of a photo: leave the start out, or use deepdream.")
-    return _climb(net, found.name, mixtures, settled, None if start is None else open_photo(start), every)
+    found = net.architecture.find(layer)
+    targets = [net.architecture.mixture(layer, channel) for channel in channels]
+    if not targets:
+        raise ChannelError(f"no channel was given: choose from 0 to {found.channels - 1} of {found.name}.")
+    return ascend(net, targets, settings, start=start, every=every, **overrides)
 
 
-# From each picture's view (N, 3, S, S) to what is reported and what is climbed, both (N,).
-Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-def _climb(
-    net: nn.Sequential, layer: str, mixtures: list[Mixture], settings: Ascent, start: Image.Image | None, every: float
+def ascend(
+    net: VGG16,
+    targets: Sequence[Target],
+    settings: Settings | str,
+    *,
+    start: Photo | None = None,
+    every: float = SNAPSHOT_SECONDS,
+    **overrides: Any,
 ) -> Iterator[list[Snapshot]]:
-    device = next(net.parameters()).device
-    precision = fast_dtype(device) if settings.precision == "auto" else torch.float32
-    began_with = None if start is None else hashlib.sha256(start.tobytes()).hexdigest()  # its pixels
-    build = {**build_record(net, precision), "start_sha256": began_with}
-    names = [next(iter(mixture)) if list(mixture.values()) == [1.0] else mixture for mixture in mixtures]
+    """Grow pictures for targets already checked, all of one layer. Raises SettingError or PhotoError at once."""
+    settled = settle(settings, targets[0].layer, net.device, **overrides)
+    if start is None and settled.recipe == "deepdream":
+        raise SettingError("recipe deepdream starts from a photo: give one.")
+    if start is not None and settled.parameterisation == "phase":
+        raise SettingError("recipe maco cannot start from a photo, of which it would keep nothing: try deepdream.")
+    return _steps(net, targets, settled, None if start is None else open_photo(start), every)
+
+
+def _steps(
+    net: VGG16, targets: Sequence[Target], settings: Settings, start: Image.Image | None, every: float
+) -> Iterator[list[Snapshot]]:
     begun = time.perf_counter()
     due = begun + every
-    generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so that every device starts alike
-    with torch.inference_mode(False):  # tensors made in somebody's inference mode could not be climbed with
-        canvas = new_canvas(settings, len(mixtures), start, generator, device)
-        objective = _objective(net, layer, mixtures, settings, precision)
-    view = View(settings.view, settings.jitter, settings.zoom, settings.turn)
+    precision = fast_dtype(net.device) if settings.precision == "auto" else torch.float32
+    generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so every device starts alike
+    with torch.inference_mode(False):  # tensors made inside a caller's inference mode could not be optimised
+        canvas = new_canvas(settings, len(targets), start, generator, net.device)
+        objective = _objective(net, targets, settings, precision)
+    view = RandomView(settings.view, settings.jitter, settings.zoom, settings.turn)
     betas = settings.momentum, settings.smoothing
     optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
+    album = _Album(targets, settings, _build_of(net, precision, start), begun)
 
-    seen: list[Tensor] = []  # of each step the activations (N,); still on the device, which is not waited for
-    curves: list[tuple[float, ...]] = [()] * len(mixtures)
-
-    def snapshots(step: int, last: bool) -> list[Snapshot]:
-        nonlocal curves
-        seconds = time.perf_counter() - begun
-        if seen:
-            curves = [(*curve, *new) for curve, new in zip(curves, torch.stack(seen, 1).tolist(), strict=True)]
-            seen.clear()
-        with torch.no_grad():
-            pictures = [to_picture(rgb) for rgb in canvas.rgb()]
-        return [
-            Snapshot(
-                picture, step, settings.steps, curve[-1] if curve else None, seconds, layer, channel, settings, build,
-                last, curve,
-            )
-            for picture, curve, channel in zip(pictures, curves, names, strict=True)
-        ]  # fmt: skip
-
-    yield snapshots(0, False)
+    yield album.snapshots(canvas, 0, last=False)
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
         progress = max((step - 1) / settings.steps, spent)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
-        seen.append(_update(canvas, view, objective, optimiser, generator))
+        album.activations.append(_update(canvas, view, objective, optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
-        if last or now >= due:  # nothing else waits for the device
-            yield snapshots(step, last)
-            # By the clock, not so long after the last one: steps of 0.11 s would show a picture only every 0.22 s.
-            due = max(due, now - every) + every + time.perf_counter() - now  # a listener's own time is not counted
+        if last or now >= due:  # only snapshots wait for the device
+            yield album.snapshots(canvas, step, last)
+            # Fixed clock ticks, not `every` seconds after the last snapshot: with steps of 0.11 s that would be one
+            # only every 0.22 s. Time that the caller spends between snapshots does not count.
+            due = max(due, now - every) + every + time.perf_counter() - now
         if last:
             return
 
 
-def _slowed(settings: Ascent, progress: float) -> float:
-    """What is left of the learning rate when `progress` (0 to 1) of the ascent is done."""
+class _Album:
+    """What all snapshots of one ascent have in common, and the activations that no snapshot has reported yet."""
+
+    def __init__(self, targets: Sequence[Target], settings: Settings, build: dict[str, Any], begun: float) -> None:
+        self.targets, self.settings, self.build, self.begun = targets, settings, build, begun
+        self.activations: list[Tensor] = []  # (N,) for each step; left on the device, so no step waits for it
+        self.curves: list[tuple[float, ...]] = [()] * len(targets)
+
+    def snapshots(self, canvas: Canvas, step: int, last: bool) -> list[Snapshot]:
+        """Take one snapshot of each picture."""
+        seconds = time.perf_counter() - self.begun
+        if self.activations:
+            news = torch.stack(self.activations, 1).tolist()
+            self.curves = [(*curve, *new) for curve, new in zip(self.curves, news, strict=True)]
+            self.activations.clear()
+        with torch.no_grad():
+            pictures = [to_picture(rgb) for rgb in canvas.rgb()]
+        return [
+            Snapshot(picture, step, self.settings.steps, curve[-1] if curve else None, seconds, target, self.settings,
+                     self.build, last, curve)
+            for picture, curve, target in zip(pictures, self.curves, self.targets, strict=True)
+        ]  # fmt: skip
+
+
+def _slowed(settings: Settings, progress: float) -> float:
+    """The share of the learning rate that is left when `progress` (0 to 1) of the ascent is done."""
     return min(1.0, max(0.0, 1 - progress) / settings.decline) if settings.decline else 1.0
 
 
+# Maps each picture's view (N, 3, S, S) to the activation to report and the value to maximise, both (N,).
+Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
 def _update(
-    canvas: Canvas, view: View, objective: Objective, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    canvas: Canvas, view: RandomView, objective: Objective, optimiser: torch.optim.Optimizer, generator: torch.Generator
 ) -> Tensor:
-    """One step up; returns the activations (N,) seen before it. No torch state outlives the call."""
+    """Take one step and return the activations (N,) before it. No torch mode outlives the call."""
     with exact(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
         seen = view.of(canvas.rgb(), generator)
-        activations, climbed = objective(seen)
-        # For the canvas alone: the weights are shared between visitors and never written.
-        (canvas.values.grad,) = torch.autograd.grad(-climbed.sum(), canvas.values)
+        activations, maximised = objective(seen)
+        # A gradient for the canvas alone: visitors share the weights, which are never written.
+        (canvas.values.grad,) = torch.autograd.grad(-maximised.sum(), canvas.values)
         optimiser.step()
     return activations.detach()
 
 
-def _objective(
-    net: nn.Sequential, layer: str, mixtures: list[Mixture], settings: Ascent, precision: torch.dtype
-) -> Objective:
-    """Picture i climbs `mixtures[i]`, the weighted sum of its channels: of each map the mean, or the centre's value."""
-    source = convolution_name(layer)
-    body, after = cut(net, source), cut(net, layer)[len(cut(net, source)) :]
-    rows = [row for row, mixture in enumerate(mixtures) for _ in mixture]
-    channels = [channel for mixture in mixtures for channel in mixture]
-    weights = [weight for mixture in mixtures for weight in mixture.values()]
-    mix = torch.zeros(len(mixtures), len(channels), device=next(net.parameters()).device)
+def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precision: torch.dtype) -> Objective:
+    """Picture i maximises the weighted sum of its target's channels: the mean of each map, or its central value."""
+    layer = targets[0].layer
+    body = up_to(net, layer.convolution)
+    after = up_to(net, layer.name)[len(body) :]  # a ReLU, a ReLU and a pool, or nothing
+    rows = [row for row, target in enumerate(targets) for _ in target.mixture]
+    channels = [channel for target in targets for channel in target.mixture]
+    weights = [weight for target in targets for weight in target.mixture.values()]
+    mix = torch.zeros(len(targets), len(channels), device=net.device)
     mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1
 
@@ -205,33 +220,38 @@ def _objective(
 
     def objective(seen: Tensor) -> tuple[Tensor, Tensor]:
         before = forward(body, seen, precision)
-        reached = climbed = value(after(before))
+        reached = maximised = value(after(before))
         if settings.redirected and len(after):
-            # Where a ReLU lets nothing through there is no slope: climb what it holds back, until something passes.
-            climbed = torch.where(reached > 0, reached, value(before))
-        climbed = sign * (mix @ climbed)
+            # Where the ReLU is zero there is no gradient: maximise the value before it until something passes.
+            maximised = torch.where(reached > 0, reached, value(before))
+        maximised = sign * (mix @ maximised)
         if settings.headroom:
-            # In units of the activation, so that one number serves every layer.
-            climbed = climbed - settings.headroom * (mix.abs() @ reached.detach().abs()) * _crowding(seen)
-        return mix @ reached, climbed
+            # In units of the activation, so one number suits every layer.
+            maximised = maximised - settings.headroom * (mix.abs() @ reached.detach().abs()) * _crowding(seen)
+        return mix @ reached, maximised
 
     return objective
 
 
 def _crowding(rgb: Tensor) -> Tensor:
-    """How far the colours of pictures (N, 3, H, W) crowd the last 5 % before black and white: 0 not at all, 1 all."""
+    """How far the colours of pictures (N, 3, H, W) lie within the last 5 % before black or white: 0 none, 1 all."""
     return ((rgb - 0.5).abs() - 0.45).clamp_min(0).mean((1, 2, 3)) / 0.05
 
 
-def build_record(net: nn.Sequential, precision: torch.dtype) -> dict[str, Any]:
+def build_record(net: VGG16, precision: torch.dtype) -> dict[str, Any]:
     """What a picture depends on besides its settings, as plain values."""
-    device = next(net.parameters()).device
-    origin = getattr(net, "origin", None)
     return {
+        "cnnvis": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "device": torch.cuda.get_device_name(net.device) if net.device.type == "cuda" else str(net.device),
         "precision": str(precision).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "weights_sha256": origin.sha256 if origin else None,
+        "weights_sha256": net.origin.sha256 if net.origin else None,
     }
+
+
+def _build_of(net: VGG16, precision: torch.dtype, start: Image.Image | None) -> dict[str, Any]:
+    """`build_record`, with the sha256 of the pixels of the photo that the ascent starts from."""
+    pixels = None if start is None else hashlib.sha256(start.tobytes()).hexdigest()
+    return {**build_record(net, precision), "start_sha256": pixels}

@@ -1,7 +1,7 @@
-"""What the ascent draws on, pixels or Fourier coefficients, and the random views of it that the network is shown.
+"""What an ascent optimises, pixels or Fourier coefficients, and the random views of it that the network is shown.
 
-A canvas wraps around: what leaves it on one side comes back on the other. So a view may wander anywhere, no edge is
-ever looked at less than the middle for being an edge, and no glow gathers along it.
+A canvas wraps around: what leaves it on one side comes back on the other. So a view may lie anywhere, edges get as much
+attention as the middle, and no glow gathers along them.
 """
 
 import math
@@ -14,21 +14,21 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
 from cnnvis.images import to_tensor
-from cnnvis.recipes import Ascent
+from cnnvis.recipes import Settings
 from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
 
-# The colours of ImageNet are correlated: this turns independent channels into such colours (square root of their
-# covariance, scaled to a largest column norm of 1). Figures of Lucid, lucid/optvis/param/color.py, Apache-2.0.
+# The colours of ImageNet are correlated. This matrix, the square root of their covariance, turns independent channels
+# into such colours; its largest column has norm 1. The figures are Lucid's (lucid/optvis/param/color.py, Apache-2.0).
 COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOUR_CORRELATION = COLOUR_CORRELATION / COLOUR_CORRELATION.norm(dim=0).max()
-START_DEVIATION = 0.01  # of the Fourier coefficients, as in Lucid
-PHASE_CONTRAST = 2.0  # standard deviation of the planes, before colour and sigmoid, where only phases are free
-START_GREYS = (125, 190)  # the range of the pixels, as in the original notebook: 125 to 189 of 255
-FOURIER_GAIN = 0.25  # Lucid's constant: coefficients of order 1 make a picture of normal contrast
+START_DEVIATION = 0.01  # standard deviation of the first Fourier coefficients, as in Lucid
+PHASE_CONTRAST = 2.0  # standard deviation of a phase canvas's planes, before colour and sigmoid
+START_GREYS = (125, 190)  # range of the first pixels, as in the original notebook: 125 to 189 of 255
+FOURIER_GAIN = 0.25  # Lucid's constant: coefficients of about 1 make a picture of normal contrast
 
 
 class Canvas(Protocol):
-    """Something with `values` that an optimiser may change and a picture that they stand for."""
+    """Has `values` for an optimiser to change, and draws the picture that they encode."""
 
     values: Tensor  # a leaf with requires_grad
 
@@ -38,7 +38,7 @@ class Canvas(Protocol):
 
 
 class PixelCanvas:
-    """The original notebook's canvas: the normalised pixels themselves, z = (rgb − mean)/std, never clamped."""
+    """The original notebook's canvas: normalised pixels, z = (rgb − mean)/std, never clamped."""
 
     def __init__(self, rgb: Tensor) -> None:
         self.mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
@@ -46,15 +46,15 @@ class PixelCanvas:
         self.values = ((rgb - self.mean) / self.std).requires_grad_()
 
     def rgb(self) -> Tensor:
-        """The whole canvas, (N, 3, side, side), not confined to [0, 1]."""
+        """The whole canvas, (N, 3, side, side), not limited to [0, 1]."""
         return self.values * self.std + self.mean
 
 
 class FourierCanvas:
     """Fourier coefficients, weighted so that all frequencies learn alike; Olah et al., "Feature Visualization", 2017.
 
-    `decay` is the power of the frequency that coefficients are divided by (1: the spectrum of photographs);
-    with `decorrelated` the three planes are not red, green and blue but the uncorrelated colour axes of photographs.
+    Coefficients are divided by the frequency to the power `decay` (1: the spectrum of photographs). With `decorrelated`
+    the three planes are the uncorrelated colour axes of photographs instead of red, green and blue.
     """
 
     def __init__(self, spectrum: Tensor, side: int, decay: float, decorrelated: bool) -> None:
@@ -71,7 +71,7 @@ class FourierCanvas:
 
     @classmethod
     def of(cls, rgb: Tensor, decay: float, decorrelated: bool) -> "FourierCanvas":
-        """The canvas that stands for a given picture (N, 3, side, side)."""
+        """Encode a given picture (N, 3, side, side)."""
         planes = rgb.clamp(0.01, 0.99).logit()
         if decorrelated:
             planes = _mixed(planes, torch.linalg.inv(COLOUR_CORRELATION).to(rgb.device))
@@ -85,19 +85,19 @@ def _mixed(planes: Tensor, matrix: Tensor | None) -> Tensor:
 
 
 class PhaseCanvas:
-    """Phases alone; every frequency keeps the magnitude it was given. Fel et al., "MACO", NeurIPS 2023.
+    """Phases alone, while every frequency keeps a fixed magnitude; Fel et al., "MACO", NeurIPS 2023.
 
-    MACO's magnitudes are the mean over ImageNet, which cannot be had here: ours fall as 1/f^`decay`, the law that
-    photographs follow, with the contrast of a photograph.
+    The paper's magnitudes are the mean over ImageNet. Ours fall as 1/f^`decay`, the law that photographs follow, with
+    the contrast of a photograph.
     """
 
     def __init__(self, phases: Tensor, side: int, decay: float, decorrelated: bool) -> None:
         self.side = side
         magnitude = fourier_weight(side, decay)
-        magnitude[0, 0] = 0  # mid-grey on average
+        magnitude[0, 0] = 0  # so the mean is mid-grey
         self.magnitude = (magnitude * PHASE_CONTRAST / _deviation(magnitude, side)).to(phases.device)
         self.mix = COLOUR_CORRELATION.to(phases.device) if decorrelated else None
-        # In the columns that are their own mirror image a real picture has opposite phases at opposite frequencies.
+        # In columns that mirror themselves, a real-valued picture has opposite phases at opposite frequencies.
         self.mirrored = _own_mirror(side).to(phases.device)
         self.values = phases.requires_grad_()
 
@@ -109,24 +109,24 @@ class PhaseCanvas:
 
 
 def _own_mirror(side: int) -> Tensor:
-    """Which columns of half a spectrum (side, side // 2 + 1) mirror themselves: the first, an even side's last."""
+    """Which columns of half a spectrum (side, side // 2 + 1) mirror themselves: the first, and the last if even."""
     columns = torch.arange(side // 2 + 1)
     return (columns == 0) | (2 * columns == side)
 
 
 def _mirror(values: Tensor) -> Tensor:
-    """Values (…, side, columns) of a spectrum at the opposite vertical frequency."""
+    """A spectrum's values (…, side, columns) at the opposite vertical frequency."""
     return torch.roll(values.flip(-2), 1, -2)
 
 
 def _deviation(magnitude: Tensor, side: int) -> Tensor:
-    """The standard deviation of the plane that half a spectrum (side, side // 2 + 1) of magnitudes stands for."""
+    """The standard deviation of the plane whose half spectrum has these magnitudes (side, side // 2 + 1)."""
     images = torch.where(_own_mirror(side), 1.0, 2.0)
     return ((magnitude**2 * images).sum() / side**2).sqrt()
 
 
 def fourier_weight(side: int, decay: float) -> Tensor:
-    """What each coefficient (side, side // 2 + 1) is multiplied by: frequency^−decay, the mean taken as the lowest."""
+    """The weight of each coefficient (side, side // 2 + 1): frequency^−decay; the mean counts as the lowest."""
     rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
     frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / side)
     weight: Tensor = frequency.pow(-decay)
@@ -134,16 +134,16 @@ def fourier_weight(side: int, decay: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class View:
-    """How the network looks at a canvas: each time at another piece of it, a little turned and zoomed."""
+class RandomView:
+    """What the network sees of a canvas: at each step another piece, slightly rotated and scaled."""
 
     share: float  # of the canvas's side that a view spans
-    jitter: float  # up to this share of the side off the middle, down and across
-    zoom: float  # 1 − zoom to 1 + zoom times as large
-    turn: float  # degrees, each way
+    jitter: float  # moved off the middle by up to this share of the side, down and across
+    zoom: float  # scaled by 1 − zoom to 1 + zoom
+    turn: float  # rotated by up to this many degrees, either way
 
     def of(self, canvas: Tensor, generator: torch.Generator) -> Tensor:
-        """A random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch."""
+        """Draw a random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch."""
         side = canvas.shape[-1]
         down, right, zoom, turn = (torch.rand(4, generator=generator) * 2 - 1).tolist()
         shift = round(down * self.jitter * side), round(right * self.jitter * side)
@@ -157,12 +157,12 @@ class View:
 
 
 def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
-    """The middle of a canvas, `share` of its side across, turned by `angle` (radians) and drawn at `size` px."""
+    """Draw the middle of a canvas, `share` of its side across, rotated by `angle` radians, at `size` px."""
     cos, sin = share * math.cos(angle), share * math.sin(angle)
     matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]])
     grid = affine_grid(matrix, [1, 3, size, size], align_corners=False).to(canvas.device)
     if canvas.device.type == "cpu":
-        if abs(cos) + abs(sin) > 1:  # beyond the edge the canvas goes on from its other side
+        if abs(cos) + abs(sin) > 1:  # beyond its edge the canvas continues from its other side
             rim = canvas.shape[-1] // 2
             canvas, grid = (
                 pad(canvas, [rim] * 4, mode="circular"),
@@ -173,7 +173,7 @@ def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
 
 
 def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
-    """`grid_sample`, bilinear, by indexing: on a GPU the slope of grid_sample itself differs from run to run."""
+    """Bilinear `grid_sample` by indexing: on a GPU the gradient of grid_sample itself varies from run to run."""
     side = canvas.shape[-1]
     across, down = ((grid + 1) * side / 2 - 0.5).unbind(-1)
     left, top = across.floor(), down.floor()
@@ -187,9 +187,9 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
 
 
 def new_canvas(
-    settings: Ascent, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
+    settings: Settings, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
 ) -> Canvas:
-    """`count` equal canvases of `settings.size` px with noise on them, or with a photo fitted to them."""
+    """Make `count` equal canvases of `settings.size` px that start from noise, or from a photo cropped to fit."""
     side = settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:

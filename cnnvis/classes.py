@@ -1,6 +1,7 @@
 """The 1,000 classes that VGG16 was trained to tell apart, by number and by name.
 
-Names from torchvision, `VGG16_Weights.IMAGENET1K_V1.meta["categories"]` (BSD-3-Clause); no two are the same.
+The names come from torchvision's `VGG16_Weights.IMAGENET1K_V1.meta["categories"]` (BSD-3-Clause). No two are
+spelled alike, but two differ only in their capitals: the Cardigan (264) is a dog, the cardigan (474) a garment.
 """
 
 from difflib import get_close_matches
@@ -10,16 +11,36 @@ from torchvision.models import VGG16_Weights
 from cnnvis.errors import ChannelError, short
 
 CLASSES: tuple[str, ...] = tuple(VGG16_Weights.IMAGENET1K_V1.meta["categories"])
-_BY_NAME = {name.lower(): number for number, name in enumerate(CLASSES)}
+
+_NUMBERS: dict[str, int] = {name: number for number, name in enumerate(CLASSES)}
+# The names that are the same once capitals are ignored: nearly always one.
+_SPELLINGS: dict[str, list[str]] = {}
+for _name in CLASSES:
+    _SPELLINGS.setdefault(_name.casefold(), []).append(_name)
+
+_MOST_OFFERED = 3
 
 
 def class_number(name: str) -> int:
-    """The number of the class that is called `name`, in capitals or not. Raises ChannelError with the nearest names."""
-    wanted = name.strip().lower()
-    if wanted in _BY_NAME:
-        return _BY_NAME[wanted]
-    near = get_close_matches(wanted, list(_BY_NAME), n=3) or [known for known in _BY_NAME if wanted in known][:3]
-    offer = (
-        f"Did you mean {' or '.join(near)}?" if wanted and near else "Give a number from 0 to 999 or an English name."
-    )
+    """Return the number of the class called `name`, or raise a ChannelError that offers the nearest names.
+
+    Capitals matter only where they alone tell two classes apart.
+    """
+    wanted = name.strip()
+    if wanted in _NUMBERS:
+        return _NUMBERS[wanted]
+    spellings = _SPELLINGS.get(wanted.casefold(), [])
+    if len(spellings) == 1:
+        return _NUMBERS[spellings[0]]
+    # CARDIGAN could be either class, and a guess would be wrong half of the time.
+    near = spellings or _nearest(wanted.casefold())
+    offer = f"Did you mean {' or '.join(near)}?" if near else "Give a number from 0 to 999 or an English name."
     raise ChannelError(f"class {short(name)} does not exist. {offer}")
+
+
+def _nearest(wanted: str) -> list[str]:
+    """Find up to three names that resemble or else contain `wanted`, which is in lower case."""
+    if not wanted:
+        return []
+    near = get_close_matches(wanted, _SPELLINGS, n=_MOST_OFFERED) or [key for key in _SPELLINGS if wanted in key]
+    return [name for key in near for name in _SPELLINGS[key]][:_MOST_OFFERED]

@@ -1,18 +1,21 @@
-"""Everything a person can get wrong, each with a sentence that says what came and what would do.
+"""Everything a person can get wrong. Each error says what was given and what is allowed.
 
 CnnvisError
-├── LayerError      a layer name nobody knows, or one that does not fit the question
+├── LayerError      a layer that does not exist, or does not fit the question
 ├── ChannelError    a channel outside the layer
 ├── SettingError    a setting outside its range
-├── PhotoError      a picture that cannot or should not be opened
+├── PhotoError      a picture that cannot be opened, or is too large
 └── WeightsError    a weights file that is not VGG16
 
-The page turns exactly these into a message, the command line into one line and exit code 2.
-Anything else is a bug.
+The page shows these as messages; the command line prints one line and exits with code 2.
+Any other exception is a bug.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# One wording for everything that needs the classifier.
+GET_WHOLE_NETWORK = "start with CNNVIS_WEIGHTS=hub to download the whole network (553 MB, once)"
 
 
 class CnnvisError(Exception):
@@ -24,7 +27,7 @@ class LayerError(CnnvisError):
 
     @classmethod
     def unknown(cls, name: object, known: Iterable[str]) -> "LayerError":
-        """No layer is called `name`; the nearest of `known` are offered."""
+        """No layer is called `name`; offers the nearest of `known`."""
         known = list(known)
         near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.5)
         offer = f"Did you mean {' or '.join(near)}?" if near else f"The layers are {known[0]} to {known[-1]}."
@@ -33,12 +36,12 @@ class LayerError(CnnvisError):
 
     @classmethod
     def no_classifier(cls) -> "LayerError":
-        """The layer `class`, where only the convolutional half was loaded."""
-        return cls("layer 'class' is part of the whole network: load it with CNNVIS_WEIGHTS=hub (553 MB, once).")
+        """The layer `class`, when only the convolutional half was loaded."""
+        return cls(f"layer 'class' belongs to the classifier, which is not loaded: {GET_WHOLE_NETWORK}.")
 
     @classmethod
     def not_a_convolution(cls, name: str, nearest: str) -> "LayerError":
-        """A question about weights or plain convolutions, asked of a ReLU or pooling layer."""
+        """A ReLU, pooling or class layer where only a convolution will do."""
         return cls(f"layer {name!r} has no filters of its own: choose a convolution, for example {nearest!r}.")
 
 
@@ -47,14 +50,14 @@ class ChannelError(CnnvisError):
 
     @classmethod
     def outside(cls, name: str, value: object, channels: int, layer: str) -> "ChannelError":
-        """`name` is the parameter ("channel", "input_channel"), `channels` how many the layer has."""
+        """A channel that is not one of `channels`; `name` is the parameter ("channel", "input_channel")."""
         return cls(f"{name} {short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
 
     @classmethod
     def no_weights(cls, value: object, layer: str) -> "ChannelError":
-        """Several channels at once, whose weights are no numbers, or all zero."""
+        """Several channels whose weights are not numbers, or are all zero."""
         example = "{0: 1.0, 1: -0.5}"
-        return cls(f"channels {short(value)} of {layer} have no weights to go by: give numbers as in {example}.")
+        return cls(f"channels {short(value)} of {layer} have no usable weights: give numbers, as in {example}.")
 
 
 class SettingError(CnnvisError):
@@ -72,7 +75,7 @@ class SettingError(CnnvisError):
 
 
 class PhotoError(CnnvisError):
-    """A picture that cannot or should not be opened."""
+    """A picture that cannot be opened, or is too large."""
 
 
 class WeightsError(CnnvisError):
@@ -80,9 +83,9 @@ class WeightsError(CnnvisError):
 
 
 def short(value: object, limit: int = 60) -> str:
-    """`repr`, cut: what came may be a megabyte of somebody's clipboard."""
+    """`repr`, shortened: the value may be a megabyte of somebody's clipboard."""
     try:
         text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
+    except ValueError:  # Python refuses to write out an int of thousands of digits
         text = f"a {type(value).__name__} too long to write"
     return text if len(text) <= limit else text[:limit] + "…"

@@ -1,15 +1,15 @@
-"""What a layer answers to a photo: all its feature maps on a sheet, one large, one channel through every layer."""
+"""How a layer responds to a photo: all its feature maps on a sheet, one of them large, one channel in every layer."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from cnnvis.architecture import CLASS, Layer, check_channel
 from cnnvis.classes import CLASSES
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
@@ -28,37 +28,37 @@ from cnnvis.images import (
     stretch,
     to_tensor,
 )
-from cnnvis.vgg import CLASS, CONVOLUTIONS, Layer, channels_of, check_channel, cut, exact, find_layer
+from cnnvis.vgg import VGG16, cut, exact
 
 PIPELINES = ("network", "conv_chain")
 ORDERS = ("index", "strength")
 CONTRASTS = ("map", "layer")
 TILE_PX, GAP_PX = 56, 2
 LARGE_PX = 448
-# Convolutions alone never pool, so at 224 px the chain costs 738 GMAC, 48 times the network. A photo is shrunk until
-# the chain up to the layer asked for fits in this, about half a second on two cores.
+# Convolutions alone never pool, so at 224 px the chain costs 738 GMAC, 48 times the network. The photo is shrunk until
+# the chain up to the chosen layer fits this budget, about half a second on two cores.
 CHAIN_BUDGET = 30e9  # multiply-adds
 CHAIN_LEAST_SIDE = 32  # px
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Every feature map of one layer on one photo."""
+    """Every feature map of one layer for one photo."""
 
     layer: Layer
     pipeline: str
     values: Tensor  # (channels, h, w), float32 on the CPU
-    photo: Image.Image  # the picture the network saw, without its normalisation
+    inputs: Tensor  # (in_channels, h, w), what the layer read to make them: maps, or at conv1_1 the normalised photo
+    photo: Image.Image  # the picture that the network saw, before normalisation
 
     @property
     def strength(self) -> Tensor:
-        """The mean of each map, (channels,); of a conv layer that is before ReLU."""
+        """The mean of each map, (channels,); in a conv layer, before ReLU."""
         return self.values.mean((1, 2))
 
     def rectified(self) -> "Maps":
-        """Behind the ReLU that follows: the same maps of a conv layer with everything below zero cut off."""
-        relu = find_layer(self.layer.name.replace("conv", "relu"))
-        return replace(self, layer=relu, values=self.values.clamp_min(0))
+        """The maps of the ReLU after this conv layer: everything below zero becomes zero."""
+        return replace(self, layer=self.layer.relu(), values=self.values.clamp_min(0), inputs=self.values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,16 +70,12 @@ class MapSheet(Pictured):
     pipeline: str
     channels: int
     size: list[int]  # [height, width] of one map
-    input_side: int  # px of the square picture that went in
+    input_side: int  # px, the side of the square picture that the network saw
     columns: int
     cell: int  # px from one tile to the next, the gap included
-    gap: int  # px of each cell, right and below, that belong to no tile
+    gap: int  # px between tiles, at the right and the bottom of each cell
     order: list[int]
     strength: list[float]  # mean of each map, in the order of the tiles
-
-    def record(self) -> dict[str, Any]:
-        """Everything but the picture, as plain values."""
-        return {name: value for name, value in vars(self).items() if name != "picture"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,101 +90,94 @@ class FeatureMap(Pictured):
     min: float
     max: float
     mean: float
-    span: list[float]  # the values that the two ends of the colours stand for
+    span: list[float]  # the values at the two ends of the colours
     size: list[int]  # [height, width] of the map itself
 
-    def record(self) -> dict[str, Any]:
-        """Everything but the pictures, as plain values."""
-        return {name: value for name, value in vars(self).items() if name not in ("picture", "overlay")}
 
-
-def feature_maps(net: nn.Sequential, photo: Photo, layer: str, pipeline: str = "network") -> Maps:
-    """Every map of `layer` on a photo.
+def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network") -> Maps:
+    """Compute every map of `layer` for a photo.
 
     `network` is what VGG16 computes: torchvision's resize and crop to 224 px, normalisation, ReLUs, pooling.
-    `conv_chain` is what the original notebook of 2020 does: the whole photo squashed to a square, not normalised, the
-    convolutions alone one after the other. So that this stays affordable the square shrinks for deep layers
+    `conv_chain` is what the original notebook of 2020 does: it squashes the whole photo to a square, does not normalise
+    it, and applies the convolutions alone, one after the other. To keep deep layers affordable, their square is smaller
     (`chain_side`).
     Raises LayerError, SettingError, PhotoError.
     """
-    found = find_layer(layer)
-    check_pipeline(pipeline)
+    found = _checked_layer(net, layer, pipeline)
+    return compute_maps(net, open_photo(photo), [found], pipeline)[0]
+
+
+def _checked_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
+    found = net.architecture.find(layer)
+    _check_word("pipeline", pipeline, PIPELINES)
     if pipeline == "conv_chain" and found.kind != "conv":
-        raise LayerError(f"the conv_chain pipeline has convolutions alone, no {found.name}: choose a conv layer.")
-    return _answers(net, photo, [found.name], pipeline)[0]
+        raise LayerError(f"the conv_chain pipeline has only convolutions, no {found.name}: choose a conv layer.")
+    return found
 
 
-def check_pipeline(pipeline: str) -> None:
-    """Raise SettingError where `pipeline` is not one of the two."""
-    if pipeline not in PIPELINES:
-        raise SettingError.not_one_of("pipeline", pipeline, PIPELINES)
+def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
+    if word not in allowed:
+        raise SettingError.not_one_of(name, word, allowed)
 
 
-def _answers(net: nn.Sequential, photo: Photo, layers: Sequence[str], pipeline: str) -> list[Maps]:
-    """The maps of several layers, in the order of the network, from one pass."""
-    picture = open_photo(photo)
+def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipeline: str) -> list[Maps]:
+    """Compute the maps of several layers, given in the order of the network, in one pass over an opened photo."""
     if pipeline == "network":
-        steps = cut(net, layers[-1])
+        part = cut(net, layers[-1])
         seen = crop_like_training(picture)
     else:
-        steps = _convolutions_alone(net, layers[-1])
+        part = _convolutions_alone(net, layers[-1])
         side = chain_side(net, layers[-1])
         seen = picture.resize((side, side), Image.Resampling.BILINEAR)
-    answers = []
-    device = next(net.parameters()).device
-    with exact(device), torch.inference_mode():
-        values = to_tensor(seen).to(device)
-        for name, step in steps.named_children():
-            values = step(values)
-            if name in layers:
-                answers.append(Maps(find_layer(name), pipeline, values[0].float().cpu(), seen))
-    return answers
+    wanted = {layer.name: layer for layer in layers}
+    found = []
+    with exact(net.device), torch.inference_mode():
+        values = to_tensor(seen).to(net.device)
+        for name, module in part.named_children():
+            inputs, values = values, module(values)
+            if name in wanted:
+                maps, read = values[0].float().cpu(), inputs[0].float().cpu()
+                found.append(Maps(wanted[name], pipeline, maps, read, seen))
+    return found
 
 
-def _convolutions_alone(net: nn.Sequential, layer: str) -> nn.Sequential:
+def _convolutions_alone(net: VGG16, layer: Layer) -> nn.Sequential:
     children = cut(net, layer).named_children()
     return nn.Sequential(OrderedDict((name, child) for name, child in children if name.startswith("conv")))
 
 
-def chain_side(net: nn.Sequential, layer: str) -> int:
-    """The side in px of the square photo that keeps the conv_chain pipeline up to `layer` affordable; 224 at most."""
+def chain_side(net: VGG16, layer: Layer) -> int:
+    """The side in px of the square photo that keeps the conv_chain pipeline up to `layer` affordable; at most 224."""
     kernels = (kernel for kernel in _convolutions_alone(net, layer).parameters() if kernel.dim() == 4)
     multiply_adds = sum(kernel.numel() for kernel in kernels)  # per pixel
     return max(CHAIN_LEAST_SIDE, min(PHOTO_SIDE, int((CHAIN_BUDGET / multiply_adds) ** 0.5)))
 
 
 def map_sheet(
-    net: nn.Sequential,
+    net: VGG16,
     photo: Photo,
     layer: str,
     pipeline: str = "network",
     order: str = "index",
     contrast: str = "map",
 ) -> MapSheet:
-    """All maps of a layer on one sheet, by channel number or strongest first.
+    """Draw all maps of a layer on one sheet, by channel number or strongest first.
 
-    `contrast="map"` stretches each map to its own range, `"layer"` all of them to the layer's.
+    `contrast="map"` stretches each map over its own range, `"layer"` stretches all of them over the layer's.
     Raises LayerError, SettingError, PhotoError.
     """
-    check_sheet(order, contrast)
-    return draw_sheet(feature_maps(net, photo, layer, pipeline), order, contrast)
-
-
-def check_sheet(order: str, contrast: str) -> None:
-    """Raise SettingError where `order` or `contrast` is not one of the known words."""
-    if order not in ORDERS:
-        raise SettingError.not_one_of("order", order, ORDERS)
-    if contrast not in CONTRASTS:
-        raise SettingError.not_one_of("contrast", contrast, CONTRASTS)
+    found = _checked_layer(net, layer, pipeline)
+    _check_word("order", order, ORDERS)
+    _check_word("contrast", contrast, CONTRASTS)
+    return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
 
 
 def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSheet:
-    """The contact sheet of maps already computed."""
-    check_sheet(order, contrast)
+    """Draw the contact sheet of maps already computed."""
     strength = maps.strength
     tiles = strength.argsort(descending=True) if order == "strength" else torch.arange(len(strength))
     values = maps.values[tiles]
-    low, high = (values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True))
+    low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
     if contrast == "layer":
         low, high = low.min(), high.max()
     columns = columns_for(len(tiles))
@@ -207,20 +196,22 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     )
 
 
-def feature_map(net: nn.Sequential, photo: Photo, layer: str, channel: int, pipeline: str = "network") -> FeatureMap:
-    """One channel's map, large, and as an overlay on the photo; raises LayerError, ChannelError and the like."""
-    found = find_layer(layer)
-    check_channel(channel, channels_of(net, found.name), found.name)
-    return draw_map(feature_maps(net, photo, layer, pipeline), channel)
+def feature_map(net: VGG16, photo: Photo, layer: str, channel: int, pipeline: str = "network") -> FeatureMap:
+    """Draw one channel's map, large, and as an overlay on the photo.
+
+    Raises LayerError, ChannelError, SettingError, PhotoError.
+    """
+    found = _checked_layer(net, layer, pipeline)
+    number = check_channel(channel, found)
+    return draw_map(compute_maps(net, open_photo(photo), [found], pipeline)[0], number)
 
 
 def draw_map(maps: Maps, channel: int) -> FeatureMap:
-    """One of the maps already computed, large and as an overlay.
+    """Draw one of the maps already computed, large and as an overlay.
 
-    A conv layer's values have a sign: blue is below zero, orange above. Elsewhere the smallest is dark.
+    The values of a conv layer have a sign: blue is below zero, orange above. In other layers the smallest is dark.
     """
-    number = check_channel(channel, len(maps.values), maps.layer.name)
-    values = maps.values[number]
+    values = maps.values[channel]
     low, high = float(values.min()), float(values.max())
     if maps.layer.kind == "conv":
         high = max(high, -low)
@@ -228,8 +219,8 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
     else:
         colours = colour(stretch(values, low, high), HEAT)
     picture = Image.fromarray(_resize(colours[None], LARGE_PX)[0])
-    # What is below zero ReLU throws away, so only what is above it lights up. Smooth, where the cells of a 14 × 14 map
-    # would hide the photo; the picture beside it shows them as they are.
+    # ReLU discards what is below zero, so only the rest lights up. The overlay is smooth, because the cells of a
+    # 14 × 14 map would hide the photo; the picture beside it shows the cells.
     fired = stretch(values.clamp_min(0), 0, values.max().clamp_min(0))
     glow = interpolate(fired[None, None], size=(LARGE_PX, LARGE_PX), mode="bilinear")[0, 0]
     photo = maps.photo.resize((LARGE_PX, LARGE_PX), Image.Resampling.BICUBIC)
@@ -237,7 +228,7 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
         picture=picture,
         overlay=blend(photo, colour(glow, HEAT), 0.85 * glow),
         layer=maps.layer.name,
-        channel=number,
+        channel=channel,
         pipeline=maps.pipeline,
         min=float(values.min()),
         max=float(values.max()),
@@ -247,31 +238,32 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
     )
 
 
-def top_classes(net: nn.Sequential, photo: Photo, count: int = 5) -> list[tuple[str, float]]:
-    """What the whole network takes a photo for: the likeliest classes by name, with their probabilities.
+def top_classes(net: VGG16, photo: Photo, count: int = 5) -> list[tuple[str, float]]:
+    """Classify a photo: the most likely classes by name, with their probabilities.
 
-    Raises LayerError where the network has no classifier, PhotoError.
+    Raises LayerError if the network has no classifier, PhotoError.
     """
-    answers = feature_maps(net, photo, CLASS.name).values.flatten().double().softmax(0)
-    likeliest = answers.argsort(descending=True)[:count]
-    return [(CLASSES[number], float(answers[number])) for number in likeliest.tolist()]
+    logits = feature_maps(net, photo, CLASS).values.flatten().double()
+    probabilities = logits.softmax(0)
+    likeliest = probabilities.argsort(descending=True)[:count]
+    return [(CLASSES[number], float(probabilities[number])) for number in likeliest.tolist()]
 
 
-def channel_path(net: nn.Sequential, photo: Photo, channel: int, pipeline: str = "network") -> list[FeatureMap]:
-    """One channel number followed through all convolutions, as the original notebook follows channel 17.
+def channel_path(net: VGG16, photo: Photo, channel: int, pipeline: str = "network") -> list[FeatureMap]:
+    """Draw the map of one channel number in every convolution, as the original notebook does for channel 17.
 
     Convolutions too narrow to have that channel are left out (channel 100 begins at conv2_1).
-    Raises ChannelError where no layer has it, SettingError, PhotoError.
+    Raises ChannelError if no convolution has it, SettingError, PhotoError.
     """
-    check_pipeline(pipeline)
-    widest = max(CONVOLUTIONS, key=lambda name: channels_of(net, name))
-    number = check_channel(channel, channels_of(net, widest), widest)
-    wide_enough = [name for name in CONVOLUTIONS if number < channels_of(net, name)]
-    return [draw_map(maps, number) for maps in _answers(net, photo, wide_enough, pipeline)]
+    _check_word("pipeline", pipeline, PIPELINES)
+    convolutions = [layer for layer in net.architecture.layers if layer.kind == "conv"]
+    number = check_channel(channel, max(convolutions, key=lambda layer: layer.channels))
+    wide_enough = [layer for layer in convolutions if number < layer.channels]
+    return [draw_map(maps, number) for maps in compute_maps(net, open_photo(photo), wide_enough, pipeline)]
 
 
 def _resize(tiles: Pixels, side: int) -> Pixels:
-    """Square tiles (N, S, S, 3) at another size: cells stay visible when enlarged, nothing is skipped when shrunk."""
+    """Resize square tiles (N, S, S, 3): enlarged, the cells stay visible; shrunk, every pixel counts."""
     pixels = torch.from_numpy(tiles).permute(0, 3, 1, 2).float()
     if pixels.shape[-1] > side:
         resized = interpolate(pixels, size=(side, side), mode="area")

@@ -1,25 +1,27 @@
-"""A layer's filters: their kernels as pictures, their statistics, their nearest relatives.
+"""The filters of a layer: pictures of their kernels, their statistics, and which are most alike.
 
-A filter has the shape (in_channels, 3, 3): one 3×3 kernel for every channel of the layer before. Only conv1_1, whose
-three input channels are red, green and blue, can be shown in colour; deeper filters are looked at one kernel at a time.
+A filter has the shape (in_channels, 3, 3): one 3×3 kernel for every channel of the layer before. Only the filters of
+conv1_1, whose three input channels are red, green and blue, can be shown in colour. Deeper filters are shown one
+kernel at a time.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
+from cnnvis.architecture import Layer, Target, check_index
 from cnnvis.errors import SettingError
 from cnnvis.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
-from cnnvis.vgg import check_channel, convolution, find_layer
+from cnnvis.vgg import VGG16, convolution
 
 VIEWS = ("auto", "rgb", "signed", "gray")
-NEAR_ZERO = 0.01  # of the layer's largest weight: what counts as near zero in `sparsity`
-FULL_COLOUR = 0.995  # this share of a layer's weights lies within the signed scale; at the largest all would be pale
+NEAR_ZERO = 0.01  # of the layer's largest weight: below this, `sparsity` counts a weight as zero
+FULL_COLOUR = 0.995  # share of a layer's weights within the signed scale; scaled to the largest, all would look pale
 WEIGHT_PX = 16  # px for one weight on a sheet of all filters
+LARGE_PX, KERNEL_PX = 80, 20  # px for one weight of a single filter: in colour, and in each of its kernels
 GAP_PX = 4
 
 
@@ -30,29 +32,25 @@ class FilterSheet(Pictured):
     picture: Image.Image
     layer: str
     view: str  # "rgb", "signed" or "gray"; never "auto"
-    input_channel: int  # whose kernels are shown; without meaning for "rgb"
+    input_channel: int  # whose kernels are shown; "rgb" ignores it
     channels: int
     columns: int
     cell: int  # px from one tile to the next, the gap included
-    gap: int  # px of each cell, right and below, that belong to no tile
-    scale: float | None  # weights of ±scale get the strongest colours; None where each kernel has its own range
+    gap: int  # px between tiles, at the right and the bottom of each cell
+    scale: float | None  # weights of ±scale get the strongest colours; None if each kernel has its own range
     norm: list[float]  # L2 norm of each whole filter
     mean: list[float]  # mean weight of each whole filter
     sparsity: list[float]  # share of each filter's weights below 1 % of the layer's largest
 
-    def record(self) -> dict[str, Any]:
-        """Everything but the picture, as plain values."""
-        return {name: value for name, value in vars(self).items() if name != "picture"}
-
 
 @dataclass(frozen=True, repr=False)
 class Filter(Pictured):
-    """One filter: its strongest kernels, its statistics, and the filters of its layer most like it."""
+    """One filter: its largest kernels, its statistics, and the most similar filters of its layer."""
 
-    picture: Image.Image  # conv1_1: the filter in colour; deeper: its strongest kernels, strongest first
+    picture: Image.Image  # conv1_1: the filter in colour; deeper: its largest kernels, largest first
     layer: str
     channel: int
-    input_channels: list[int]  # which kernels the picture shows, in its order; conv1_1: [0, 1, 2]
+    input_channels: list[int]  # the kernels in the picture, in order; conv1_1: [0, 1, 2]
     scale: float  # weights of ±scale get the strongest colours
     bias: float
     norm: float
@@ -61,38 +59,43 @@ class Filter(Pictured):
     nearest: list[tuple[int, float]]  # (channel, cosine similarity of the weights), most similar first
 
 
-def filter_sheet(net: nn.Sequential, layer: str, view: str = "auto", input_channel: int = 0) -> FilterSheet:
-    """Every filter of a convolution as a 3×3 picture.
+def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int = 0) -> FilterSheet:
+    """Draw every filter of a convolution as a 3×3 picture.
 
-    Views: `rgb` shows conv1_1's filters in colour, mid-grey being zero, one scale for the whole layer;
-    `signed` shows the kernels of one input channel, blue below zero, orange above, one scale for the whole layer
-    (the few weights beyond it, half a percent, are drawn in its strongest colour);
-    `gray` shows the same kernels, each stretched from its own smallest to its own largest weight, as the original
-    notebook does. `auto` is rgb at conv1_1, else signed.
+    Views: `rgb` shows the filters of conv1_1 in colour; mid-grey is zero, and the layer has one scale.
+    `signed` shows the kernels of one input channel, blue below zero and orange above; the layer has one scale, and the
+    half a percent of weights beyond it get its strongest colour.
+    `gray` stretches each of those kernels from its own smallest to its own largest weight, as the original notebook
+    does. `auto` is rgb at conv1_1 and signed elsewhere.
     Raises LayerError, ChannelError, SettingError.
     """
-    name = find_layer(layer, kind="conv").name
+    found = net.architecture.find(layer, kind="conv")
     if view not in VIEWS:
         raise SettingError.not_one_of("view", view, VIEWS)
+    if view == "rgb" and found.depth > 1:
+        raise SettingError(f"view 'rgb' is for conv1_1 alone, not {found.name}: choose signed or gray.")
+    inputs = convolution(net, found).in_channels
+    return draw_filters(net, found, view, check_index(input_channel, inputs, found, "input_channel"))
+
+
+def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> FilterSheet:
+    """Draw the sheet for a question already checked; a ReLU or pooling layer shows its convolution."""
+    weights = convolution(net, layer).weight.float().cpu()
     if view == "auto":
-        view = "rgb" if name == "conv1_1" else "signed"
-    if view == "rgb" and name != "conv1_1":
-        raise SettingError(f"view 'rgb' fits conv1_1 alone, not {name}: choose signed or gray.")
-    weights = convolution(net, name).weight.float().cpu()
-    number = check_channel(input_channel, weights.shape[1], name, "input_channel")
-    norm, mean, sparsity = _statistics(weights)
-    columns = columns_for(len(weights))
+        view = "rgb" if layer.depth == 1 else "signed"
     if view == "rgb":
         scale = _largest(weights)
         tiles = _colour_tiles(weights, scale)
     else:
         scale = float(weights.abs().flatten().quantile(FULL_COLOUR))
-        tiles = _kernel_tiles(weights[:, number], view, scale)
+        tiles = _kernel_tiles(weights[:, input_channel], view, scale)
+    norm, mean, sparsity = _statistics(weights)
+    columns = columns_for(len(weights))
     return FilterSheet(
         picture=contact_sheet(_enlarge(tiles, WEIGHT_PX), columns, GAP_PX),
-        layer=name,
+        layer=layer.convolution,
         view=view,
-        input_channel=number,
+        input_channel=input_channel,
         channels=len(weights),
         columns=columns,
         cell=3 * WEIGHT_PX + GAP_PX,
@@ -104,33 +107,35 @@ def filter_sheet(net: nn.Sequential, layer: str, view: str = "auto", input_chann
     )
 
 
-def one_filter(net: nn.Sequential, layer: str, channel: int, kernels: int = 16, nearest: int = 8) -> Filter:
-    """One filter of a convolution, large; deeper than conv1_1 as its strongest `kernels` (by L2 norm).
+def one_filter(net: VGG16, layer: str, channel: int, kernels: int = 16, nearest: int = 8) -> Filter:
+    """Draw one filter large; deeper than conv1_1, its largest `kernels` by L2 norm. Lists the `nearest` filters.
 
     Raises LayerError, ChannelError.
     """
-    name = find_layer(layer, kind="conv").name
-    kernels = max(1, kernels)
-    weights = convolution(net, name).weight.float().cpu()
-    number = check_channel(channel, len(weights), name)
-    bias = convolution(net, name).bias
-    norm, mean, sparsity = _statistics(weights)
+    return draw_filter(net, net.architecture.target(layer, channel, kind="conv"), kernels, nearest)
+
+
+def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8) -> Filter:
+    """Draw one filter for a question already checked; a ReLU or pooling layer shows its convolution."""
+    module, number = convolution(net, target.layer), target.number
+    weights = module.weight.float().cpu()
     mine = weights[number]
-    if name == "conv1_1":
+    if target.layer.depth == 1:
         shown, scale = torch.arange(3), _largest(weights)
-        picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), 80), 1, 0)
+        picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), LARGE_PX), 1, 0)
     else:
-        shown = mine.flatten(1).norm(dim=1).argsort(descending=True)[:kernels]
+        shown = mine.flatten(1).norm(dim=1).argsort(descending=True)[: max(1, kernels)]
         scale = _largest(mine)
-        tiles = _enlarge(_kernel_tiles(mine[shown], "signed", scale), 20)
+        tiles = _enlarge(_kernel_tiles(mine[shown], "signed", scale), KERNEL_PX)
         picture = contact_sheet(tiles, columns_for(len(tiles)), GAP_PX)
+    norm, mean, sparsity = _statistics(weights)
     return Filter(
         picture=picture,
-        layer=name,
+        layer=target.layer.convolution,
         channel=number,
         input_channels=shown.tolist(),
         scale=scale,
-        bias=0.0 if bias is None else float(bias[number]),
+        bias=0.0 if module.bias is None else float(module.bias[number]),
         norm=float(norm[number]),
         mean=float(mean[number]),
         sparsity=float(sparsity[number]),
@@ -143,7 +148,7 @@ def _largest(weights: Tensor) -> float:
 
 
 def _statistics(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """L2 norm, mean and share of near-zero weights of each filter of (out, in, 3, 3), each of shape (out,)."""
+    """For filters (out, in, 3, 3): the L2 norm, the mean and the share of near-zero weights of each, (out,)."""
     flat = weights.flatten(1)
     near_zero = flat.abs() < NEAR_ZERO * flat.abs().max()
     return flat.norm(dim=1), flat.mean(dim=1), near_zero.float().mean(dim=1)
@@ -152,23 +157,23 @@ def _statistics(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float]]:
     flat = normalize(weights.flatten(1), dim=1)
     similarity = flat @ flat[channel]
-    similarity[channel] = -2  # below every cosine: a filter is not its own neighbour
+    similarity[channel] = -2  # below any cosine: a filter is not its own neighbour
     order = similarity.argsort(descending=True)[: min(count, len(flat) - 1)]
     return [(int(other), float(similarity[other])) for other in order]
 
 
 def _colour_tiles(weights: Tensor, scale: float) -> Pixels:
-    """Filters (N, 3, 3, 3) over red, green and blue as colours (N, 3, 3, 3): −scale is 0, zero mid-grey, +scale 1."""
+    """Filters (N, 3, 3, 3) over red, green and blue as colours (N, 3, 3, 3): −scale is black, zero mid-grey."""
     return colour((0.5 + weights / (2 * scale)).permute(0, 2, 3, 1), GREY)[..., 0]
 
 
 def _kernel_tiles(kernels: Tensor, view: str, scale: float) -> Pixels:
-    """Kernels (N, 3, 3) as colours (N, 3, 3, 3), on the signed ramp or each in its own range of grey."""
+    """Kernels (N, 3, 3) as colours (N, 3, 3, 3): on the signed ramp, or each over its own range of grey."""
     if view == "signed":
         return signed(kernels, scale)
     return colour(stretch(kernels, kernels.amin((1, 2), keepdim=True), kernels.amax((1, 2), keepdim=True)), GREY)
 
 
 def _enlarge(tiles: Pixels, times: int) -> Pixels:
-    """Each weight as a square of `times` × `times` px: a kernel is nine numbers, not a blur."""
+    """Draw each weight as a square of `times` × `times` px."""
     return tiles.repeat(times, axis=1).repeat(times, axis=2)

@@ -1,7 +1,7 @@
-"""Pictures in and out: opening a stranger's photo, colour maps, contact sheets, files as bytes.
+"""Pictures in and out: opening any photo safely, colour maps, contact sheets, files and animations.
 
 Inside cnnvis a picture is a float32 tensor (N, 3, H, W), RGB in [0, 1]; outside it is a PIL image in RGB.
-Nothing here knows a network, and nothing but `open_photo` reads a file.
+Nothing here knows about networks.
 """
 
 import io
@@ -17,28 +17,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 from torch import Tensor
 
-from cnnvis.errors import PhotoError, short
+from cnnvis.errors import PhotoError, SettingError, short
+from cnnvis.version import __version__
 
 MAX_PHOTO_BYTES = 15_000_000
 MAX_PHOTO_PIXELS = 25_000_000
-# Formats whose decoders ship with Pillow; EPS and friends would start other programs.
+# Formats that Pillow decodes itself; for EPS and the like it would start other programs.
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "PPM")
 
 PHOTO_SIDE = 224  # px; what VGG16 was trained on
-RESIZED_SIDE = 256  # px; torchvision shrinks the shorter side to this before cropping
+RESIZED_SIDE = 256  # px; torchvision resizes the shorter side to this before cropping
 SHEET_BACKGROUND = (22, 24, 29)
-MOST_SHOWN = 8  # values of a list, in one line of a terminal
-RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds the record of its making
+MOST_SHOWN = 8  # items of a list that `repr` writes out
+RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds its record
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
-Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` takes, though it refuses None
+Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` accepts; it words the refusal of None
 
 
 def open_photo(source: Photo) -> Image.Image:
-    """A photo as an upright 8-bit RGB picture, whatever mode, size or format it came in.
+    """Open a photo of any mode, size or format as an upright 8-bit RGB picture.
 
-    Refuses files over 15 MB and pictures over 25 megapixels before decoding them. Of an animation the first
-    frame is taken, transparent parts become white, 16-bit values are scaled to 8.
+    Files over 15 MB and pictures over 25 megapixels are refused before they are decoded. An animation gives its first
+    frame, transparent parts become white, and 16-bit values are scaled to 8 bits.
     Raises PhotoError.
     """
     if source is None:
@@ -56,13 +58,13 @@ def open_photo(source: Photo) -> Image.Image:
             raise
         except Image.DecompressionBombError as cause:
             raise PhotoError(_too_many_pixels("far too many")) from cause
-        except Exception as cause:  # decoders raise whatever a broken file makes them stumble over
+        except Exception as cause:  # a broken file can make a decoder raise anything
             known = ", ".join(PHOTO_FORMATS)
-            raise PhotoError(f"the file is no picture that can be read: choose a whole {known} file.") from cause
+            raise PhotoError(f"the file is not a readable picture: choose an undamaged {known} file.") from cause
 
 
 def check_bytes(source: str | Path | BinaryIO) -> None:
-    """Refuse a file that is not there or too long, and leave a stream at its beginning. Raises PhotoError."""
+    """Check that a file exists and is not too large; a stream is rewound to its start. Raises PhotoError."""
     try:
         if isinstance(source, str | Path):
             size = Path(source).stat().st_size
@@ -79,7 +81,7 @@ def check_bytes(source: str | Path | BinaryIO) -> None:
 def _upright_rgb(photo: Image.Image) -> Image.Image:
     width, height = photo.size
     if not width * height:
-        raise PhotoError(f"the picture has {width} × {height} pixels: choose one with any.")
+        raise PhotoError(f"the picture has {width} × {height} pixels: choose one that is not empty.")
     if width * height > MAX_PHOTO_PIXELS:
         raise PhotoError(_too_many_pixels(f"{width} × {height}"))
     if getattr(photo, "is_animated", False):
@@ -94,12 +96,12 @@ def _upright_rgb(photo: Image.Image) -> Image.Image:
     return photo.convert("RGB")
 
 
-def _too_many_pixels(came: str) -> str:
-    return f"the picture has {came} pixels: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
+def _too_many_pixels(given: str) -> str:
+    return f"the picture has {given} pixels: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
 
 
 def _from_deep_grey(photo: Image.Image) -> Image.Image:
-    """16- and 32-bit grey to 8-bit RGB; 16 bits keep their meaning, anything else is stretched to its own range."""
+    """16- and 32-bit grey to 8-bit RGB: 16-bit values are scaled, anything else is stretched to its own range."""
     values = np.nan_to_num(np.asarray(photo, dtype=np.float64))
     low, high = (0, 65535) if photo.mode.startswith("I") and values.max() <= 65535 else (values.min(), values.max())
     grey = (values - low) / max(high - low, 1e-12) * 255
@@ -107,16 +109,16 @@ def _from_deep_grey(photo: Image.Image) -> Image.Image:
 
 
 def crop_like_training(photo: Image.Image) -> Image.Image:
-    """The 224 × 224 picture that torchvision's VGG16 transform makes of a photo.
+    """Resize and crop a photo to 224 × 224 px, as torchvision's VGG16 transform does.
 
-    Shorter side to 256 px, bilinear with antialias, then the central 224 px, as
-    `VGG16_Weights.IMAGENET1K_V1.transforms()` does (equal within 1/255). Only the pixels that end up in the crop are
-    resized, so that a photo of 1 × 20000 px costs nothing.
+    The shorter side becomes 256 px, bilinear with antialiasing, then the central 224 px are cut out, as in
+    `VGG16_Weights.IMAGENET1K_V1.transforms()` (equal within 1/255). Only the pixels that end up in the crop are
+    resized, so a photo of 1 × 20000 px costs nothing.
     """
-    short = min(photo.size)
-    resized = [int(RESIZED_SIDE * side / short) for side in photo.size]
+    shorter = min(photo.size)
+    resized = [int(RESIZED_SIDE * side / shorter) for side in photo.size]
     first = [round((side - PHOTO_SIDE) / 2) for side in resized]
-    # The filter looks one output pixel beyond the crop: resize a rim of 2 px along with it, then cut it off.
+    # The resampling filter looks one output pixel beyond the crop: include a rim of 2 px, then cut it off.
     start = [max(0, edge - 2) for edge in first]
     end = [min(side, edge + PHOTO_SIDE + 2) for side, edge in zip(resized, first, strict=True)]
     scale = [side / new for side, new in zip(photo.size, resized, strict=True)]
@@ -127,13 +129,13 @@ def crop_like_training(photo: Image.Image) -> Image.Image:
 
 
 def to_tensor(picture: Image.Image) -> Tensor:
-    """An RGB picture as a float32 tensor (1, 3, H, W) in [0, 1]."""
+    """Turn a picture into a float32 tensor (1, 3, H, W), RGB in [0, 1]."""
     pixels = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
 
 
 def to_picture(rgb: Tensor) -> Image.Image:
-    """A tensor (3, H, W) as an 8-bit RGB picture; values outside [0, 1] are clamped."""
+    """Turn a tensor (3, H, W) into an 8-bit RGB picture; values outside [0, 1] are clamped."""
     pixels = (rgb.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
@@ -146,38 +148,38 @@ def _ramp(*anchors: tuple[int, int, int]) -> Pixels:
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
-# Dark to bright in even steps, so that it also reads in grey and to colour-blind eyes.
+# From dark to bright in even steps, so it also works in grey and for colour-blind readers.
 HEAT = _ramp((8, 6, 28), (58, 16, 102), (134, 33, 107), (206, 66, 79), (246, 132, 48), (252, 205, 92), (253, 250, 215))
-# Blue is negative, orange positive, near-white is zero: the pair survives every common colour blindness.
+# Blue is negative, orange positive, near-white zero: colour-blind readers can tell these apart.
 _BLUES, _ORANGES = ((16, 60, 138), (72, 132, 200), (176, 206, 230)), ((246, 196, 150), (222, 116, 48), (140, 52, 8))
 SIGNED = _ramp(*_BLUES, (247, 247, 245), *_ORANGES)
 GREY = _ramp((0, 0, 0), (255, 255, 255))
 
 
 def colour(values: Tensor, ramp: Pixels) -> Pixels:
-    """Values in [0, 1] of any shape (…) as colours (…, 3) of a ramp."""
+    """Map values in [0, 1] of any shape (…) to the colours (…, 3) of a ramp."""
     index = (values.detach().float().nan_to_num().clamp(0, 1) * 255).round().to(torch.uint8)
     return np.take(ramp, index.cpu().numpy(), axis=0)
 
 
 def signed(values: Tensor, scale: float) -> Pixels:
-    """Values of any shape (…) as colours (…, 3): −scale deep blue, zero near-white, +scale deep orange."""
+    """Map values of any shape (…) to colours (…, 3): −scale deep blue, zero near-white, +scale deep orange."""
     return colour(0.5 + values / (2 * (scale or 1.0)), SIGNED)
 
 
 def stretch(values: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """`values` with low at 0 and high at 1; where both are equal, everything is 0."""
+    """Rescale `values` so that low becomes 0 and high becomes 1; where the two are equal, everything is 0."""
     span = torch.as_tensor(high - low, dtype=values.dtype, device=values.device)
     return torch.where(span > 0, (values - low) / span.clamp_min(1e-30), torch.zeros_like(values))
 
 
 def columns_for(tiles: int) -> int:
-    """Columns of a contact sheet: a power of two that makes it square or wide (8 for 64 tiles, 32 for 512)."""
+    """Choose the columns of a contact sheet: a power of two, square or wide (8 for 64 tiles, 32 for 512)."""
     return 1 << ((tiles - 1).bit_length() + 1) // 2
 
 
 def contact_sheet(tiles: Pixels, columns: int, gap: int = 2) -> Image.Image:
-    """Square tiles (N, S, S, 3) side by side; tile i begins at ((i % columns)·(S+gap), (i // columns)·(S+gap))."""
+    """Lay out square tiles (N, S, S, 3): tile i begins at ((i % columns)·(S+gap), (i // columns)·(S+gap))."""
     count, side = tiles.shape[:2]
     rows, cell = -(-count // columns), side + gap
     sheet = np.empty((rows, columns, cell, cell, 3), np.uint8)
@@ -187,28 +189,33 @@ def contact_sheet(tiles: Pixels, columns: int, gap: int = 2) -> Image.Image:
 
 
 def blend(photo: Image.Image, heat: Pixels, opacity: Tensor) -> Image.Image:
-    """Colours (H, W, 3) laid over a photo of the same size, each pixel as opaque as `opacity` (H, W) in [0, 1] says."""
+    """Lay colours (H, W, 3) over a photo of the same size, each pixel as opaque as `opacity` (H, W) in [0, 1]."""
     base = np.asarray(photo, dtype=np.float32)
     mixed = base + (heat.astype(np.float32) - base) * opacity.numpy()[..., None]
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
 def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | None = None) -> bytes:
-    """A picture as the bytes of a PNG, its `record` as JSON in the text chunk "cnnvis", or of a JPEG of quality 90."""
+    """Encode a picture as PNG, with its `record` as JSON in the text chunk "cnnvis", as JPEG, or as lossless WebP.
+
+    `kind` is png, jpg, jpeg or webp. JPEG has quality 90; JPEG and WebP carry no record.
+    """
     buffer = io.BytesIO()
     if kind == "png":
         chunks = PngImagePlugin.PngInfo()
         if record is not None:
             chunks.add_itxt(RECORD_CHUNK, json.dumps(record))
         picture.save(buffer, "PNG", pnginfo=chunks)
+    elif kind == "webp":
+        picture.save(buffer, "WEBP", lossless=True)
     else:
         picture.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
 def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float = 1.5) -> bytes:
-    """Pictures of one size as the bytes of an endless GIF that takes `seconds` and holds the last for `hold`."""
-    step = max(20, round(1000 * seconds / len(pictures)))  # ms; browsers slow anything faster than 20 ms down
+    """Encode pictures of one size as an endless GIF that takes `seconds` and then holds the last one for `hold`."""
+    step = max(20, round(1000 * seconds / len(pictures)))  # ms; browsers slow down anything faster than 20 ms
     durations = [step] * (len(pictures) - 1) + [round(1000 * hold)]
     buffer = io.BytesIO()
     first, *rest = (picture.quantize(128, method=Image.Quantize.FASTOCTREE) for picture in pictures)
@@ -217,10 +224,27 @@ def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float
 
 
 class Pictured:
-    """A result with a `picture`: a notebook shows it, a terminal says in one line what it is."""
+    """A result with a `picture`: a notebook shows it, a terminal describes it in one line, `save` writes it."""
+
+    picture: Image.Image
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the pictures, as plain values, with the version of cnnvis."""
+        told = {name: value for name, value in vars(self).items() if not isinstance(value, Image.Image)}
+        return {**told, "cnnvis": __version__}
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture to a file; a PNG also keeps the record, in its text chunk "cnnvis".
+
+        The suffix chooses the format: .png, .jpg, .jpeg or .webp. Raises SettingError for any other.
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in PICTURE_SUFFIXES:
+            raise SettingError.not_one_of("suffix", suffix, PICTURE_SUFFIXES)
+        Path(path).write_bytes(encode(self.picture, suffix[1:], self.record()))
 
     def _repr_png_(self) -> bytes:
-        return encode(self.picture)  # type: ignore[attr-defined]  # a field here, a property there
+        return encode(self.picture)
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name}={_brief(value)}" for name, value in vars(self).items())

@@ -1,4 +1,4 @@
-"""The settings of an ascent: one frozen dataclass, its limits, and the named sets of settings called recipes."""
+"""The settings of an ascent: one frozen dataclass, its limits, and the recipes, which are named settings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
+from cnnvis.architecture import Layer
 from cnnvis.errors import SettingError
-from cnnvis.vgg import BLOCKS, Layer, real_number, whole_number
+from cnnvis.numbers import real_number, whole_number
 
 SWITCH = (True, False)
 CHOICES: Mapping[str, tuple[Any, ...]] = {
@@ -26,40 +27,43 @@ def _limit(default: float | None, low: float, high: float, unit: str = "", cpu: 
 
 
 @dataclass(frozen=True)
-class Ascent:
-    """The settings of one ascent. Recipes are named ones; others are made from them with `dataclasses.replace`.
+class Settings:
+    """The settings of one ascent. Recipes are named settings; `dataclasses.replace` makes others from them.
 
-    `steps=0`, and None elsewhere, stand for the recipe's own number at the depth of the layer; `settle` puts it in.
+    `steps=0`, and None elsewhere, mean the recipe's own number for the depth of the layer; `settle` fills it in.
     """
 
     recipe: str = "fourier"
-    steps: int = _limit(0, 0, 512)  # at most; `seconds` may end an ascent sooner
+    steps: int = _limit(0, 0, 512)  # at most; `seconds` may end the ascent earlier
     size: int = _limit(224, 64, 512, "px", cpu=384)
     seed: int = _limit(0, 0, 2**32 - 1)
     seconds: float = _limit(0.0, 0, 600, "seconds")  # 0: no limit
-    objective: str = "channel"  # the channel's mean, the value at its map's centre, or its mean turned negative
+    objective: str = "channel"  # maximise the channel's mean, its map's central value ("centre"), or minus the mean
     parameterisation: str = "fourier"  # what is optimised: see canvas.py
-    decorrelated: bool = True  # the colours of a Fourier canvas
-    decay: float = _limit(None, 0, 3)  # power of the frequency that Fourier coefficients are divided by
+    decorrelated: bool = True  # whether a Fourier canvas has decorrelated colours
+    decay: float = _limit(None, 0, 3)  # Fourier coefficients are divided by the frequency to this power
     learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
     momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
     smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
-    decline: float = _limit(0.25, 0, 1)  # in this last share of the steps the learning rate falls to zero
+    decline: float = _limit(0.25, 0, 1)  # over this last share of the steps the learning rate falls to zero
     weight_decay: float = _limit(0.0, 0, 1)
-    view: float = _limit(0.75, 0.5, 1)  # the network is shown this share of the side at a time,
-    jitter: float = _limit(None, 0, 0.5)  # up to this share of the side off the middle,
-    zoom: float = _limit(0.15, 0, 0.5)  # 1 − zoom to 1 + zoom times as large,
-    turn: float = _limit(8.0, 0, 45, "degrees")  # turned by up to this, each way
-    headroom: float = _limit(None, 0, 100)  # how much colours are held back from pure black and white
-    redirected: bool = True  # while a ReLU lets nothing through, climb what it holds back
+    view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
+    jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
+    zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
+    turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
+    headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
+    redirected: bool = True  # while the ReLU is zero everywhere, maximise the value before it
     precision: str = "auto"  # "float32", or "auto": the fastest this device has
 
 
-RECIPES: Mapping[str, Ascent] = {
-    # Olah et al. 2017, tuned here for the most robust activation per second: benchmarks/README.md has the table.
-    "fourier": Ascent(),
+Ascent = Settings  # the name before 0.1, for programs that use it
+
+
+RECIPES: Mapping[str, Settings] = {
+    # Olah et al. 2017, tuned for robust activation per second: benchmarks/README.md has the table.
+    "fourier": Settings(),
     # What the original notebook does (2020), after Erhan et al. 2009: noise, Adam, nothing else.
-    "erhan": Ascent(
+    "erhan": Settings(
         recipe="erhan",
         parameterisation="pixels",
         decorrelated=False,
@@ -73,14 +77,14 @@ RECIPES: Mapping[str, Ascent] = {
         redirected=False,
         precision="float32",
     ),
-    # Fel et al. 2023: only the phases are free. Their magnitudes are ImageNet's mean, ours are 1/f, as of photographs.
-    "maco": Ascent(recipe="maco", parameterisation="phase"),
-    # Mordvintsev et al. 2015: the same climb, but from a photo, and gently, so that the photo stays recognisable.
-    "deepdream": Ascent(recipe="deepdream"),
+    # Fel et al. 2023: only the phases are free. The paper's magnitudes are ImageNet's mean; ours fall as 1/f.
+    "maco": Settings(recipe="maco", parameterisation="phase"),
+    # Mordvintsev et al. 2015: starts from a photo and takes small steps, so the photo stays recognisable.
+    "deepdream": Settings(recipe="deepdream"),
 }
 
-# What 0 steps and None stand for, in each of VGG16's five blocks. A shallow layer sees a few pixels: it needs fewer and
-# longer steps, and views from anywhere, or the rim would still be noise when the middle is done.
+# What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
+# steps, and views from anywhere, or the rim would still be noise when the middle is finished.
 _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "fourier": (
         {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0},
@@ -96,52 +100,51 @@ _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 
 
 def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
-    """The lowest and the highest value of every numeric setting on a device; a CPU's are tighter."""
+    """The lowest and highest value of every numeric setting on a device; a CPU's limits are tighter."""
     bound = "cpu" if torch.device(device).type == "cpu" else "high"
-    return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Ascent) if item.metadata}
+    return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Settings) if item.metadata}
 
 
-def settle(settings: Ascent | str, layer: Layer, device: torch.device | str, **overrides: Any) -> Ascent:
-    """Settings checked and complete for one layer on one device, the recipe's own numbers filled in.
+def settle(settings: Settings | str, layer: Layer, device: torch.device | str, **overrides: Any) -> Settings:
+    """Check settings for one layer on one device, and fill in the recipe's own numbers.
 
-    `settings` is an Ascent or a recipe's name; `overrides` are fields of Ascent. Raises SettingError.
+    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. Raises SettingError.
     """
-    if not isinstance(settings, Ascent):
+    if not isinstance(settings, Settings):
         settings = RECIPES[_one_of("recipe", settings, RECIPES)]
-    names = [item.name for item in fields(Ascent)]
+    names = [item.name for item in fields(Settings)]
     for name in overrides:
         _one_of("setting", name, names)
     settings = replace(settings, **overrides)
     _one_of("recipe", settings.recipe, RECIPES)
     bounds = limits(device)
     settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
-    if settings.recipe == "erhan":  # the original's numbers are to be reproduced everywhere
+    if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    block = len(BLOCKS) if layer.kind == "class" else int(layer.name.partition("_")[0][-1])
-    own = _OWN_NUMBERS[settings.recipe][block - 1]
+    own = _OWN_NUMBERS[settings.recipe][layer.block - 1]  # of the layer `class` those of the last block
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     return replace(settings, **missing, steps=settings.steps or own["steps"])
 
 
 def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
-    """One field of Ascent, checked and in its own type: "64" becomes 64. Raises SettingError."""
-    return _checked(replace(Ascent(), **{name: value}), name, limits(device).get(name))
+    """Check one field of Settings and convert it to its type: "64" becomes 64. Raises SettingError."""
+    return _checked(replace(Settings(), **{name: value}), name, limits(device).get(name))
 
 
 def _one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     allowed = list(allowed)
-    # Not `in` alone: 1 equals True, and only one of them is a switch.
+    # `in` is not enough: 1 equals True, but only True is a switch.
     if not any(type(value) is type(word) and value == word for word in allowed):
         raise SettingError.not_one_of(name, value, map(str, allowed))
     return value
 
 
-def _checked(settings: Ascent, name: str, bounds: tuple[float, float] | None) -> Any:
-    """One setting in its own type and inside its bounds."""
+def _checked(settings: Settings, name: str, bounds: tuple[float, float] | None) -> Any:
+    """Check that one setting is within its bounds, and convert it to its type."""
     value = getattr(settings, name)
     if bounds is None:
         return _one_of(name, value, CHOICES[name]) if name in CHOICES else value
-    about = next(item for item in fields(Ascent) if item.name == name)
+    about = next(item for item in fields(Settings) if item.name == name)
     if value is None and about.default is None:
         return None
     whole = about.metadata["whole"]

@@ -1,7 +1,7 @@
-"""Where the weights come from, and the network with them inside: the only place for disk and network.
+"""Find the weights and load the network. Only this module reads weights from disk or from the Hugging Face Hub.
 
-In order: what CNNVIS_WEIGHTS names, the Hub's file if it is already in the Hub's cache, the bundled file.
-Nothing here waits for a network unless CNNVIS_WEIGHTS says `hub`.
+The weights come from the first of these: the file that CNNVIS_WEIGHTS names, the Hub's file if it is already in the
+Hub's cache, the bundled file. Nothing here waits for the internet unless CNNVIS_WEIGHTS is `hub`.
 """
 
 import hashlib
@@ -19,8 +19,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cnnvis.errors import SettingError, WeightsError
-from cnnvis.vgg import CLASS, LAYERS, VGG16, Normalize, build, find_layer, with_classifier
+from cnnvis.architecture import LAYERS, Layer
+from cnnvis.errors import GET_WHOLE_NETWORK, SettingError, WeightsError
+from cnnvis.vgg import VGG16, Normalize, PhotoStatistics, build, with_classifier
 
 HUB_REPO = "timm/vgg16.tv_in1k"
 HUB_FILE = "model.safetensors"
@@ -44,11 +45,10 @@ CLASSIFIERS = tuple(
     )
 )
 CLASSIFIER_KEYS = {key for names in CLASSIFIERS for key in names.values()}
-WHOLE_WAY_OUT = "start with CNNVIS_WEIGHTS=hub to download the whole network (553 MB, once)"
 
 Source = Literal["bundled", "hub", "file"]
 WAY_OUT = {
-    "bundled": "install cnnvis again",
+    "bundled": "restore it from the repository",
     "hub": "delete it from the Hub's cache",
     "file": "name another in CNNVIS_WEIGHTS, or unset it to use the bundled file",
 }
@@ -58,20 +58,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Origin:
-    """Which file a network's weights were read from."""
+    """The file that a network's weights were read from."""
 
     source: Source
     path: Path
     sha256: str  # of the whole file
-    stored_as: str  # float16; computed in float32 whatever it is
-    full: bool  # the file holds the classifier too
+    stored_as: str  # the type in the file, such as float16; the network computes in float32
+    full: bool  # whether the file also holds the classifier
 
     def __str__(self) -> str:
         place = f"{HUB_REPO} {self.path.name}" if self.source == "hub" else f"{self.source} {self.path.name}"
         return f"{place}, {self.stored_as}, sha256 {self.sha256[:12]}"
 
     def as_dict(self) -> dict[str, str | bool]:
-        """The origin as plain values, ready for JSON; the file by its name, without the server's folders."""
+        """The origin as plain values, ready for JSON; names the file without its folders."""
         return {
             "source": self.source,
             "file": self.path.name,
@@ -82,7 +82,7 @@ class Origin:
 
 
 def pick_device(wanted: str | torch.device | None = None) -> torch.device:
-    """The device to compute on: `wanted`, or the GPU if there is one; raises SettingError if `wanted` is not here."""
+    """Choose the device: `wanted`, or the GPU if there is one. Raises SettingError if `wanted` does not exist here."""
     allowed = ["cpu"]
     if torch.cuda.is_available():
         allowed = ["cuda", "cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
@@ -97,9 +97,9 @@ _loading = Lock()
 
 
 def load_vgg16(device: str | torch.device | None = None) -> VGG16:
-    """VGG16 with its weights, frozen, channels-last, on `device` (default: the GPU if there is one).
+    """Load the convolutional half of VGG16, frozen, channels-last, on `device` (default: the GPU if there is one).
 
-    Read once per process, however many threads ask; everyone gets the same network, so never write to it.
+    It is read once per process, and every caller gets the same network: never write to it.
     Raises WeightsError.
     """
     wanted = _choice(), pick_device(device)
@@ -111,10 +111,10 @@ def load_vgg16(device: str | torch.device | None = None) -> VGG16:
 
 
 def load_whole_vgg16(device: str | torch.device | None = None) -> VGG16:
-    """VGG16 with its classifier, where the file in use has one: the layer `class` and `top_classes` need it.
+    """Load VGG16 with its classifier, which the layer `class` and `top_classes` need.
 
-    Its convolutions are `load_vgg16`'s own; the classifier, 124 million weights, is read at the first call.
-    Raises WeightsError.
+    It shares the convolutions of `load_vgg16`. The first call reads the classifier's 124 million weights.
+    Raises WeightsError, also if the file in use has no classifier.
     """
     trunk = load_vgg16(device)
     key = f"{_choice()} whole", pick_device(device)
@@ -124,13 +124,16 @@ def load_whole_vgg16(device: str | torch.device | None = None) -> VGG16:
     return _loaded[key]
 
 
-def load_for(layer: str) -> VGG16:
-    """The network that `layer` needs: the convolutions, or for the layer `class` all of it. Raises as they do."""
-    return load_whole_vgg16() if find_layer(layer) is CLASS else load_vgg16()
+def load_for(layer: Layer, device: str | torch.device | None = None) -> VGG16:
+    """Load the network that `layer` needs: the whole one for `class`, otherwise the convolutions.
+
+    Raises WeightsError.
+    """
+    return load_whole_vgg16(device) if layer.kind == "class" else load_vgg16(device)
 
 
 def read_weights() -> tuple[dict[str, Tensor], Origin]:
-    """The 26 tensors `features.N.weight` and `.bias` as float32 on the CPU, and the file they are from.
+    """Read the 26 tensors `features.N.weight` and `.bias` as float32 on the CPU, and say which file they are from.
 
     Raises WeightsError.
     """
@@ -142,14 +145,14 @@ def _choice() -> str:
 
 
 def _load(choice: str, device: torch.device) -> VGG16:
-    # A first call from inside somebody's inference mode would make weights that refuse every later gradient.
+    # Weights made inside a caller's inference mode would refuse every later gradient.
     with torch.inference_mode(False):
         state, origin = _read_choice(choice)
         net = _blank()
         net.load_state_dict({name: state[key] for name, key in KEYS.items()}, assign=True)
         net[0] = Normalize()
         net.origin = origin
-        if origin.source != "file":  # somebody's own weights answer photos in their own way
+        if origin.source != "file":  # the statistics were measured with the published weights
             net.photo_statistics = _photo_statistics()
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
@@ -157,7 +160,7 @@ def _load(choice: str, device: torch.device) -> VGG16:
 def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
     origin: Origin = trunk.origin
     if not origin.full:
-        found = f"has no classifier, only the convolutions: {WHOLE_WAY_OUT}"
+        found = f"has no classifier, only the convolutions: {GET_WHOLE_NETWORK}"
         raise WeightsError(f"weights file {origin.path.name!r} {found}.")
     with torch.inference_mode(False):
         with torch.device("meta"):
@@ -171,21 +174,23 @@ def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
             if tensor.numel() != blank.numel():
                 expected = f"not {tuple(blank.shape)}"
                 raise _refusal(origin.source, origin.path, f"has {key} of shape {tuple(tensor.shape)}, {expected}")
-            # torchvision's are flat, (4096, 512·7·7): the order of their numbers is the same.
+            # torchvision stores the first one flat, (4096, 512·7·7), in the same order.
             values = tensor.to(torch.float32, copy=True).reshape(blank.shape).to(device)
             setattr(whole.get_submodule(step), part, nn.Parameter(values, requires_grad=False))
         return whole.to(memory_format=torch.channels_last)
 
 
-def _photo_statistics() -> dict[str, tuple[Tensor, Tensor]] | None:
-    """What VGG16 answers to the example photos, made by benchmarks/make_statistics.py from the bundled weights."""
+def _photo_statistics() -> dict[str, PhotoStatistics] | None:
+    """How the bundled weights respond to the example photos; made by benchmarks/make_statistics.py."""
     if not STATISTICS.exists():
         return None
-    return {layer: (mean, deviation) for layer, (mean, deviation) in load_file(STATISTICS).items()}
+    tables = load_file(STATISTICS)
+    photos = int(tables.pop("photos"))
+    return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
 
 
 def _blank() -> VGG16:
-    """The network without memory for its weights; building it draws no random numbers from the caller's seed."""
+    """The network without memory for weights; building it leaves the caller's random numbers alone."""
     with torch.device("meta"):
         return build()
 
@@ -199,32 +204,32 @@ def _read_choice(choice: str) -> tuple[dict[str, Tensor], Origin]:
         try:
             return _read("hub", cached)
         except WeightsError as error:
-            log.warning("%s Until then the bundled file is used.", error)
+            log.warning("%s Using the bundled file until then.", error)
     return _read("bundled", BUNDLED)
 
 
 def _cached() -> Path | None:
     try:
         path = try_to_load_from_cache(HUB_REPO, HUB_FILE, revision=HUB_REVISION)
-    except OSError:  # a cache that may not be read is no cache
+    except OSError:  # treat an unreadable cache as none
         return None
     return Path(path) if isinstance(path, str) else None
 
 
 def _download() -> Path:
     try:
-        # Asked once, without retries: hf_hub_download alone takes 23 s to say that there is no network.
+        # Ask once, without retries: hf_hub_download alone takes 23 s to report that there is no network.
         get_hf_file_metadata(hf_hub_url(HUB_REPO, HUB_FILE, revision=HUB_REVISION))
         return Path(hf_hub_download(HUB_REPO, HUB_FILE, revision=HUB_REVISION))
-    except Exception as error:  # the Hub client's own, the disk's, its HTTP library's, Xet's: they share no base
+    except Exception as error:  # the Hub client's, the disk's, the HTTP library's, Xet's: they share no base class
         raise WeightsError(
             f"weights file {HUB_FILE!r} of {HUB_REPO} could not be downloaded ({type(error).__name__}): "
-            "try again with a network, or unset CNNVIS_WEIGHTS to use the bundled file."
+            "check the connection and try again, or unset CNNVIS_WEIGHTS to use the bundled file."
         ) from error
 
 
 def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
-    """The checked tensors of one file, and its origin."""
+    """Read one file and check its tensors."""
     state, keys, sha256 = _open(source, path, set(KEYS.values()))
     trunk: dict[str, Tensor] = {}
     for name, blank in _blank().state_dict().items():
@@ -234,7 +239,7 @@ def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
             raise _refusal(source, path, f"has no {key}")
         if tensor.shape != blank.shape:
             raise _refusal(source, path, f"has {key} of shape {tuple(tensor.shape)}, not {tuple(blank.shape)}")
-        # A copy even from float32: a mapped tensor would take the process with it when the file is replaced.
+        # Copy even from float32: a memory-mapped tensor would crash the process if the file were replaced.
         trunk[key] = tensor.to(torch.float32, copy=True)
         if not (tensor.is_floating_point() and trunk[key].isfinite().all()):
             raise _refusal(source, path, f"has values in {key} that are not finite numbers")
@@ -243,7 +248,7 @@ def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
 
 
 def _open(source: Source, path: Path, wanted: set[str]) -> tuple[Mapping[str, Tensor], set[str], str]:
-    """The `wanted` tensors as stored, the names of all tensors, and the file's sha256."""
+    """Read the `wanted` tensors as stored, the names of all tensors, and the file's sha256."""
     if path.suffix.lower() not in (".safetensors", ".pth"):
         raise _refusal(source, path, "is neither .safetensors nor .pth nor the word hub")
     try:
@@ -252,7 +257,7 @@ def _open(source: Source, path: Path, wanted: set[str]) -> tuple[Mapping[str, Te
         state, keys = _open_pth(path) if path.suffix.lower() == ".pth" else _open_safetensors(path, wanted)
     except FileNotFoundError as error:
         raise _refusal(source, path, "does not exist") from error
-    except Exception as error:  # a broken zip, pickle or header can raise nearly anything
+    except Exception as error:  # a broken zip, pickle or header can raise almost anything
         raise _refusal(source, path, f"is truncated, damaged or no weights file ({type(error).__name__})") from error
     return state, keys, sha256
 

@@ -1,4 +1,4 @@
-// Call the page from JavaScript: the layers, a filter sheet, and an ascent as it grows.
+// Call the page from JavaScript: list the layers, draw a filter sheet, and follow an ascent.
 //   npm install @gradio/client && node examples/client.mjs [URL]
 import { Client } from "@gradio/client";
 
@@ -18,6 +18,8 @@ for await (const event of ascent) {
   if (event.type !== "data") continue;
   const [picture, at] = event.data;
   console.log(`step ${at.step} of ${at.steps}, activation ${at.activation}, ${picture.url}`);
-  if (at.robust !== undefined) console.log(`saved picture ${at.saved_activation.toFixed(1)}, robust ${at.robust.toFixed(1)}`);
+  if (at.robust !== undefined) {
+    console.log(`saved activation ${at.saved_activation.toFixed(1)}, robust activation ${at.robust.toFixed(1)}`);
+  }
 }
 process.exit(0);

@@ -1,8 +1,8 @@
-"""Call the page from a program: the layers, a filter sheet, a feature-map sheet, and an ascent as it grows.
+"""Call the page from a program: list the layers, draw filters and feature maps, and follow an ascent.
 
     python examples/client.py [URL] [FOLDER]
 
-URL is a running page (http://127.0.0.1:7860 unless told otherwise) or a Space's name; pictures go to FOLDER.
+URL is the address of a running page (default http://127.0.0.1:7860) or a Space's name. Pictures are saved in FOLDER.
 """
 
 import shutil
@@ -15,7 +15,7 @@ PHOTO = Path(__file__).parent / "chelsea.jpg"
 
 
 def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") -> None:
-    """Use every endpoint once and keep the pictures."""
+    """Call every endpoint once and save the pictures."""
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     client = Client(url, verbose=False)
@@ -30,7 +30,7 @@ def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") ->
     photo = handle_file(PHOTO)
     sheet, record = client.predict(photo, layer="conv3_1", order="strength", api_name="/feature_maps")
     shutil.copy(sheet, out / "feature_maps.jpg")
-    print(f"{record['layer']}: channel {record['order'][0]} answers most, {record['strength'][0]:.2f} on average")
+    print(f"{record['layer']}: channel {record['order'][0]} responds most, {record['strength'][0]:.2f} on average")
 
     picture, overlay, record = client.predict(photo, "conv4_3", 17, api_name="/feature_map")
     shutil.copy(picture, out / "feature_map.png")
@@ -40,12 +40,12 @@ def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") ->
     for picture, record in client.submit(layer="conv3_1", channel=5, steps=24, size=128, api_name="/maximize"):
         shutil.copy(picture, out / f"step{record['step']:03}{Path(picture).suffix}")
         print(f"step {record['step']} of {record['steps']}, activation {record['activation']}")
-    print(f"saved picture {record['saved_activation']:.1f}, robust {record['robust']:.1f}")
+    print(f"saved activation {record['saved_activation']:.1f}, robust activation {record['robust']:.1f}")
 
-    job = client.submit(layer="conv5_1", channel=5, steps=512, api_name="/maximize")  # a minute of work, if let
+    job = client.submit(layer="conv5_1", channel=5, steps=512, api_name="/maximize")  # a minute of work
     for _, record in job:
         if record["step"] >= 2:
-            job.cancel()  # the page stops computing after the step it is at
+            job.cancel()  # the page stops after the current step
             print(f"cancelled at step {record['step']} of {record['steps']}")
             break
 

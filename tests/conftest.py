@@ -1,4 +1,4 @@
-"""What several test files share: a toy network, the real one, torchvision's own, and a photo."""
+"""Fixtures that several test files share: a toy network, the real one, torchvision's own, and a photo."""
 
 import os
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 import cnnvis
+from cnnvis.architecture import Architecture
 from cnnvis.vgg import VGG16, build
 from cnnvis.weights import read_weights
 
@@ -24,25 +25,32 @@ TOY_WIDTHS = (4, 4, 6, 6, 8)
 def toy(seed: int = 4) -> VGG16:
     """A network with the 31 names and a handful of channels, for tests that write to it.
 
-    With He's initialisation signals neither grow nor fade; with this seed every channel fires on noise.
+    With He's initialisation signals neither grow nor fade, and with this seed every channel fires on noise.
     """
     torch.manual_seed(seed)
-    net = build(TOY_WIDTHS)
+    net = build(Architecture(widths=TOY_WIDTHS))
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
     return net
 
 
+def conv(net: VGG16, layer: str) -> nn.Conv2d:
+    """The convolution whose maps a layer holds, as a module."""
+    module = net.get_submodule(net.architecture.find(layer).convolution)
+    assert isinstance(module, nn.Conv2d)
+    return module
+
+
 @pytest.fixture(scope="session")
 def tiny() -> VGG16:
-    """The toy that everybody shares and nobody writes to."""
+    """A toy that all tests share, so none may write to it."""
     return toy()
 
 
 @pytest.fixture(scope="session")
 def vgg16() -> VGG16:
-    """The real network, where the numbers are known for the CPU."""
+    """The real network, on the CPU."""
     return cnnvis.load_vgg16("cpu")
 
 
@@ -63,10 +71,10 @@ def photo() -> Image.Image:
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The page, served on a port of its own. (gradio costs seconds to import: only here.)"""
+    """The page, served on a port of its own. Gradio takes seconds to import, so only here."""
     from cnnvis.ui import build_page, launch_options
 
-    # gradio reads the folder when components are made
+    # Gradio reads the folder when components are made.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         built = build_page()
@@ -77,7 +85,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def client(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A program connected to it."""
+    """A program connected to the page."""
     from gradio_client import Client
 
     connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from conftest import conv
 from PIL import Image
 from torch.nn.functional import conv2d
 
 from cnnvis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture, sliding
 from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.features import feature_maps
-from cnnvis.vgg import VGG16, convolution
+from cnnvis.vgg import VGG16
 
 PLACES = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the middle of a 14 × 14 map
 
@@ -28,7 +29,7 @@ def test_the_sum_is_the_networks_own_value_to_four_digits(
 @pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "conv4_2"])
 def test_the_sum_is_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     applied = apply_filter(tiny, photo, layer, 3)
-    module = convolution(tiny, layer)
+    module = conv(tiny, layer)
     assert torch.equal(applied.kernels, module.weight[3])
     for place in PLACES:
         one = applied.at(*place)
@@ -45,10 +46,10 @@ def test_beyond_the_edge_are_zeros(tiny: VGG16, photo: Image.Image) -> None:
     assert corner.window[:, 1:, 1:].any()
 
 
-def test_the_strongest_input_has_the_largest_kernel(vgg16: VGG16, photo: Image.Image) -> None:
+def test_the_largest_kernel_has_the_largest_norm(vgg16: VGG16, photo: Image.Image) -> None:
     applied = apply_filter(vgg16, photo, "conv3_1", 5)
-    norms = [float(kernel.norm()) for kernel in convolution(vgg16, "conv3_1").weight[5]]
-    assert applied.strongest == int(np.argmax(norms))
+    norms = [float(kernel.norm()) for kernel in conv(vgg16, "conv3_1").weight[5]]
+    assert applied.largest_kernel == int(np.argmax(norms))
 
 
 @pytest.mark.parametrize(("layer", "cells"), [("conv1_1", 224), ("conv4_1", 28), ("conv5_3", 14)])

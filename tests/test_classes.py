@@ -1,5 +1,6 @@
 """The whole network: its classes by name, its classifier against torchvision's own, and ascents for a class."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from torch import Tensor
 from torchvision.models import VGG16_Weights
 
 import cnnvis
+from cnnvis.architecture import ARCHITECTURE, find_layer
 from cnnvis.classes import CLASSES, class_number
 from cnnvis.errors import ChannelError, LayerError, WeightsError
 from cnnvis.features import feature_maps, top_classes
-from cnnvis.vgg import CLASS, VGG16, channels_of, cut, find_layer, with_classifier
+from cnnvis.vgg import VGG16, cut, with_classifier
 from cnnvis.weights import KEYS, load_for, load_vgg16, load_whole_vgg16, read_weights
 
 TIMM = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2", "classifier.6": "head.fc"}
@@ -47,28 +49,66 @@ def timms(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def test_the_names_are_torchvisions() -> None:
     assert list(CLASSES) == VGG16_Weights.IMAGENET1K_V1.meta["categories"]
-    assert len(CLASSES) == CLASS.channels == 1000
+    assert len(CLASSES) == ARCHITECTURE.logits.channels == 1000
 
 
-@pytest.mark.parametrize(("name", "number"), [("goldfish", 1), (" Tabby ", 281), ("crane", 517)])
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("goldfish", 1),
+        (" Tabby ", 281),
+        ("crane", 517),
+        ("PERSIAN CAT", 283),
+        ("persian cat", 283),
+        ("Cardigan", 264),  # the dog, between Pembroke and toy poodle
+        ("cardigan", 474),  # the garment, between can opener and car mirror
+        (" Cardigan ", 264),
+    ],
+)
 def test_a_class_is_found_by_name(name: str, number: int) -> None:
     assert class_number(name) == number
-    assert CLASSES[number].lower() == name.strip().lower()
+
+
+def test_every_name_leads_back_to_its_own_number() -> None:
+    assert [class_number(name) for name in CLASSES] == list(range(1000))
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
+def test_capitals_do_not_matter_to_any_other_class(change: Callable[[str], str]) -> None:
+    others = [(name, number) for number, name in enumerate(CLASSES) if number not in (264, 474)]
+    assert [class_number(change(name)) for name, _ in others] == [number for _, number in others]
+
+
+def test_capitals_that_fit_neither_dog_nor_garment_are_not_guessed() -> None:
+    with pytest.raises(ChannelError, match=r"'CARDIGAN' does not exist\. Did you mean Cardigan or cardigan\?"):
+        class_number("CARDIGAN")
 
 
 @pytest.mark.parametrize(
     ("name", "offer"),
     [
-        ("goldfsh", "Did you mean goldfish"),
-        ("retriever", "retriever"),
-        ("", "an English name"),
-        ("qqqq", "from 0 to 999"),
+        ("goldfsh", "Did you mean goldfish or goldfinch?"),
+        ("siberian huskie", "Did you mean Siberian husky?"),
+        ("retriever", "golden retriever"),
+        ("cardigann", "Did you mean Cardigan or cardigan or ptarmigan?"),
+        ("Husky", "Did you mean Siberian husky?"),  # resembles no name, but is part of one
+        ("", "Give a number from 0 to 999 or an English name."),
+        ("qqqq", "Give a number from 0 to 999 or an English name."),
     ],
 )
-def test_an_unknown_class_is_refused_with_the_nearest(name: str, offer: str) -> None:
+def test_an_unknown_class_is_refused_and_the_nearest_are_offered(name: str, offer: str) -> None:
     with pytest.raises(ChannelError, match="does not exist") as refused:
         class_number(name)
     assert offer in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["cardigann", "egret", "persian ct", "retriever", "saint bernhard"])
+def test_the_names_offered_are_classes_as_they_are_written(name: str) -> None:
+    with pytest.raises(ChannelError) as refused:
+        class_number(name)
+    offered = str(refused.value).partition("Did you mean ")[2].removesuffix("?").split(" or ")
+    assert 1 <= len(offered) <= 3
+    assert set(offered) <= set(CLASSES)
 
 
 @pytest.mark.slow
@@ -106,7 +146,6 @@ def test_the_layer_is_found_in_every_dialect_and_refused_where_it_is_missing(tin
     assert {find_layer(name).name for name in ("class", "classifier.6", "predictions")} == {"class"}
     for ask in (
         lambda: cut(tiny, "class"),
-        lambda: channels_of(tiny, "class"),
         lambda: top_classes(tiny, photo),
         lambda: cnnvis.maximize(tiny, "class", "goldfish"),
     ):
@@ -118,8 +157,8 @@ def test_the_layer_is_found_in_every_dialect_and_refused_where_it_is_missing(tin
 
 def test_the_bundled_file_says_how_to_get_the_rest() -> None:
     with pytest.raises(WeightsError, match="has no classifier, only the convolutions: start with CNNVIS_WEIGHTS=hub"):
-        load_for("class")
-    assert load_for("conv1_1") is load_vgg16()
+        load_for(find_layer("class"))
+    assert load_for(find_layer("conv1_1")) is load_vgg16()
 
 
 def test_a_file_with_a_wrong_classifier_is_refused(

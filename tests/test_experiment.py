@@ -50,13 +50,13 @@ def test_what_a_newer_or_older_cnnvis_leaves_out_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("record", "error", "found"),
     [
-        ({}, PhotoError, "not cnnvis's"),
-        ({"layer": "conv3_1", "channel": 5}, PhotoError, "not cnnvis's"),
-        ({"layer": "conv3_1", "channel": 5, "settings": 7}, PhotoError, "not cnnvis's"),
-        ({"layer": "conv3_1", "channel": 5, "settings": {}}, PhotoError, "not cnnvis's"),
+        ({}, PhotoError, "not of an ascent"),
+        ({"layer": "conv3_1", "channel": 5}, PhotoError, "not of an ascent"),
+        ({"layer": "conv3_1", "channel": 5, "settings": 7}, PhotoError, "not of an ascent"),
+        ({"layer": "conv3_1", "channel": 5, "settings": {}}, PhotoError, "not of an ascent"),
         ({"layer": "conv9_1", "channel": 5, "settings": {"recipe": "erhan"}}, LayerError, "conv9_1"),
         ({"layer": "conv1_1", "channel": 64, "settings": {"recipe": "erhan"}}, ChannelError, "channel 64"),
-        ({"layer": "conv1_1", "channel": {}, "settings": {"recipe": "erhan"}}, ChannelError, "no weights"),
+        ({"layer": "conv1_1", "channel": {}, "settings": {"recipe": "erhan"}}, ChannelError, "no usable weights"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "lucid"}}, SettingError, "recipe 'lucid'"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": ["erhan"]}}, SettingError, "recipe"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "x": 1}}, SettingError, "setting 'x'"),
@@ -80,12 +80,12 @@ def with_text(text: str) -> io.BytesIO:
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"conv"', "[" * 100_000, "null"])
 def test_text_that_is_no_record_is_refused(text: str) -> None:
-    with pytest.raises(PhotoError, match="carries no record of its making"):
+    with pytest.raises(PhotoError, match="carries no record"):
         read_experiment(with_text(text), "cpu")
 
 
 def test_files_that_are_no_png_of_ours_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="no PNG that can be read"):
+    with pytest.raises(PhotoError, match="not a readable PNG"):
         read_experiment(EXAMPLES / "chelsea.jpg", "cpu")
     with pytest.raises(PhotoError, match="carries no record"):
         read_experiment(holding(None), "cpu")

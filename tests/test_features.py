@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES, toy
+from conftest import EXAMPLES, conv, toy
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.nn.functional import conv2d
 from torchvision.models import VGG16_Weights
 from torchvision.transforms.functional import pil_to_tensor
 
+from cnnvis.architecture import CONVOLUTIONS, LAYERS, find_layer
 from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
 from cnnvis.features import (
     CHAIN_BUDGET,
@@ -28,7 +29,7 @@ from cnnvis.features import (
     map_sheet,
 )
 from cnnvis.images import HEAT, SIGNED
-from cnnvis.vgg import CONVOLUTIONS, LAYERS, VGG16, convolution, find_layer
+from cnnvis.vgg import VGG16
 
 
 def pixels(picture: Image.Image) -> NDArray[np.int64]:
@@ -37,7 +38,13 @@ def pixels(picture: Image.Image) -> NDArray[np.int64]:
 
 def by_hand(*maps: list[list[float]], layer: str = "conv1_1", photo: Image.Image | None = None) -> Maps:
     """Maps with values that can be worked out in the head."""
-    return Maps(find_layer(layer), "network", torch.tensor(maps), photo or Image.new("RGB", (224, 224), (90, 120, 40)))
+    return Maps(
+        find_layer(layer),
+        "network",
+        torch.tensor(maps),
+        torch.empty(0),
+        photo or Image.new("RGB", (224, 224), (90, 120, 40)),
+    )
 
 
 def encoded(picture: Image.Image) -> io.BytesIO:
@@ -83,7 +90,7 @@ def plain_chain(net: VGG16, photo: Image.Image, layer: str, side: int) -> Tensor
     """What the notebook of 2020 does: squash, no normalisation, convolutions alone."""
     values = pil_to_tensor(photo.resize((side, side), Image.Resampling.BILINEAR))[None] / 255
     for name in CONVOLUTIONS[: CONVOLUTIONS.index(layer) + 1]:
-        module = convolution(net, name)
+        module = conv(net, name)
         values = conv2d(values, module.weight, module.bias, padding=1)
     return values[0]
 
@@ -109,7 +116,7 @@ def test_the_chain_shrinks_the_photo_only_where_it_must(vgg16: VGG16) -> None:
     sides, cost = [], 0
     for layer, into, out in zip(CONVOLUTIONS, widths, widths[1:], strict=False):
         cost += 9 * into * out
-        sides.append(chain_side(vgg16, layer))
+        sides.append(chain_side(vgg16, find_layer(layer)))
         assert cost * sides[-1] ** 2 <= CHAIN_BUDGET
         assert sides[-1] == 224 or cost * (sides[-1] + 1) ** 2 > CHAIN_BUDGET
     assert sides[:5] == [224] * 5
@@ -163,7 +170,7 @@ def test_large_maps_shrink_without_skipping_a_value() -> None:
     """A 224 px map on a 56 px tile: each pixel is the mean of 4 × 4 colours."""
     values = torch.rand(1, 224, 224, generator=torch.Generator().manual_seed(0))
     values[0, 0, 0], values[0, 0, 1] = 0.0, 1.0
-    sheet = draw_sheet(Maps(find_layer("conv1_1"), "network", values, Image.new("RGB", (224, 224))))
+    sheet = draw_sheet(Maps(find_layer("conv1_1"), "network", values, torch.empty(0), Image.new("RGB", (224, 224))))
     colours = HEAT[np.rint(values[0].numpy() * 255).astype(int)].astype(float)
     means = colours.reshape(56, 4, 56, 4, 3).mean((1, 3))
     assert np.abs(pixels(sheet.picture)[:56, :56] - means).max() <= 0.501
@@ -181,7 +188,7 @@ def test_a_sheet_has_room_for_every_map(vgg16: VGG16, photo: Image.Image, layer:
 # One map
 
 
-def test_a_map_behind_relu_is_drawn_in_its_own_range() -> None:
+def test_a_map_after_relu_is_drawn_in_its_own_range() -> None:
     one = draw_map(by_hand([[0.0, 0.0], [0.0, 0.0]], [[-1.0, 0.0], [1.0, 3.0]], layer="pool1"), 1)
     assert (one.min, one.max, one.mean, one.size, one.channel) == (-1, 3, 0.75, [2, 2], 1)
     corners = [one.picture.getpixel(place) for place in ((0, 0), (447, 0), (0, 447), (447, 447))]
@@ -199,10 +206,11 @@ def test_a_conv_map_is_drawn_with_its_sign() -> None:
 
 
 def test_rectified_maps_are_those_of_the_relu(tiny: VGG16, photo: Image.Image) -> None:
-    behind = feature_maps(tiny, photo, "conv2_1").rectified()
+    after = feature_maps(tiny, photo, "conv2_1").rectified()
     expected = feature_maps(tiny, photo, "relu2_1")
-    assert behind.layer == expected.layer
-    assert torch.equal(behind.values, expected.values)
+    assert after.layer == expected.layer
+    assert torch.equal(after.values, expected.values)
+    assert torch.equal(after.inputs, expected.inputs)
 
 
 def test_the_overlay_leaves_the_photo_untouched_where_nothing_fires(photo: Image.Image) -> None:
@@ -272,7 +280,7 @@ def test_the_smallest_photos_have_maps(tiny: VGG16, size: tuple[int, int], pipel
 @pytest.mark.parametrize("layer", ["relu1_1", "pool3"])
 def test_the_chain_has_convolutions_alone(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     for call in (feature_maps, map_sheet):
-        with pytest.raises(LayerError, match=f"convolutions alone, no {layer}: choose a conv layer"):
+        with pytest.raises(LayerError, match=f"only convolutions, no {layer}: choose a conv layer"):
             call(tiny, photo, layer, "conv_chain")
 
 
@@ -323,4 +331,3 @@ def test_looking_leaves_the_network_as_it_was(photo: Image.Image) -> None:
     channel_path(net, photo, 2)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert torch.is_grad_enabled()
-    assert not any(module._forward_hooks for module in net.modules())

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import toy
+from conftest import conv, toy
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnnvis.architecture import CONVOLUTIONS
 from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.filters import FilterSheet, filter_sheet, one_filter
 from cnnvis.images import SIGNED
-from cnnvis.vgg import CONVOLUTIONS, VGG16, convolution
+from cnnvis.vgg import VGG16
 
 # features.0.weight[0, 0] of torchvision's file: what the first filter does with red.
 FIRST_KERNEL = [
@@ -34,13 +35,13 @@ def kernel_colours(sheet: FilterSheet, channel: int) -> NDArray[np.uint8]:
 
 
 def weights_of(net: VGG16, layer: str) -> NDArray[np.float64]:
-    return convolution(net, layer).weight.double().numpy()
+    return conv(net, layer).weight.double().numpy()
 
 
 def net_with(layer: str, **values: float) -> VGG16:
     """A toy whose `layer` has zero weights, but for e.g. `o1_i0=0.5`: 0.5 in the middle of filter 1's kernel 0."""
     net = toy()
-    weight = convolution(net, layer).weight.zero_()
+    weight = conv(net, layer).weight.zero_()
     for place, value in values.items():
         out, into = (int(part[1:]) for part in place.split("_"))
         weight[out, into, 1, 1] = value
@@ -61,7 +62,7 @@ def test_rgb_shows_zero_as_mid_grey_and_the_sign_as_light_or_dark() -> None:
 
 def test_signed_shows_blue_below_zero_and_orange_above() -> None:
     net = toy()
-    weight = convolution(net, "conv2_1").weight.fill_(0.5)
+    weight = conv(net, "conv2_1").weight.fill_(0.5)
     weight[0, 2], weight[1, 2, 0, 0] = -0.5, 0.0
     sheet = filter_sheet(net, "conv2_1", input_channel=2)
     assert (sheet.view, sheet.input_channel, sheet.scale) == ("signed", 2, 0.5)
@@ -161,7 +162,7 @@ def test_a_deep_filter_shows_its_strongest_kernels_first(tiny: VGG16) -> None:
     norms = [float(np.linalg.norm(kernel)) for kernel in kernels]
     assert one.input_channels == sorted(range(8), key=lambda number: -norms[number])[:4]
     assert one.scale == pytest.approx(np.abs(kernels).max())
-    assert one.bias == pytest.approx(float(convolution(tiny, "conv5_2").bias[3]))  # type: ignore[index]
+    assert one.bias == pytest.approx(float(conv(tiny, "conv5_2").bias[3]))  # type: ignore[index]
     strongest = kernels[one.input_channels[0]]
     corner = SIGNED[np.rint((0.5 + strongest[0, 0] / (2 * one.scale)) * 255).astype(int)].astype(int)
     assert np.abs(np.asarray(one.picture)[0, 0] - corner).max() <= 6
@@ -180,7 +181,7 @@ def test_a_filter_of_conv1_1_is_shown_in_colour() -> None:
 @pytest.mark.parametrize("layer", CONVOLUTIONS)
 def test_every_convolution_has_a_sheet_with_room_for_its_filters(vgg16: VGG16, layer: str) -> None:
     sheet = filter_sheet(vgg16, layer)
-    channels = convolution(vgg16, layer).out_channels
+    channels = conv(vgg16, layer).out_channels
     rows = -(-channels // sheet.columns)
     assert (sheet.layer, sheet.channels, sheet.cell) == (layer, channels, 52)
     assert sheet.picture.size == (sheet.columns * sheet.cell, rows * sheet.cell)
@@ -208,7 +209,7 @@ def test_the_record_is_json_with_the_promised_keys(tiny: VGG16, view: str) -> No
         (LayerError, {"layer": "relu1_1"}, "relu1_1.* 'conv1_1'"),
         (LayerError, {"layer": "pool4"}, "pool4.* 'conv4_3'"),
         (LayerError, {"layer": "conv9_1"}, "does not exist"),
-        (SettingError, {"layer": "conv2_1", "view": "rgb"}, "fits conv1_1 alone, not conv2_1: choose signed or gray"),
+        (SettingError, {"layer": "conv2_1", "view": "rgb"}, "is for conv1_1 alone, not conv2_1: choose signed or gray"),
         (SettingError, {"layer": "conv1_1", "view": "grey"}, "view 'grey' is unknown: .* auto, rgb, signed, gray"),
         (
             ChannelError,

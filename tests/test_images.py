@@ -204,7 +204,7 @@ def test_a_file_over_15_megabytes_is_refused(tmp_path: Path) -> None:
         ((5001, 5000), "has 5001 × 5000 pixels"),
         ((12000, 10000), "has 12000 × 10000 pixels"),  # Pillow would warn
         ((30000, 30000), "has far too many pixels: choose one of at most 25 megapixels"),  # Pillow would refuse
-        ((5000, 5000), "no picture that can be read"),  # small enough to be decoded, which fails
+        ((5000, 5000), "not a readable picture"),  # small enough to be decoded, which fails
     ],
 )
 def test_too_many_pixels_are_refused_without_decoding(size: tuple[int, int], found: str) -> None:
@@ -235,7 +235,7 @@ def test_what_is_no_whole_picture_is_refused(content: bytes, tmp_path: Path) -> 
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     assert refusal(path) == refusal(io.BytesIO(content))
-    assert refusal(path).startswith("the file is no picture that can be read: choose a whole JPEG, PNG,")
+    assert refusal(path).startswith("the file is not a readable picture: choose an undamaged JPEG, PNG,")
 
 
 def test_a_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:

@@ -166,12 +166,14 @@ def test_score_is_of_the_file(suffix: str, run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", f"up{suffix}"))
     scored = json.loads(run("score", f"up{suffix}", "features.0", "5", "--json", "-"))
     names = ["saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity"]
-    assert scored == {"layer": "conv1_1", "channel": 5} | {name: record[name] for name in names}
+    asked = {"layer": "conv1_1", "channel": 5, "cnnvis": cnnvis.__version__}
+    assert scored == asked | {name: record[name] for name in names}
 
 
 def test_a_png_knows_what_to_score(run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", "up.png"))
     scored = json.loads(run("score", "up.png", "--json", "-"))
+    assert scored.pop("cnnvis") == record["build"]["cnnvis"]
     assert record.items() >= scored.items() and scored["channel"] == 5
 
 
@@ -189,7 +191,7 @@ def test_like_repeats_the_experiment_of_a_png(run: Run) -> None:
 
 def test_like_asks_for_the_photo_that_a_picture_grew_out_of(run: Run, refusal: Run) -> None:
     run(*SMALL, "--start", CAT, "-o", "up.png")
-    assert "grew out of a photo, which it does not carry: give one with --start" in refusal(
+    assert "grew from a photo, which it does not contain: give the photo with --start" in refusal(
         "maximize", "--like", "up.png"
     )
     run("maximize", "--like", "up.png", "--start", CAT, "-o", "again.png")
@@ -199,7 +201,7 @@ def test_like_asks_for_the_photo_that_a_picture_grew_out_of(run: Run, refusal: R
 
 
 def test_nothing_is_written_unasked(run: Run) -> None:
-    assert json.loads(run(*SMALL, "--json", "-"))["recipe"] == cnnvis.Ascent().recipe
+    assert json.loads(run(*SMALL, "--json", "-"))["recipe"] == cnnvis.Settings().recipe
     assert written() == []
 
 
@@ -263,13 +265,13 @@ def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
         (["maximize", "conv1_1", "3", "--recipe", "cake"], "recipe 'cake' is unknown: .* fourier, erhan"),
         (["maximize", "conv1_1", "3", "--objective", "max"], "objective 'max' is unknown"),
         (["maximize", "conv1_1", "3", "--start", "missing.jpg"], "'missing.jpg' cannot be read"),
-        (["score", str(ROOT / "pyproject.toml"), "conv1_1", "3"], "no picture that can be read"),
+        (["score", str(ROOT / "pyproject.toml"), "conv1_1", "3"], "not a readable picture"),
         (["score", CAT, "conv1_1", "64"], "channel '64' does not exist in conv1_1"),
-        (["score", CAT], "no PNG that can be read: choose one saved by cnnvis. Or name a layer and a channel"),
+        (["score", CAT], "not a readable PNG: choose one saved by cnnvis. Or name a layer and a channel"),
         (["score", CAT, "conv1_1"], "name a layer and one of its channels"),
         (["maximize"], "name a layer and one of its channels, or a PNG made by cnnvis"),
         (["maximize", "conv1_1"], "name a layer and one of its channels"),
-        (["maximize", "--like", CAT], "no PNG that can be read"),
+        (["maximize", "--like", CAT], "not a readable PNG"),
         (["maximize", "--like", "missing.png"], "'missing.png' cannot be read"),
     ],
 )
@@ -364,7 +366,7 @@ def test_help_of_maximize_states_the_engines_limits(capsys: pytest.CaptureFixtur
     text = " ".join(capsys.readouterr().out.split())
     for name in ("steps", "size", "seed", "seconds"):
         low, high = cnnvis.limits(next(cnnvis.load_vgg16().parameters()).device)[name]
-        assert f"({low} to {high}; default {getattr(cnnvis.Ascent(), name)})" in text
+        assert f"({low} to {high}; default {getattr(cnnvis.Settings(), name)})" in text
     assert all(recipe in text for recipe in cnnvis.RECIPES)
 
 
@@ -374,7 +376,7 @@ def test_first_word_is_the_engines_default() -> None:
     assert (sheet["view"].default, sheet["input_channel"].default) == (VIEWS[0], 0)
     firsts = {"pipeline": PIPELINES[0], "order": ORDERS[0], "contrast": CONTRASTS[0]}
     assert {name: maps[name].default for name in firsts} == firsts
-    assert inspect.signature(cnnvis.maximize).parameters["settings"].default == cnnvis.Ascent().recipe
+    assert inspect.signature(cnnvis.maximize).parameters["settings"].default == cnnvis.Settings().recipe
 
 
 # In a process of its own

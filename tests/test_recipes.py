@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from cnnvis.architecture import LAYERS, Layer, find_layer
 from cnnvis.errors import SettingError
-from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits, settle
-from cnnvis.vgg import LAYERS, Layer, find_layer
+from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
 
 CPU = limits("cpu")
-WHOLE = [item.name for item in fields(Ascent) if item.type is int]
-OWN = [name for name in CPU if getattr(Ascent(), name) is None]  # the recipe's own number unless one is given
+WHOLE = [item.name for item in fields(Settings) if item.type is int]
+OWN = [name for name in CPU if getattr(Settings(), name) is None]  # the recipe's own number unless one is given
 REAL = [name for name in CPU if name not in WHOLE]
 LAYER = find_layer("conv3_1")
 KNOWN = "fourier, erhan, maco, deepdream"
@@ -50,7 +50,7 @@ def test_none_and_zero_steps_are_the_recipes_own_number(recipe: str) -> None:
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
     assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
     assert settle(replace(settled, **nothing), LAYER, "cpu") == settled
-    assert None not in asdict(settle(Ascent(recipe=recipe), LAYER, "cpu")).values()
+    assert None not in asdict(settle(Settings(recipe=recipe), LAYER, "cpu")).values()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -104,7 +104,7 @@ def test_deepdream_goes_gently() -> None:
 
 def test_recipes_are_named_after_themselves_and_valid() -> None:
     assert list(RECIPES) == [recipe.recipe for recipe in RECIPES.values()]
-    assert RECIPES["fourier"] == Ascent()
+    assert RECIPES["fourier"] == Settings()
     for choice, allowed in CHOICES.items():
         assert all(getattr(recipe, choice) in allowed for recipe in RECIPES.values())
 
@@ -129,8 +129,8 @@ def test_a_cpu_is_never_allowed_more_than_a_gpu() -> None:
 
 
 def test_every_number_has_limits() -> None:
-    assert CPU.keys() == {item.name for item in fields(Ascent) if item.type in (int, float)}
-    assert CPU.keys() | CHOICES.keys() | {"recipe"} == {item.name for item in fields(Ascent)}
+    assert CPU.keys() == {item.name for item in fields(Settings) if item.type in (int, float)}
+    assert CPU.keys() | CHOICES.keys() | {"recipe"} == {item.name for item in fields(Settings)}
 
 
 @pytest.mark.parametrize("name", CPU)
@@ -206,7 +206,7 @@ def test_numpys_numbers_become_pythons(name: str, value: Any, settled: float) ->
 
 @pytest.mark.parametrize("recipe", ["Fourier", "", "lucid", "x" * 10_000])
 def test_an_unknown_recipe_is_refused(recipe: str) -> None:
-    for arguments in ((recipe,), (Ascent(recipe=recipe),)):
+    for arguments in ((recipe,), (Settings(recipe=recipe),)):
         with pytest.raises(SettingError, match=rf"^recipe '.{{0,80}} is unknown: choose one of {KNOWN}\.$"):
             settle(*arguments, LAYER, "cpu")
 
@@ -226,7 +226,7 @@ def test_every_known_choice_is_kept(name: str, word: str | bool) -> None:
 
 def test_erhan_is_float32_whatever_is_asked() -> None:
     assert settle("erhan", LAYER, "cpu", precision="auto").precision == "float32"
-    assert settle(Ascent(recipe="erhan"), LAYER, "cuda").precision == "float32"
+    assert settle(Settings(recipe="erhan"), LAYER, "cuda").precision == "float32"
     assert settle("fourier", LAYER, "cpu").precision == "auto"
 
 

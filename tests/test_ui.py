@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import cnnvis
-from cnnvis.recipes import Ascent
+from cnnvis.recipes import Settings
 from cnnvis.vgg import VGG16
 
 PHOTO = Path(__file__).parents[1] / "examples" / "coffee.jpg"
@@ -96,7 +96,7 @@ def test_an_ascent_streams_and_its_last_picture_carries_its_score(client: Client
     assert json.loads(last.text["cnnvis"]) == record
     assert record["saved_activation"] == pytest.approx(cnnvis.score(vgg16, last, "conv2_1", 3).saved_activation)
     assert {"robust", "fires"} <= record.keys()
-    *_, again = cnnvis.maximize(vgg16, "conv2_1", 3, Ascent(**record["settings"]))
+    *_, again = cnnvis.maximize(vgg16, "conv2_1", 3, Settings(**record["settings"]))
     assert again.picture.tobytes() == last.convert("RGB").tobytes()
 
 

@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cnnvis import weights
+from cnnvis.architecture import CONVOLUTIONS, find_layer
 from cnnvis.errors import SettingError, WeightsError
-from cnnvis.vgg import CONVOLUTIONS, cut, find_layer
+from cnnvis.vgg import cut
 from cnnvis.weights import BUNDLED, HUB_REPO, load_vgg16, pick_device, read_weights
 
 Choose = Callable[[object], None]
@@ -109,7 +110,7 @@ def test_damaged_bundled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     pointer = tmp_path / "vgg16_features.safetensors"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1799d0093a34\nsize 29431896\n")
     monkeypatch.setattr(weights, "BUNDLED", pointer)
-    assert "install cnnvis again" in refusal(pointer)
+    assert "restore it from the repository" in refusal(pointer)
 
 
 # The network

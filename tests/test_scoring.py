@@ -1,24 +1,25 @@
-"""How good a picture is: the saved file read back plainly, and the design's disturbances written out plainly."""
+"""Scores: the saved file read back plainly, and every disturbance and statistic worked out by other code."""
 
-import io
 import json
 import random
+import statistics
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import toy
+from conftest import conv, toy
 from PIL import Image
+from plain_copies import plain_copies
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import affine, center_crop, normalize, pil_to_tensor
+from torchvision.models import VGG16_Weights
+from torchvision.transforms.functional import normalize, pil_to_tensor
 
+from cnnvis.architecture import find_layer
 from cnnvis.ascent import maximize
 from cnnvis.errors import ChannelError, LayerError
-from cnnvis.images import crop_like_training, open_photo, to_tensor
-from cnnvis.score import disturbed_copies, saturation, score, scored_record, spectral_slope
-from cnnvis.vgg import VGG16, convolution, cut, find_layer
+from cnnvis.scoring import Selectivity, disturbed_copies, saturation, score, scored_record, spectral_slope
+from cnnvis.vgg import VGG16, PhotoStatistics, cut
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -39,25 +40,6 @@ def plain_maps(features: nn.Sequential, batch: Tensor, layer: str) -> Tensor:
     """Torchvision's own answer to RGB in [0, 1]."""
     normal = normalize(batch, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return features[: find_layer(layer).index + 1](normal)
-
-
-def plain_copies(picture: Image.Image) -> Tensor:
-    """Design, section 6."""
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=75)
-    with Image.open(file) as read:
-        compressed = pil_to_tensor(read) / 255
-    draws = random.Random(0)
-    copies = []
-    for _ in range(16):
-        angle = draws.uniform(-10, 10)
-        scale = draws.uniform(0.8, 1.2)
-        turned = affine(
-            compressed, angle=angle, translate=[0, 0], scale=scale, shear=[0, 0],
-            interpolation=InterpolationMode.BILINEAR, fill=[0, 0, 0],
-        )  # fmt: skip
-        copies.append(center_crop(turned, [168, 168]))
-    return torch.stack(copies)
 
 
 @pytest.mark.parametrize("layer", ["conv1_2", "relu2_1", "conv3_1", "pool3"])
@@ -82,9 +64,9 @@ def test_the_robust_activation_is_the_mean_over_the_copies(
     assert score(vgg16, excited, "conv2_1", 7).robust == pytest.approx(expected, rel=0.02)  # the fast precision
 
 
-def test_the_copies_are_made_as_the_design_says(photo: Image.Image) -> None:
+def test_the_copies_are_rotated_scaled_and_cropped_as_worked_out_by_hand(photo: Image.Image) -> None:
     picture = photo.resize((224, 224))
-    torch.testing.assert_close(disturbed_copies(picture), plain_copies(picture), rtol=0, atol=1e-6)
+    torch.testing.assert_close(disturbed_copies(picture), plain_copies(picture), rtol=0, atol=1e-4)
 
 
 def test_the_copies_are_always_the_same_and_sixteen_different_ones(photo: Image.Image) -> None:
@@ -120,7 +102,7 @@ def test_pictures_of_other_modes_have_a_score_too(tiny: VGG16, noise: Image.Imag
 def test_a_channel_held_down_never_fires(noise: Image.Image, layer: str) -> None:
     net = toy()
     assert score(net, noise, layer, 1).fires
-    bias = convolution(net, layer).bias
+    bias = conv(net, layer).bias
     assert bias is not None
     bias[1] = -1e6
     assert not score(net, noise, layer, 1).fires
@@ -183,20 +165,45 @@ def test_a_picture_of_one_colour_has_no_slope() -> None:
     assert spectral_slope(Image.new("RGB", (64, 64), "red")) is None
 
 
-def test_selectivity_is_the_rank_of_the_lift_over_the_photos(vgg16: VGG16) -> None:
-    picture = open_photo(EXAMPLES / "coffee.jpg").resize((224, 224))
-    with torch.inference_mode():
-        means = cut(vgg16, "conv3_1")(to_tensor(picture))[0].mean((1, 2))
-    photos = torch.cat([to_tensor(crop_like_training(open_photo(path))) for path in sorted(EXAMPLES.glob("*.jpg"))])
-    with torch.inference_mode():
-        usual = cut(vgg16, "conv3_1")(photos).transpose(0, 1).flatten(1)
-    lift = (means - usual.mean(1)) / usual.std(1)
-    channel = int(lift.argsort(descending=True)[6])
-    found = score(vgg16, picture, "conv3_1", channel).selectivity
-    assert found is not None
-    assert (found.rank, found.of) == (7, 256)
-    assert found.deviations == pytest.approx(float(lift[channel]), rel=1e-3)
+# Selectivity
 
 
-def test_a_network_of_unknown_habits_has_no_selectivity(tiny: VGG16) -> None:
+def test_selectivity_is_the_rank_of_the_lift_worked_out_by_hand(noise: Image.Image) -> None:
+    """Means of 1, 2, 3 and 4 deviations above their averages: channel 2 has one channel above it."""
+    net = toy()
+    with torch.inference_mode():
+        means = cut(net, "conv1_1")(pil_to_tensor(noise)[None] / 255)[0].mean((1, 2))
+    deviation = torch.tensor([0.5, 0.1, 2.0, 0.25])
+    net.photo_statistics = {"conv1_1": PhotoStatistics(means - deviation * torch.arange(1, 5), deviation, 3)}
+    found = score(net, noise, "conv1_1", 2).selectivity
+    assert found == Selectivity(rank=2, of=4, deviations=pytest.approx(3, rel=1e-4), photos=3)
+
+
+def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Image) -> None:
+    net = toy()
+    still = torch.tensor([1.0, 0.0, 1.0, 1.0])
+    net.photo_statistics = {"relu1_1": PhotoStatistics(torch.zeros(4), still, 3)}
+    found = score(net, noise, "relu1_1", 0).selectivity
+    assert found and found.of == 3
+    assert score(net, noise, "relu1_1", 1).selectivity is None
+
+
+@pytest.mark.parametrize("layer", ["conv3_1", "pool4"])
+def test_the_statistics_are_what_torchvision_computes_from_the_photos(
+    vgg16: VGG16, features: nn.Sequential, layer: str
+) -> None:
+    prepare, part = VGG16_Weights.IMAGENET1K_V1.transforms(), features[: find_layer(layer).index + 1]
+    means = []
+    for path in sorted(EXAMPLES.glob("*.jpg")):
+        with Image.open(path) as opened, torch.inference_mode():
+            means.append(part(prepare(opened.convert("RGB"))[None])[0].double().mean((1, 2)).tolist())
+    assert vgg16.photo_statistics is not None
+    known = vgg16.photo_statistics[layer]
+    assert known.photos == len(means) == 5
+    for channel, values in enumerate(zip(*means, strict=True)):
+        assert known.mean[channel].item() == pytest.approx(statistics.fmean(values), rel=1e-3, abs=1e-3)
+        assert known.deviation[channel].item() == pytest.approx(statistics.stdev(values), rel=5e-3, abs=1e-3)
+
+
+def test_a_network_without_statistics_has_no_selectivity(tiny: VGG16) -> None:
     assert score(tiny, Image.new("RGB", (224, 224)), "conv1_1", 0).selectivity is None

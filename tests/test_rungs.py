@@ -5,11 +5,12 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
+from cnnvis.architecture import find_layer
 from cnnvis.errors import ChannelError, LayerError, SettingError
-from cnnvis.ladder import ladder
-from cnnvis.recipes import Ascent, settle
-from cnnvis.score import score
-from cnnvis.vgg import VGG16, find_layer
+from cnnvis.recipes import Settings, settle
+from cnnvis.rungs import ladder
+from cnnvis.scoring import score
+from cnnvis.vgg import VGG16
 
 
 def test_the_ladder_leads_from_erhan_to_fourier(tiny: VGG16) -> None:
@@ -47,7 +48,7 @@ def test_a_wrong_question_is_refused_before_the_first_rung(
     with pytest.raises(error):
         ladder(tiny, *arguments)
     with pytest.raises(SettingError):
-        ladder(tiny, "conv1_1", 0, steps=Ascent.steps - 1)
+        ladder(tiny, "conv1_1", 0, steps=Settings.steps - 1)
 
 
 @pytest.mark.slow

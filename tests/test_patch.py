@@ -6,15 +6,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cnnvis.architecture import CONVOLUTIONS, find_layer
 from cnnvis.errors import ChannelError
 from cnnvis.features import Maps, feature_maps
 from cnnvis.images import to_tensor
-from cnnvis.patches import patches
-from cnnvis.vgg import CONVOLUTIONS, VGG16, cut, find_layer
+from cnnvis.patch import patches
+from cnnvis.vgg import VGG16, cut
 
 
 def by_hand(values: list[list[float]], layer: str = "conv1_1", side: int = 8) -> Maps:
-    return Maps(find_layer(layer), "network", torch.tensor([values]), Image.new("RGB", (side, side), "white"))
+    return Maps(
+        find_layer(layer), "network", torch.tensor([values]), torch.empty(0), Image.new("RGB", (side, side), "white")
+    )
 
 
 def seen_by(steps: torch.nn.Sequential, rgb: Tensor, channel: int, row: int, column: int) -> tuple[int, int, int, int]:
@@ -85,5 +88,5 @@ def test_a_patch_of_vgg16_alone_excites_its_channel_as_much(vgg16: VGG16, photo:
 
 
 def test_a_channel_outside_the_layer_is_refused() -> None:
-    with pytest.raises(ChannelError, match="channel 1 does not exist in conv1_1"):
-        patches(by_hand([[1.0]]), 1)
+    with pytest.raises(ChannelError, match="channel 64 does not exist in conv1_1"):
+        patches(by_hand([[1.0]]), 64)

@@ -1,0 +1,71 @@
+"""The ladder: five ascents for one channel from one seed, adding one regulariser at a time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from cnnvis.architecture import Target
+from cnnvis.ascent import Snapshot, ascend
+from cnnvis.images import Pictured
+from cnnvis.recipes import settle
+from cnnvis.scoring import Score, score_target
+from cnnvis.vgg import VGG16
+
+STEPS = 48
+SIZE = 160  # px; five ascents then take as long as one or two
+
+# The settings that each rung takes over from the recipe `fourier`, on top of the rungs below it.
+_ADDED: Mapping[str, tuple[str, ...]] = {
+    "erhan": (),
+    "+ jitter": ("jitter",),
+    "+ Fourier": ("parameterisation", "decay", "learning_rate", "momentum", "smoothing", "decline", "weight_decay"),
+    "+ decorrelated colour": ("decorrelated",),
+    "+ scale and rotation": ("view", "zoom", "turn", "headroom", "redirected", "precision", "recipe"),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Rung(Pictured):
+    """One finished ascent of the ladder."""
+
+    name: str
+    snapshot: Snapshot
+    score: Score
+
+    @property
+    def picture(self) -> Image.Image:  # type: ignore[override]  # a field elsewhere
+        """The picture of the last step."""
+        return self.snapshot.picture
+
+    def record(self) -> dict[str, Any]:
+        """The record of its last snapshot, with its score and its name."""
+        return {**self.snapshot.record(), **self.score.record(), "rung": self.name}
+
+
+def ladder(net: VGG16, layer: str, channel: int, **overrides: Any) -> Iterator[Rung]:
+    """Run the ascent of `erhan`, then add jitter, Fourier, decorrelated colour, and scale and rotation, one at a time.
+
+    The last rung is the recipe `fourier`. All rungs have the same seed, size and number of steps; `overrides` are
+    fields of Settings (by default 160 px and 48 steps). Yields each rung when its ascent ends.
+    Raises LayerError, ChannelError or SettingError at once.
+    """
+    return run_ladder(net, net.architecture.target(layer, channel), **overrides)
+
+
+def run_ladder(net: VGG16, target: Target, **overrides: Any) -> Iterator[Rung]:
+    """`ladder` for a target already checked."""
+    common = {"size": SIZE, "steps": STEPS, **overrides}
+    goal = settle("fourier", target.layer, net.device, **common)
+    settings = settle("erhan", target.layer, net.device, **common)
+    ascents: dict[str, Iterator[list[Snapshot]]] = {}
+    for name, added in _ADDED.items():
+        settings = replace(settings, **{setting: getattr(goal, setting) for setting in added})
+        ascents[name] = ascend(net, [target], settings, every=float("inf"))
+    return (_finished(net, name, ascent) for name, ascent in ascents.items())
+
+
+def _finished(net: VGG16, name: str, ascent: Iterator[list[Snapshot]]) -> Rung:
+    *_, (last,) = ascent
+    return Rung(name, last, score_target(net, last.picture, last.target))

@@ -1,0 +1,156 @@
+"""Scores of a picture: how strongly the saved file activates its channel, and how strongly distorted copies still do.
+
+Activation alone rewards noise that only the network sees, so the two are always given together.
+"""
+
+import io
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import affine, center_crop
+
+from cnnvis.architecture import Mixture, Target
+from cnnvis.ascent import Snapshot
+from cnnvis.images import PHOTO_SIDE, to_tensor
+from cnnvis.vgg import VGG16, cut, fast_dtype, forward
+
+ROBUST_COPIES = 16
+ROBUST_JPEG = 75  # quality
+ROBUST_TURN = 10.0  # degrees, either way
+ROBUST_SCALE = (0.8, 1.2)
+ROBUST_CROP = 0.75  # of the side
+SATURATED = 2  # of 255: a colour value this close to black or white counts as saturated
+SLOPE_FREQUENCIES = (
+    1 / 64,
+    1 / 4,
+)  # cycles per px: above the picture's own size, below what JPEG blurs
+
+
+@dataclass(frozen=True)
+class Selectivity:
+    """How far the picture lifts its channel above the channel's average on photos, compared with the other channels.
+
+    A channel's lift is its mean on the picture minus its average mean on the photos, in standard deviations of its
+    means on the photos.
+    """
+
+    rank: int  # of the channel's lift among its layer's; 1: no other channel is lifted further
+    of: int  # channels ranked: those whose response differs between the photos
+    deviations: float  # the channel's lift, in standard deviations
+    photos: int  # how many photos the average and the deviation are of
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one picture activates one channel."""
+
+    saved_activation: float  # the channel's mean on the 8-bit picture at 224 px, float32; in a conv layer, before ReLU
+    robust: float  # the same, averaged over 16 compressed, rotated, scaled and cropped copies
+    fires: bool  # whether the map is above zero anywhere
+    saturation: float  # share of the colour values within 2/255 of black or white, 0 to 1
+    naturalness: float | None  # slope of the power spectrum; photographs: about -2. None for a picture of one colour
+    selectivity: Selectivity | None  # None for several channels, or if the network has no statistics of photos
+
+    def record(self) -> dict[str, Any]:
+        """The score as plain values."""
+        return asdict(self)
+
+
+def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture) -> Score:
+    """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
+
+    Robust activation, a measure of this project: the picture is compressed as JPEG of quality 75; then each of 16
+    copies is rotated by up to 10°, scaled by 0.8 to 1.2 (bilinear, on black) and cropped to the central 75 % of the
+    side. The 16 are always the same. A picture made of invisible noise loses almost everything there.
+    Raises LayerError, ChannelError.
+    """
+    return score_target(net, picture, net.architecture.mixture(layer, channel))
+
+
+def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
+    """`score` for a target already checked."""
+    numbers = list(target.mixture)
+    picture = picture.convert("RGB")
+    shown = picture
+    if picture.size != (PHOTO_SIDE, PHOTO_SIDE):
+        shown = picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    part = cut(net, target.layer)
+    with torch.inference_mode():
+        saved = forward(part, to_tensor(shown).to(net.device))[0]
+        copies = forward(part, disturbed_copies(shown).to(net.device), fast_dtype(net.device))[:, numbers]
+    weights = torch.tensor(list(target.mixture.values()), device=net.device)
+    return Score(
+        saved_activation=float(weights @ saved[numbers].mean((1, 2))),
+        robust=float(weights @ copies.mean((0, 2, 3))),
+        fires=bool(saved[numbers].max() > 0),
+        saturation=saturation(picture),
+        naturalness=spectral_slope(picture),
+        selectivity=_selectivity(net, target.layer.name, numbers, saved.mean((1, 2)).cpu()),
+    )
+
+
+def saturation(picture: Image.Image) -> float:
+    """The share of an RGB picture's colour values that lie within 2/255 of black or white."""
+    values = np.asarray(picture)
+    return float(((values <= SATURATED) | (values >= 255 - SATURATED)).mean())
+
+
+def spectral_slope(picture: Image.Image) -> float | None:
+    """The slope of log power over log frequency of a picture's brightness; photographs: about -2 (Field 1987).
+
+    Fitted by least squares to rings one cycle per picture wide, from 1/64 to 1/4 cycles per px. None if the picture has
+    no contrast.
+    """
+    grey = np.asarray(picture.convert("L"), dtype=np.float64)
+    window = np.outer(np.hanning(grey.shape[0]), np.hanning(grey.shape[1]))  # otherwise the edges count as detail
+    power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2
+    frequency = np.hypot(np.fft.fftfreq(grey.shape[0])[:, None], np.fft.fftfreq(grey.shape[1])[None])
+    side = max(grey.shape)
+    ring = np.round(frequency * side).astype(int).ravel()
+    counts, sums = np.bincount(ring), np.bincount(ring, weights=power.ravel())
+    rings = np.arange(len(counts))
+    kept = (rings >= max(1, SLOPE_FREQUENCIES[0] * side)) & (rings <= SLOPE_FREQUENCIES[1] * side) & (sums > 0)
+    if kept.sum() < 2 or not grey.std():
+        return None
+    slope, _ = np.polyfit(np.log(rings[kept]), np.log(sums[kept] / counts[kept]), 1)
+    return float(slope)
+
+
+def _selectivity(net: VGG16, layer: str, channels: Sequence[int], means: Tensor) -> Selectivity | None:
+    """`means` are the means of the layer's maps on the picture, (channels,)."""
+    usual = (net.photo_statistics or {}).get(layer)
+    if usual is None or len(channels) > 1:
+        return None
+    (channel,) = channels
+    varied = usual.deviation > 0  # a channel that is silent on every photo cannot be compared
+    if not varied[channel]:
+        return None
+    lift = ((means - usual.mean) / usual.deviation)[varied]
+    mine = float((means[channel] - usual.mean[channel]) / usual.deviation[channel])
+    return Selectivity(int((lift > mine).sum()) + 1, len(lift), mine, usual.photos)
+
+
+def disturbed_copies(picture: Image.Image) -> Tensor:
+    """Make the 16 copies of a 224 px picture on which robust activation is measured, (16, 3, 168, 168)."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=ROBUST_JPEG)
+    compressed = to_tensor(Image.open(buffer))
+    draw = random.Random(0)
+    copies = []
+    for _ in range(ROBUST_COPIES):
+        angle, scale = draw.uniform(-ROBUST_TURN, ROBUST_TURN), draw.uniform(*ROBUST_SCALE)
+        turned = affine(compressed, angle, [0, 0], scale, [0.0, 0.0], InterpolationMode.BILINEAR, [0.0])
+        copies.append(center_crop(turned, [round(ROBUST_CROP * PHOTO_SIDE)] * 2))
+    return torch.cat(copies)
+
+
+def scored_record(net: VGG16, snapshot: Snapshot) -> dict[str, Any]:
+    """The record of a snapshot with the score of its picture: the record that ends every ascent."""
+    return {**snapshot.record(), **score_target(net, snapshot.picture, snapshot.target).record()}
