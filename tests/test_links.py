@@ -1,41 +1,61 @@
-"""What an address says, and what is done with one that says nonsense."""
+"""What an address says, and what becomes of one that says nonsense."""
 
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 
+from cnnvis.architecture import ARCHITECTURE
 from cnnvis.recipes import RECIPES
-from cnnvis.ui.links import TABS, View, read_query
-from cnnvis.ui.photos import PHOTOS, example_name
+from cnnvis.ui.links import PARAMETERS, Address, address_of, read_query
+from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.tabs import TABS
 
 
-def asked(query: str) -> tuple[View, list[str]]:
+def asked(query: str) -> tuple[Address, list[str]]:
     return read_query({name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()})
 
 
-VIEWS = [
-    View(),
-    View("maps", "relu4_3", 511, pipeline="conv_chain", photo="hubble.jpg"),
-    View("maximize", "conv5_3", 17, "maco", steps=12, size=96, seed=4_000_000_000),
-    View("learn", "pool5", 3, seed=1),
-    *(View(tab) for tab in TABS),
-    *(View(recipe=recipe) for recipe in RECIPES),
-    *(View(photo=photo) for photo in PHOTOS),
+def address(tab: str = "filters", layer: str = "conv1_1", channel: int = 0, **values: Any) -> Address:
+    return Address(tab, ARCHITECTURE.target(layer, channel), values)
+
+
+ADDRESSES = [
+    address(),
+    address("maps", "relu4_3", 511, pipeline="conv_chain", photo="hubble.jpg"),
+    address("maximize", "conv5_3", 17, recipe="maco", steps=12, size=96, seed=4_000_000_000),
+    address("learn", "pool5", 3, seed=1),
+    *(address(tab.id) for tab in TABS),
+    *(address(recipe=recipe) for recipe in RECIPES if recipe != "fourier"),
+    *(address(photo=photo) for photo in EXAMPLES if photo != "chelsea.jpg"),
 ]
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=View.query)
-def test_an_address_leads_back_to_its_view(view: View) -> None:
-    assert asked(view.query()) == (view, [])
+@pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
+def test_an_address_leads_back_to_its_view(expected: Address) -> None:
+    assert asked(expected.query()) == (expected, [])
+
+
+@pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
+def test_the_controls_set_from_an_address_give_that_address(expected: Address) -> None:
+    values = {one.name: expected.values.get(one.name, one.default) for one in PARAMETERS}
+    controls = {one.name: one.decode(values[one.name]) for one in PARAMETERS}
+    assert address_of(expected.tab, expected.target, controls) == expected
 
 
 def test_defaults_need_no_address() -> None:
-    assert View().query() == ""
-    assert View("maps", "conv4_1").query() == "tab=maps&layer=conv4_1"
+    assert address().query() == ""
+    assert address("maps", "conv4_1").query() == "tab=maps&layer=conv4_1"
+
+
+def test_an_emptied_field_and_a_photo_of_ones_own_are_not_in_the_address() -> None:
+    controls: dict[str, Any] = {one.name: one.decode(one.default) for one in PARAMETERS}
+    controls |= {"seed": None, "steps": None, "photo": "0" * 64}
+    assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == ""
 
 
 def test_other_dialects_and_other_peoples_parameters_pass() -> None:
-    assert asked("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (View(layer="conv3_1"), [])
+    assert asked("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (address(layer="conv3_1"), [])
 
 
 @pytest.mark.parametrize(
@@ -44,6 +64,7 @@ def test_other_dialects_and_other_peoples_parameters_pass() -> None:
         ("tab=dream", "tab 'dream' is unknown: choose one of filters, maps, maximize, learn."),
         ("layer=conv9_1", "layer 'conv9_1' does not exist"),
         ("layer=", "layer '' does not exist"),
+        ("layer=class", "layer 'class' belongs to the classifier"),
         ("channel=64", "channel '64' does not exist in conv1_1: choose a whole number from 0 to 63."),
         ("channel=x", "channel 'x'"),
         ("recipe=lucid", "recipe 'lucid' is unknown"),
@@ -56,23 +77,16 @@ def test_other_dialects_and_other_peoples_parameters_pass() -> None:
         ("photo=../chelsea.jpg", "photo '../chelsea.jpg' is unknown"),
     ],
 )
-def test_a_bad_value_is_left_at_its_default_and_said(query: str, sentence: str) -> None:
-    view, (said,) = asked(f"{query}&seed=5" if "seed" not in query else query)
+def test_an_invalid_value_falls_back_to_its_default_with_a_notice(query: str, sentence: str) -> None:
+    other = "size=96" if "seed" in query else "seed=5"
+    found, (said,) = asked(f"{query}&{other}")
     assert sentence in said
-    assert view == View(seed=0 if "seed" in query else 5)
+    name, value = other.split("=")
+    assert found == address(**{name: int(value)})
 
 
-def test_a_channel_is_one_of_the_layer_whatever_their_order() -> None:
-    assert asked("channel=300&layer=conv5_1") == (View(layer="conv5_1", channel=300), [])
-    view, wrong = asked("channel=300&layer=conv9_9")
-    assert view == View()
+def test_a_channel_is_one_of_the_layer_in_either_order() -> None:
+    assert asked("channel=300&layer=conv5_1") == (address(layer="conv5_1", channel=300), [])
+    found, wrong = asked("channel=300&layer=conv9_9")
+    assert found == address()
     assert len(wrong) == 2
-
-
-def test_an_example_is_known_by_its_content(tmp_path) -> None:
-    copy = tmp_path / "renamed.jpg"
-    copy.write_bytes(PHOTOS["coffee.jpg"].read_bytes())
-    assert example_name(str(copy)) == "coffee.jpg"
-    copy.write_bytes(b"else")
-    assert example_name(str(copy)) is None
-    assert example_name(None) is None

@@ -1,6 +1,6 @@
-"""The endpoints that programs call; each has hidden components of its own, so that its defaults are its own.
+"""The endpoints that programs call. Each has hidden components of its own, and so its own defaults.
 
-The dropdowns take any text: the engine knows all three dialects of layer names, and words the refusal.
+Gradio does not read their inputs (`preprocess=False`): the engine checks every value and words every refusal.
 """
 
 from collections.abc import Iterator
@@ -9,19 +9,21 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from cnnvis.ascent import maximize as climb
-from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, map_sheet
-from cnnvis.features import feature_map as one_map
+from cnnvis import features
+from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS
+from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS, filter_sheet
-from cnnvis.recipes import CHOICES, RECIPES, Ascent, limits
-from cnnvis.score import scored_record
-from cnnvis.ui.handlers import HEAVY, LIGHT, for_people, photo_input, picture_file
-from cnnvis.ui.zero import light_network, on_gpu
-from cnnvis.vgg import CLASS, CONVOLUTIONS, LAYERS
-from cnnvis.weights import load_for
+from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
+from cnnvis.scoring import scored_record
+from cnnvis.ui.files import picture_file
+from cnnvis.ui.growing import grow
+from cnnvis.ui.handlers import HEAVY, LIGHT, for_people
+from cnnvis.ui.photos import given_photo
+from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.weights import load_for, load_vgg16
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
-DEFAULT = Ascent()
+DEFAULT = Settings()
 WIDEST = max(layer.channels for layer in LAYERS)
 CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
@@ -41,7 +43,8 @@ def add_endpoints() -> None:
 def _endpoint(function: Any, inputs: list[Any], outputs: list[Any], queue: dict[str, Any]) -> None:
     description = " ".join((function.__doc__ or "").split())
     name = function.__name__
-    gr.Button(name).click(function, inputs, outputs, api_name=name, api_description=description, **queue)
+    told: dict[str, Any] = {"api_name": name, "api_description": description, "preprocess": False, **queue}
+    gr.Button(name).click(function, inputs, outputs, **told)
 
 
 def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.Dropdown:
@@ -53,8 +56,8 @@ def _number(name: str, meaning: str) -> gr.Number:
     return gr.Number(getattr(DEFAULT, name), label=f"{name}: {low} to {high}; {meaning}")
 
 
-def _photo() -> gr.Image:
-    return photo_input(label="image: a photo, at most 25 megapixels and 15 MB")
+def _photo(meaning: str = "a photo, at most 25 megapixels and 15 MB") -> gr.Image:
+    return gr.Image(type="filepath", label=f"image: {meaning}")
 
 
 def _filter_inputs() -> list[Any]:
@@ -86,68 +89,67 @@ def _one_map_inputs() -> list[Any]:
 
 def _ascent_inputs() -> list[Any]:
     return [
-        _words("layer", [*ALL_LAYERS, CLASS.name], "conv3_1"),
-        gr.Number(0, label=f"{CHANNEL}; of class 0 to {CLASS.channels - 1}"),
+        _words("layer", [*ALL_LAYERS, CLASS], "conv3_1"),
+        gr.Number(0, label=f"{CHANNEL}; of class 0 to {ARCHITECTURE.classes - 1}"),
         _words("recipe", tuple(RECIPES), "fourier"),
-        _number("steps", "at most so many; 0 for the recipe's own number at that depth"),
-        _number("size", f"px along a side, on a CPU to {limits('cpu')['size'][1]}"),
+        _number("steps", "at most this many; 0 for the recipe's own number at that depth"),
+        _number("size", f"px along a side, on a CPU at most {limits('cpu')['size'][1]}"),
         _number("seed", "same seed, same picture"),
-        _number("seconds", "stop after so many seconds; 0 for never"),
+        _number("seconds", "stop after this many seconds; 0 for never"),
         _words("objective", CHOICES["objective"], "channel"),
-        photo_input(label="image: start from this photo instead of noise"),
+        _photo("start from this photo instead of noise"),
     ]
 
 
-def layers() -> list[dict]:  # type: ignore[type-arg]  # gradio reads this annotation, and knows only the bare dict
+def layers() -> list[dict]:  # type: ignore[type-arg]  # Gradio reads this annotation, and knows only the bare dict
     """The 31 layers of VGG16's convolutional half, in order."""
     return [layer.as_dict() for layer in LAYERS]
 
 
 @for_people
-def filters(layer: str, view: str, input_channel: float) -> tuple[str, dict[str, Any]]:
+def filters(layer: str, view: str, input_channel: int) -> tuple[str, dict[str, Any]]:
     """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
-    drawn = filter_sheet(light_network(), layer, view, input_channel)  # type: ignore[arg-type]  # the engine checks it
+    drawn = filter_sheet(load_vgg16(LIGHT_DEVICE), layer, view, input_channel)
     return picture_file(drawn.picture, f"{drawn.layer}-filters"), drawn.record()
 
 
 @for_people
-def feature_maps(image: str | None, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
+def feature_maps(image: Any, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
-    drawn = map_sheet(light_network(), image, layer, pipeline, order, contrast)
+    drawn = features.map_sheet(load_vgg16(LIGHT_DEVICE), given_photo(image), layer, pipeline, order, contrast)
     return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
 
 
 @for_people
-def feature_map(image: str | None, layer: str, channel: float, pipeline: str) -> tuple[str, str, dict[str, Any]]:
+def feature_map(image: Any, layer: str, channel: int, pipeline: str) -> tuple[str, str, dict[str, Any]]:
     """One channel's feature map of a photo (PNG), the same laid over the photo (PNG), and its range."""
-    drawn = one_map(light_network(), image, layer, channel, pipeline)  # type: ignore[arg-type]  # the engine checks it
+    drawn = features.feature_map(load_vgg16(LIGHT_DEVICE), given_photo(image), layer, channel, pipeline)
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
 
 
 @for_people
-@on_gpu
 def maximize(
     layer: str,
-    channel: float,
+    channel: int,
     recipe: str,
-    steps: float,
-    size: float,
-    seed: float,
+    steps: int,
+    size: int,
+    seed: int,
     seconds: float,
     objective: str,
-    image: str | None = None,  # gradio tells clients that it may be left out because of this
+    image: Any = None,  # because of this default Gradio tells clients that it may be left out
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Grow the picture that excites a channel: a stream of pictures and records.
+    """Grow the picture that activates a channel most: a stream of pictures and records.
 
-    The last picture is a PNG with its record inside, and its record has the score.
+    The last picture is a PNG that contains its record, and its record has the score.
     """
-    net = load_for(layer)
-    overrides: dict[str, Any] = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
-    for snapshot in climb(net, layer, channel, recipe, start=image, **overrides):  # type: ignore[arg-type]
+    target = ARCHITECTURE.target(layer, channel)
+    settings = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
+    for (snapshot,) in grow([target], recipe, given_photo(image), settings):
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
         if snapshot.last:
-            record = scored_record(net, snapshot)
+            record = scored_record(load_for(target.layer, LIGHT_DEVICE), snapshot)
             yield picture_file(snapshot.picture, name, record=record), record
         else:
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()

@@ -1,17 +1,17 @@
-"""Colour bars: what the colours of a picture stand for."""
+"""Colour bars: the values that the colours of a picture stand for."""
 
 from cnnvis.images import HEAT, SIGNED, Pixels
 
-STOPS = 9  # colours a gradient is written with; the ramps are smooth enough
+STOPS = 9  # colours in a gradient: enough for these smooth ramps
 
 
 def signed_bar(scale: float) -> str:
-    """The bar of a signed picture, −scale to +scale, as HTML."""
+    """The bar of a signed picture, from −scale to +scale, as HTML."""
     return _bar(SIGNED, [f"−{scale:.3g}", "0", f"+{scale:.3g}"])
 
 
 def heat_bar(low: float, high: float) -> str:
-    """The bar of a map, low to high, as HTML."""
+    """The bar of a map, from low to high, as HTML."""
     return _bar(HEAT, [f"{low:.3g}".replace("-", "−"), f"{high:.3g}".replace("-", "−")])
 
 

@@ -1,24 +1,25 @@
-// The bar: its value, {layer, channel}, is the choice. Sheets ask for a channel with the event `cnnvis:choose`; whatever
-// shows the choice finds the channel in the page's `data-channel`, and hears of a new one with `cnnvis:chosen`.
+// The bar: its value, {layer, channel}, is the choice. A sheet asks for a channel with the event `cnnvis:choose`, whose
+// detail is {layer, channel}. Scripts that show the choice read the page's `data-layer` and `data-channel`, and listen
+// for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
 const number = part('channel');
-const every = part('more');  // gradio makes an event of a name of its own that stands quoted here
+const every = part('more');  // not 'all': Gradio takes its own event names, quoted in a script, for events to send
 
 function show() {
   const {layer, channel} = props.value;
-  if (!layer.startsWith('conv')) every.checked = true;  // a link may ask for what the short list does not have
+  if (!layer.startsWith('conv')) every.checked = true;  // a link may ask for a layer that the short list lacks
   const names = Object.keys(props.layers).filter((name) => every.checked || name.startsWith('conv'));
   if (names.length !== list.length) list.replaceChildren(...names.map((name) => new Option(name)));
   list.value = layer;
   number.max = props.layers[layer] - 1;
   number.value = channel;
   part('range').textContent = `Channel (0 to ${number.max})`;
-  document.documentElement.dataset.channel = channel;
+  Object.assign(document.documentElement.dataset, {layer, channel});
   document.dispatchEvent(new Event('cnnvis:chosen'));
 }
 
-function choose(layer, channel) {  // a new layer keeps the channel number where it has it
+function choose(layer, channel) {  // keep the channel number if the new layer has it
   props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1)};
   show();
   trigger('input');
@@ -37,8 +38,8 @@ part('next').addEventListener('click', () => walk((channel) => channel + 1));
 part('random').addEventListener('click', () => walk((channel, count) => Math.floor(Math.random() * count)));
 every.addEventListener('change', () => {
   if (props.value.layer.startsWith('conv')) return show();
-  every.checked = true;  // the list must hold the layer that is chosen
+  every.checked = true;  // the list must contain the chosen layer
 });
-document.addEventListener('cnnvis:choose', (event) => choose(props.value.layer, event.detail));
+document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer, event.detail.channel));
 watch('value', show);
 show();

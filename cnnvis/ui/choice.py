@@ -1,4 +1,4 @@
-"""The one choice that every tab follows: a layer and a channel, and which tab is open."""
+"""The choice that every tab follows: a layer and a channel."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.vgg import LAYERS, check_channel, dialects, find_layer
+from cnnvis.architecture import Architecture, Layer, Target
 
-TABS = ("filters", "maps", "maximize", "learn")
+OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
+FIRST = OFFERED.target("conv1_1", 0)
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 <div class="choice-field"><label for="layer">Layer</label>
@@ -25,45 +26,52 @@ _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 
 @dataclass(frozen=True)
 class Choice:
-    """What the visitor looks at."""
+    """What the visitor looks at: one channel, already checked, in one tab."""
 
-    layer: str = "conv1_1"
-    channel: int = 0
-    tab: str = TABS[0]
-    link: str = ""  # what the address says that the page was opened with, until it has been followed
+    target: Target = FIRST
+    tab: str = ""
+    link: str = ""  # the address that the page was opened with, until it has been restored
 
     @classmethod
     def read(cls, value: Any) -> "Choice":
-        """The choice that the bar's value says; it comes from a browser. Raises LayerError, ChannelError."""
+        """Check the bar's value, which comes from a browser. Raises LayerError, ChannelError."""
         told = value if isinstance(value, dict) else {}
-        layer = find_layer(told.get("layer", cls.layer))
-        channel = check_channel(told.get("channel", cls.channel), layer.channels, layer.name)
-        tab = told["tab"] if told.get("tab") in TABS else cls.tab
-        return cls(layer.name, channel, tab, str(told.get("link") or ""))
+        target = OFFERED.target(told.get("layer", FIRST.layer.name), told.get("channel", FIRST.number))
+        return cls(target, str(told.get("tab") or ""), str(told.get("link") or ""))
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+        return self.target.layer
+
+    @property
+    def channel(self) -> int:
+        """The channel's number."""
+        return self.target.number
 
     def value(self) -> dict[str, Any]:
-        """The bar's value that says it; the rest only the browser knows."""
-        return {"layer": self.layer, "channel": self.channel}
+        """The bar's value for this choice."""
+        return {"layer": self.layer.name, "channel": self.channel}
 
     def words(self) -> str:
-        """The choice in words: what geometry says about it, and what other tools call the layer."""
-        layer = find_layer(self.layer)
-        _, torchvision, _, *keras = dialects(layer)
-        every = f"one value for every {layer.stride} px" if layer.stride > 1 else "a value for every px"
+        """The choice in words: its geometry, and what other tools call the layer."""
+        layer = self.layer
+        _, torchvision, _, *keras = layer.dialects()
+        every = f"one value every {layer.stride} px" if layer.stride > 1 else "one value per px"
         elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
         sees = f"each sees {layer.receptive_field} × {layer.receptive_field} px of the picture"
-        return f"<strong>{layer.name} channel {self.channel}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"
+        return f"<strong>{self.target}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"
 
 
 def choice_bar() -> gr.HTML:
-    """Layer, channel, and buttons to walk through the channels; whatever was used, one `input` event goes out.
+    """Layer, channel, and buttons that step through the channels; each use sends one `input` event.
 
-    It is made of the browser's own controls: they answer before the server does, and a phone shows its own wheel
-    instead of a keyboard. (gr.Dropdown sends `input` twice for a click, and once for being left as it was.)
+    These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
+    gr.Dropdown sends `input` twice for a click, and once more when it loses focus unchanged.)
     """
     return gr.HTML(
         value=Choice().value(),
-        layers={layer.name: layer.channels for layer in LAYERS},
+        layers={layer.name: layer.channels for layer in OFFERED.layers},
         html_template=_TEMPLATE,
         js_on_load=Path(__file__).with_suffix(".js").read_text(),
         elem_id="choice",
@@ -72,7 +80,7 @@ def choice_bar() -> gr.HTML:
 
 
 def choice_words() -> gr.HTML:
-    """The line below the bar that says what is chosen, to screen readers too."""
+    """The line below the bar that describes the choice, also to screen readers."""
     return gr.HTML(
         Choice().words(),
         html_template='<p role="status" aria-live="polite">${value}</p>',

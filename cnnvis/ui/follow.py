@@ -1,11 +1,12 @@
-"""How everything on the page follows the choice: whatever changed, one event draws what can be seen.
+"""How the page follows the choice: whatever changes, one event draws everything that is visible.
 
-The page is a function of its controls: nothing about a visitor is kept on the server. Every event costs the browser and
-the queue their time; seven of them at once made a choice take a second.
+What is drawn depends only on the page's controls; the server keeps no choice of a visitor. (It keeps a visitor's
+unfinished ascent, see tabs/maximize.py, and for two hours their photo and pictures.) Each event costs the browser and
+the queue time: with seven events per choice, a choice took a second.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,8 @@ import gradio as gr
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.handlers import LIGHT, PAGE, for_people
 
-# Adds to the choice what only the browser knows: the open tab, and, once, what the visitor's own address asks for.
-# (A tab's event could tell the tab. But gradio repeats the data of the event before where two come at once.)
+# Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with.
+# (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
 _KNOWN = """(choice, ...values) => {
   const tab = document.querySelector('#tabs [role=tab][aria-selected=true]')?.dataset.tabId;
   const link = window.cnnvisRestored ? '' : location.search;
@@ -24,47 +25,79 @@ _KNOWN = """(choice, ...values) => {
 
 
 @dataclass(frozen=True)
+class Shared:
+    """The components that several tabs use, made before the tabs."""
+
+    bar: gr.HTML  # the choice
+    photo: gr.Textbox  # the digest of the photo, hidden
+    picture: gr.Image  # the photo as the visitor sees and changes it, laid out by the Feature maps tab
+
+
+@dataclass(frozen=True, eq=False)
 class Follower:
     """A part of the page that shows the choice."""
 
-    tab: str | None  # drawn while this tab is open; None: always
     draw: Callable[..., tuple[Any, ...]]  # (choice, *values of inputs) to the values of outputs
     inputs: Sequence[Any]
     outputs: Sequence[Any]
-    triggers: Sequence[Any] = ()  # its own controls being used
+    triggers: Sequence[Any] = ()  # events of its own controls
     after: Sequence[Any] = ()  # events that change its inputs
+    controls: Mapping[str, Any] = field(default_factory=dict)  # by name, those whose values belong in an address
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab: what links call it, its label, and the function that lays it out."""
+
+    id: str
+    title: str
+    layout: Callable[[Shared], Follower]
 
 
 @dataclass(frozen=True)
 class Restorer:
-    """What the page makes of the address it was opened with."""
+    """Restores the view that an address asks for."""
 
     read: Callable[[str], tuple[Choice, dict[Any, Any], list[Any]]]  # to the choice, values of inputs, and of outputs
     outputs: Sequence[Any]
 
 
-def follow(bar: gr.HTML, tabs: Sequence[gr.Tab], followers: Sequence[Follower], restorer: Restorer) -> None:
-    """Draw what can be seen whenever the choice, the open tab or a control has changed."""
-    inputs = list(dict.fromkeys(part for follower in followers for part in follower.inputs))  # each read once
-    outputs = [*restorer.outputs, *(part for follower in followers for part in follower.outputs)]
+def connect(
+    bar: gr.HTML,
+    tabs: Mapping[str, gr.Tab],
+    followers: Mapping[str, Follower],
+    always: Sequence[Follower],
+    restorer: Restorer,
+) -> None:
+    """Draw whenever the choice, the open tab or a control changes.
+
+    `followers` are drawn while the tab of their name is open, `always` every time.
+    """
+    everyone = [*always, *followers.values()]
+    inputs = list(dict.fromkeys(part for follower in everyone for part in follower.inputs))  # each is sent once
+    outputs = [*restorer.outputs, *(part for follower in everyone for part in follower.outputs)]
+    first = next(iter(followers))
 
     @for_people
     def draw(value: Any, *values: Any) -> list[Any]:
         told = dict(zip(inputs, values, strict=True))
         choice, shown = Choice.read(value), [gr.skip()] * len(restorer.outputs)
+        if choice.tab not in followers:
+            choice = replace(choice, tab=first)
         if choice.link:
             choice, asked, shown = restorer.read(choice.link)
             told |= asked
-        for follower in followers:
-            if follower.tab in (None, choice.tab):
+        visible = [*always, followers[choice.tab]]
+        for follower in everyone:
+            if follower in visible:
                 shown += follower.draw(choice, *(told[part] for part in follower.inputs))
             else:
                 shown += [gr.skip()] * len(follower.outputs)
         return shown
 
     event: dict[str, Any] = {"fn": draw, "inputs": [bar, *inputs], "outputs": outputs, "js": _KNOWN, **PAGE, **LIGHT}
-    # The tab shown first announces itself: that draws the page when it is opened.
-    triggers = [bar.input, *(tab.select for tab in tabs), *(one for follower in followers for one in follower.triggers)]
-    gr.on(triggers, **event, trigger_mode="always_last")
-    for before in (one for follower in followers for one in follower.after):
+    own = (trigger for follower in everyone for trigger in follower.triggers)
+    # The tab shown first sends `select` too: that draws the page when it opens.
+    gr.on([bar.input, *(tab.select for tab in tabs.values()), *own], **event, trigger_mode="always_last")
+    for before in (one for follower in everyone for one in follower.after):
         before.then(**event)

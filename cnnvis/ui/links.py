@@ -1,59 +1,25 @@
-"""A link to every view: what an address says, and the address of what is shown.
+"""Links to a view: what an address says, and the address of what is shown.
 
-Nothing in an address can break the page: what cannot be used is left at its default, and said.
+Nothing in an address can break the page: invalid values fall back to defaults, with a notice.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from cnnvis.architecture import Target
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
-from cnnvis.recipes import RECIPES, Ascent, check_setting
-from cnnvis.ui.choice import TABS, Choice
-from cnnvis.ui.photos import PHOTOS
-from cnnvis.vgg import check_channel, find_layer
+from cnnvis.recipes import RECIPES, Settings, check_setting
+from cnnvis.ui.choice import FIRST, OFFERED
+from cnnvis.ui.photos import DEFAULT, EXAMPLES, find_photo
+from cnnvis.ui.tabs import TABS
 from cnnvis.weights import pick_device
 
 
-@dataclass(frozen=True)
-class View:
-    """What the page shows, as far as an address can say it."""
-
-    tab: str = Choice.tab
-    layer: str = Choice.layer
-    channel: int = Choice.channel
-    recipe: str = Ascent.recipe
-    steps: int = Ascent.steps
-    size: int = Ascent.size
-    seed: int = Ascent.seed
-    pipeline: str = PIPELINES[0]
-    photo: str = next(iter(PHOTOS))
-
-    def query(self) -> str:
-        """The address after the page's own: only what differs from the defaults, "" where nothing does."""
-        told = {item.name: getattr(self, item.name) for item in fields(self)}
-        return urlencode({name: value for name, value in told.items() if value != getattr(View, name)})
-
-
-def read_query(query: Mapping[str, str]) -> tuple[View, list[str]]:
-    """The view that an address asks for, and a sentence for everything in it that could not be used.
-
-    Names that are not ours (`__theme`, `embed`, whatever a newsletter adds) are nobody's mistake.
-    """
-    view, wrong = View(), []
-    for name, check in _CHECKS.items():
-        if name in query:
-            try:
-                view = replace(view, **{name: check(query[name], view)})
-            except CnnvisError as error:
-                wrong.append(str(error))
-    return view, wrong
-
-
-def _one_of(name: str, allowed: Any) -> Callable[[str, View], str]:
-    def check(value: str, _: View) -> str:
+def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:
+    def check(value: str) -> str:
         if value not in allowed:
             raise SettingError.not_one_of(name, value, allowed)
         return value
@@ -61,23 +27,85 @@ def _one_of(name: str, allowed: Any) -> Callable[[str, View], str]:
     return check
 
 
-def _setting(name: str) -> Callable[[str, View], Any]:
-    return lambda value, _: check_setting(name, value, pick_device())
+def _setting(name: str) -> Callable[[str], int]:
+    return lambda value: int(check_setting(name, value, pick_device()))
 
 
-def _channel(value: str, view: View) -> int:
-    return check_channel(value, find_layer(view.layer).channels, view.layer)
+def _example_name(digest: str) -> str:
+    """The file name of an example; a visitor's own photo has no place in an address."""
+    try:
+        photo = find_photo(digest)
+    except CnnvisError:
+        photo = None
+    return photo.name if photo else ""
 
 
-# In this order: a channel is one of the layer before it.
-_CHECKS: dict[str, Callable[[str, View], Any]] = {
-    "tab": _one_of("tab", TABS),
-    "layer": lambda value, _: find_layer(value).name,
-    "channel": _channel,
-    "recipe": _one_of("recipe", RECIPES),
-    "steps": _setting("steps"),
-    "size": _setting("size"),
-    "seed": _setting("seed"),
-    "pipeline": _one_of("pipeline", PIPELINES),
-    "photo": _one_of("photo", PHOTOS),
-}
+@dataclass(frozen=True)
+class Parameter:
+    """One value in an address, and the control that holds it: the one whose Follower calls it `name`."""
+
+    name: str
+    default: Any
+    check: Callable[[str], Any]  # from the text in an address; raises CnnvisError
+    encode: Callable[[Any], Any]  # from the control's value to the address's; "" or None for the default
+    decode: Callable[[Any], Any] = lambda value: value  # and back
+
+
+PARAMETERS = (
+    Parameter("recipe", Settings.recipe, _one_of("recipe", RECIPES), str),
+    Parameter("steps", Settings.steps, _setting("steps"), int),
+    Parameter("size", Settings.size, _setting("size"), int),
+    Parameter("seed", Settings.seed, _setting("seed"), int),
+    Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
+    Parameter("photo", DEFAULT.name, _one_of("photo", EXAMPLES), _example_name, lambda name: EXAMPLES[name].digest),
+)
+
+
+@dataclass(frozen=True)
+class Address:
+    """What an address says: a tab, a channel, and the parameters that are not at their defaults."""
+
+    tab: str
+    target: Target
+    values: Mapping[str, Any]
+
+    def query(self) -> str:
+        """The part of the address after "?"; "" for the default view."""
+        told = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **self.values}
+        default = {"tab": TABS[0].id, "layer": FIRST.layer.name, "channel": FIRST.number}
+        return urlencode({name: value for name, value in told.items() if default.get(name) != value})
+
+
+def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address:
+    """The address of a view; `controls` are the values of the controls that belong in it, by name."""
+    values = {}
+    for parameter in PARAMETERS:
+        given = controls[parameter.name]
+        value = None if given is None else parameter.encode(given)
+        if value not in (None, "", parameter.default):
+            values[parameter.name] = value
+    return Address(tab, target, values)
+
+
+def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
+    """Read an address; also return a sentence for each value in it that is invalid.
+
+    Names that are not ours (`__theme`, `embed`, those that newsletters add) are ignored.
+    """
+    wrong: list[str] = []
+
+    def read(name: str, default: Any, check: Callable[[str], Any]) -> Any:
+        if name not in query:
+            return default
+        try:
+            return check(query[name])
+        except CnnvisError as error:
+            wrong.append(str(error))
+            return default
+
+    tab = read("tab", TABS[0].id, _one_of("tab", [tab.id for tab in TABS]))
+    layer = read("layer", FIRST.layer, OFFERED.find)
+    target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
+    values = {one.name: read(one.name, one.default, one.check) for one in PARAMETERS}
+    kept = {one.name: values[one.name] for one in PARAMETERS if values[one.name] != one.default}
+    return Address(tab, target or OFFERED.target(layer.name, 0), kept), wrong

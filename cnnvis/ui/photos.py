@@ -1,17 +1,30 @@
-"""The example photos: by the names that links give them, and as buttons."""
+"""Photos on the page: a small record for each, looked up by the sha256 of its file.
 
-import filecmp
+A chosen photo is copied into the page's own store, and from then on travels as its digest. So no event can fail to
+read it, and the engine alone opens it.
+"""
+
+import base64
+import hashlib
+import io
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 
-from cnnvis.ui.handlers import PAGE, QUICK, data_url
+from cnnvis.errors import PhotoError
+from cnnvis.images import open_photo
+from cnnvis.ui.files import bytes_file, content_path, data_url, touch
+from cnnvis.ui.handlers import PAGE, QUICK
 
 FOLDER = Path(__file__).parents[2] / "examples"
-PHOTOS = {f"{name}.jpg": FOLDER / f"{name}.jpg" for name in ("chelsea", "astronaut", "coffee", "rocket", "hubble")}
+STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
 THUMB_PX = 64
+PICTURE_PX = 230
 
 _SCRIPT = """element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-photo]');
@@ -19,27 +32,106 @@ _SCRIPT = """element.addEventListener('click', (event) => {
 });"""
 
 
-def example_name(path: str | None) -> str | None:
-    """The example that a photo is, however gradio renamed its file; None for a visitor's own."""
-    if path is None:
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photo that the server has: an example, or a visitor's own."""
+
+    digest: str  # sha256 of the file
+    path: Path
+    name: str = ""  # of an example, as links write it; a visitor's own photo has none
+    credit: str = ""
+
+
+def _example(name: str, credit: str) -> StoredPhoto:
+    path = FOLDER / name
+    return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, credit)
+
+
+EXAMPLES = {
+    photo.name: photo
+    for photo in (
+        _example("chelsea.jpg", "Stéfan van der Walt, CC0"),
+        _example("astronaut.jpg", "NASA, public domain"),
+        _example("coffee.jpg", "Rachel Michetti, CC0"),
+        _example("rocket.jpg", "SpaceX, CC0"),
+        _example("hubble.jpg", "NASA and ESA, public domain"),
+    )
+}
+DEFAULT = next(iter(EXAMPLES.values()))
+_BY_DIGEST = {photo.digest: photo for photo in EXAMPLES.values()}
+
+
+def store_photo(source: str | io.BytesIO) -> StoredPhoto:
+    """Copy a photo into the store, unless it is an example. Raises PhotoError if it cannot be opened."""
+    open_photo(source)  # now, so that nothing drawn from the store can fail
+    content = source.getvalue() if isinstance(source, io.BytesIO) else Path(source).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
+
+
+def find_photo(digest: str | None) -> StoredPhoto | None:
+    """The photo with this digest, None for no photo. Raises PhotoError if the server no longer has it."""
+    if not digest:
         return None
-    return next((name for name, example in PHOTOS.items() if filecmp.cmp(path, example, shallow=False)), None)
+    if example := _BY_DIGEST.get(digest):
+        return example
+    path = content_path(digest, STORED_AS)
+    if not re.fullmatch("[0-9a-f]{64}", digest) or not touch(path):
+        raise PhotoError("the photo is no longer on the server, which keeps it for two hours: choose it again.")
+    return StoredPhoto(digest, path)
 
 
-def example_buttons(photo: gr.Image) -> Any:
-    """A button for each example, which puts it where the visitor's own photo goes; returns the event that does."""
-    buttons = gr.HTML("".join(map(_button, range(len(PHOTOS)))), js_on_load=_SCRIPT, elem_id="examples")
+def given_photo(image: Any) -> str | io.BytesIO | None:
+    """The image that an event with `preprocess=False` was given: an upload's path, a data: URL's bytes, or None.
 
-    def chosen(event: gr.SelectData) -> str:
-        return str(list(PHOTOS.values())[event.index])
+    gr.Image would decode the file itself, before any limit of ours, and report a broken one as a bug. The path must
+    lie in Gradio's upload folder: Gradio lets a program name any file of the server.
+    Raises PhotoError.
+    """
+    if image is None:
+        return None
+    path, url = image.get("path"), str(image.get("url"))
+    if path and Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+        return str(path)
+    try:
+        head, _, content = url.partition("base64,")
+        if not path and head.startswith("data:"):
+            return io.BytesIO(base64.b64decode(content, validate=True))
+    except ValueError:
+        pass
+    raise PhotoError("image cannot be read: give an uploaded file, or the http address of one.")
 
-    return buttons.select(chosen, None, photo, **PAGE, **QUICK)
+
+def photo_picture() -> gr.Image:
+    """The photo as the visitor sees and changes it, not yet laid out."""
+    return gr.Image(
+        str(DEFAULT.path),
+        label="Your photo",
+        type="filepath",
+        sources=["upload", "clipboard"],
+        height=PICTURE_PX,
+        elem_id="photo",
+        alt_text="the photo that the maps are of",
+        render=False,
+    )
+
+
+def example_buttons(picture: gr.Image, digest: gr.Textbox) -> Any:
+    """Lay out a button for each example, which puts it in the photo's place; return the event that does so."""
+    buttons = gr.HTML("".join(map(_button, range(len(EXAMPLES)))), js_on_load=_SCRIPT, elem_id="examples")
+
+    def chosen(event: gr.SelectData) -> tuple[str, str]:
+        example = list(EXAMPLES.values())[event.index]
+        return str(example.path), example.digest
+
+    return buttons.select(chosen, None, [picture, digest], **PAGE, **QUICK)
 
 
 def _button(number: int) -> str:
-    name, path = list(PHOTOS.items())[number]
-    with Image.open(path) as opened:
+    example = list(EXAMPLES.values())[number]
+    with Image.open(example.path) as opened:
         thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
-    label = f"example photo {name.removesuffix('.jpg')}"
+    label = f"example photo {example.name.removesuffix('.jpg')}"
     image = f'<img src="{data_url(thumb)}" alt="">'
-    return f'<button type="button" data-photo="{number}" title="{label}" aria-label="{label}">{image}</button>'
+    title = f"{label} ({example.credit})"
+    return f'<button type="button" data-photo="{number}" title="{title}" aria-label="{label}">{image}</button>'

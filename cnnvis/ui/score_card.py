@@ -1,4 +1,4 @@
-"""The score of one or several pictures in words for somebody who has never seen one."""
+"""The score of one or several pictures, in words for somebody who has never seen one."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,13 +15,13 @@ def score_card(records: Sequence[Record]) -> str:
     never = ""
     if silent:
         which = f"Channel {', '.join(silent)} never fires on this picture"
-        never = f"<p><strong>{which}:</strong> its whole map is zero behind the ReLU.</p>"
+        never = f"<p><strong>{which}:</strong> its whole map is zero after the ReLU.</p>"
     heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     size = records[0]["size"]
     grown = ""
     if size != PHOTO_SIDE:
-        grown = f"<p>Measured at {PHOTO_SIDE} px, as every picture is; this one grew at {size} px.</p>"
+        grown = f"<p>Every picture is measured at {PHOTO_SIDE} px; this one grew at {size} px.</p>"
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
     return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{grown}{CAVEAT}</div>'
 
@@ -33,7 +33,7 @@ def _row(name: str, cells: list[str]) -> str:
 
 def _robust(record: Record) -> str:
     saved, robust = record["saved_activation"], record["robust"]
-    share = f" ({min(100.0, 100 * robust / saved):.0f} % of it)" if saved > 0 else ""
+    share = f" ({min(100.0, 100 * robust / saved):.0f} %)" if saved > 0 else ""
     return f"{robust:.1f}{share}"
 
 
@@ -41,8 +41,8 @@ def _lift(record: Record) -> str:
     chosen = record["selectivity"]
     if not chosen:
         return ""
-    place = "no other channel" if chosen["rank"] == 1 else f"{chosen['rank'] - 1} other channels"
-    return f"{chosen['deviations']:.1f} deviations above ordinary photos; {place} of {chosen['of'] - 1} further"
+    above = f"{chosen['deviations']:.1f} standard deviations above its average on {chosen['photos']} photos"
+    return f"{above}; rank {chosen['rank']} of {chosen['of']}"
 
 
 def _fading(record: Record) -> str:
@@ -51,9 +51,9 @@ def _fading(record: Record) -> str:
 
 
 _ROWS: dict[str, Callable[[Record], str]] = {
-    "Activation of the saved picture": lambda record: f"{record['saved_activation']:.1f}",
-    "What is left when it is compressed, turned, scaled and cropped": _robust,
-    "How far it lifts the channel": _lift,
-    "How fast fine detail fades": _fading,
-    "Colours at the end of their range": lambda record: f"{100 * record['saturation']:.1f} %",
+    "Saved activation": lambda record: f"{record['saved_activation']:.1f}",
+    "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
+    "Selectivity: how far the picture lifts the channel": _lift,
+    "Naturalness: how quickly fine detail fades": _fading,
+    "Saturated colours": lambda record: f"{100 * record['saturation']:.1f} %",
 }

@@ -1,15 +1,17 @@
-"""The address of what is shown: in the address bar, to copy, and as an iframe for somebody's own page."""
+"""The address of the view: kept in the address bar, to copy, and as an iframe for somebody's own page."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import gradio as gr
 
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.follow import Follower, Restorer
-from cnnvis.ui.links import View, read_query
-from cnnvis.ui.photos import PHOTOS, example_name
+from cnnvis.ui.follow import Follower, Restorer, Shared
+from cnnvis.ui.links import PARAMETERS, address_of, read_query
+from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.texts import OWN_PHOTO
 
 FRAME_HEIGHT = 760  # px of an embedded view
 
@@ -31,56 +33,56 @@ _COPY = """async (link) => {
 }"""
 _FRAME = """`<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%%"`
   + ` height="%d" style="border:0" loading="lazy"></iframe>`"""
-# Whether the page is a frame of another one, before anything is drawn that it should not show.
+# Finds out whether the page is a frame of another one, before anything is drawn that it should not show.
 EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('embed') === '1';
   document.documentElement.classList.toggle('embedded', embed); }"""
 
 
 def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
-    """Lay out the box; returns what keeps it true.
+    """Lay out the box; return what keeps it up to date.
 
-    `controls` are the components whose values belong into an address, by their names in `View`.
+    `controls` are the components whose values belong in an address, by the names in `links.PARAMETERS`.
     """
     with gr.Row(elem_classes="share"):
         link = gr.Textbox(label="Link to this view", interactive=False, elem_id="link", scale=4, min_width=240)
         copy = gr.Button("Copy link", elem_id="copy-link", scale=1, min_width=120)
         frame = gr.Button("Copy embed code", elem_id="copy-embed", scale=1, min_width=150)
+    own = gr.HTML(OWN_PHOTO, visible=False, elem_id="link-photo", elem_classes="quiet share")
     gr.HTML('<a target="_blank" rel="noopener">Open the whole page</a>', elem_id="whole-page")
-    query = gr.Textbox(visible="hidden", elem_id="query")  # there, or it would not say that it has changed
+    query = gr.Textbox(visible="hidden", elem_id="query")  # in the DOM, because otherwise it would send no `change`
 
     names = list(controls)
 
-    def address(choice: Choice, *values: Any) -> tuple[str]:
+    def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         told = dict(zip(names, values, strict=True))
-        told["photo"] = example_name(told["photo"]) or View.photo
-        known = {name: getattr(View, name) if value is None else value for name, value in told.items()}
-        numbers = {name: int(known[name]) for name in ("steps", "size", "seed")}
-        return (View(choice.tab, choice.layer, choice.channel, **{**known, **numbers}).query(),)
+        known = {photo.digest for photo in EXAMPLES.values()}
+        is_own = bool(told["photo"]) and told["photo"] not in known
+        return address_of(choice.tab, choice.target, told).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js=_ADDRESS)
     copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
     frame.click(None, link, frame, js=_COPY % (_FRAME % FRAME_HEIGHT, "Embed code", "Copy embed code"))
     page.load(None, None, None, js=EMBEDDED)
-    page.load(None, query, link, js=_ADDRESS)  # the address of the default view is no change
-    return Follower(None, address, list(controls.values()), [query], [control.input for control in controls.values()])
+    page.load(None, query, link, js=_ADDRESS)  # the default view's address is "", which is no change
+    triggers = [control.input for control in controls.values()]
+    return Follower(address, list(controls.values()), [query, own], triggers)
 
 
-def restorer(tabs: gr.Tabs, bar: gr.HTML, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
-    """What shows the view that the visitor's own address asks for, and says in `note` what of it could not be used."""
+def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
+    """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
 
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
-        view, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
-        choice = Choice(view.layer, view.channel, view.tab)
-        values = {name: getattr(view, name) for name in controls if getattr(view, name) != getattr(View, name)}
-        if "photo" in values:
-            values["photo"] = str(PHOTOS[view.photo])
-        said = "This link could not be followed in everything: " + " ".join(wrong)
+        address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
+        choice = replace(Choice(address.target), tab=address.tab)
+        asked = {one.name: one.decode(address.values[one.name]) for one in PARAMETERS if one.name in address.values}
+        example = EXAMPLES.get(address.values.get("photo", ""))
         shown = [
-            gr.Tabs(selected=view.tab),
+            gr.Tabs(selected=address.tab),
             choice.value(),
-            gr.Markdown(said, visible=bool(wrong)),
-            *(values.get(name, gr.skip()) for name in controls),  # the defaults are there already
+            gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
+            str(example.path) if example else gr.skip(),
+            *(asked.get(name, gr.skip()) for name in controls),  # the defaults are already there
         ]
-        return choice, {controls[name]: value for name, value in values.items()}, shown
+        return choice, {controls[name]: value for name, value in asked.items()}, shown
 
-    return Restorer(read, [tabs, bar, note, *controls.values()])
+    return Restorer(read, [tabs, shared.bar, note, shared.picture, *controls.values()])

@@ -1,28 +1,32 @@
-// The cells of a sheet. Built here and not by a template: gradio compares a template's cells one by one, 512 of them,
-// whenever another one is chosen. Events of cells are delegated, for this runs once.
+// The cells of a sheet. They are built here, not by a template: Gradio would compare all 512 one by one whenever another
+// is chosen. Listeners sit on the sheet, because this script runs only once.
 const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 let drawn = '';
 let focused = false;
 
+function isChosen(cell) {
+  const {layer, channel} = document.documentElement.dataset;
+  return cell.dataset.layer === layer && cell.dataset.channel === channel;
+}
+
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
   holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
-  holder.innerHTML = value.channels.map((channel, i) => {
-    const across = value.across + (value.tiles[i] % value.columns) * value.right;
-    const down = value.top + Math.floor(value.tiles[i] / value.columns) * value.down;
-    return `<button type="button" data-channel="${channel}" title="${value.names[i]}" aria-label="${value.names[i]}"`
+  holder.innerHTML = value.items.map(({layer, channel, tile, name}) => {
+    const across = value.across + (tile % value.columns) * value.right;
+    const down = value.top + Math.floor(tile / value.columns) * value.down;
+    return `<button type="button" data-layer="${layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;
   }).join('');
 }
 
-// Tab stops once at a sheet: at the chosen cell, or at the first.
+// A sheet is one tab stop: its chosen cell, or else its first.
 function mark() {
-  const chosen = +document.documentElement.dataset.channel;
   const all = cells();
-  const stop = all.find((cell) => +cell.dataset.channel === chosen) || all[0];
+  const stop = all.find(isChosen) || all[0];
   for (const cell of all) {
-    cell.setAttribute('aria-pressed', +cell.dataset.channel === chosen);
+    cell.setAttribute('aria-pressed', isChosen(cell));
     cell.tabIndex = cell === stop ? 0 : -1;
   }
   if (focused && stop && document.activeElement !== stop) stop.focus({preventScroll: true});
@@ -36,15 +40,17 @@ function update() {
 }
 
 watch('value', update);
-update();  // the value may have come before the sheet was on the page
+update();  // the value may have arrived before the sheet was on the page
 document.addEventListener('cnnvis:chosen', mark);
 
 element.addEventListener('focusin', () => { focused = true; });
-// A redraw takes the focus away without giving it to anything: then it goes back to the chosen cell.
+// A redraw takes the focus away without giving it to anything; then it returns to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
 element.addEventListener('click', (event) => {
   const cell = event.target.closest('button[data-channel]');
-  if (cell) document.dispatchEvent(new CustomEvent('cnnvis:choose', {detail: +cell.dataset.channel}));
+  if (!cell) return;
+  const detail = {layer: cell.dataset.layer, channel: +cell.dataset.channel};
+  document.dispatchEvent(new CustomEvent('cnnvis:choose', {detail}));
 });
 element.addEventListener('keydown', (event) => {
   const all = cells();

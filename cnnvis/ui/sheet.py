@@ -1,26 +1,46 @@
-"""A contact sheet as a chooser: one picture, and over it a real button for every channel.
+"""A contact sheet as a chooser: one picture, and over it a real button for every tile.
 
-Choosing a cell is choosing that channel: the bar hears of it (`choice.js`), and every sheet marks it. One sprite
-instead of 512 pictures; each button shows its own piece of it, so the grid reflows to any width. Tab goes to the chosen
-cell, the arrow keys move, Enter or Space chooses.
+Choosing a cell chooses its channel: the bar is told (`choice.js`), and every sheet marks it. There is one sprite, not
+512 pictures; each button shows its own piece, so the grid reflows to any width. Tab reaches the chosen cell, the arrow
+keys move, Enter or Space chooses.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
-from cnnvis.features import MapSheet
-from cnnvis.filters import FilterSheet
-
-_RIM_PX = 1  # of each tile left out on every side: browsers round, and the gap beside it would show as a line
+_RIM_PX = 1  # cut off each tile on every side: browsers round, and the gap beside it would show as a line
 
 _TEMPLATE = '<div class="sheet" role="group" aria-label="" hidden></div>'
 
 
+@dataclass(frozen=True)
+class Item:
+    """One cell: the tile it shows, the channel it chooses, and a note about it."""
+
+    tile: int  # position on the sprite
+    layer: str
+    channel: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A sprite of square tiles, and which of them to offer."""
+
+    src: str  # address of the sprite
+    size: tuple[int, int]  # of the sprite in px, width and height
+    cell: int  # px from one tile to the next, the gap included
+    gap: int  # px between tiles, at the right and the bottom of each cell
+    columns: int
+    items: Sequence[Item]
+
+
 def sheet(elem_id: str) -> gr.HTML:
-    """An empty chooser; its value is made by `sheet_value`."""
+    """An empty chooser; `sheet_value` makes its value."""
     return gr.HTML(
         value=None,
         html_template=_TEMPLATE,
@@ -30,36 +50,30 @@ def sheet(elem_id: str) -> gr.HTML:
     )
 
 
-def sheet_value(
-    src: str,
-    label: str,
-    drawn: FilterSheet | MapSheet,
-    channels: Sequence[int] | None = None,
-    notes: Sequence[str] = (),
-) -> str:
-    """What a chooser shows of the sprite at `src`: `channels` in their order (None: as drawn), with a note to each.
+def sheet_value(label: str, tiles: Tiles) -> str:
+    """The value of a chooser, as JSON: Gradio would copy and compare a value of 512 parts many times per event.
 
-    As JSON, because gradio copies and compares whatever has parts, all 512 of them, many times for every event.
-    CSS counts a background's position in percent of what the background is larger than the button.
+    CSS measures the position of a background in percent of how much larger it is than the button.
     """
-    order = getattr(drawn, "order", None) or list(range(drawn.channels))
-    place = {channel: tile for tile, channel in enumerate(order)}
-    shown = list(order if channels is None else channels)
-    names = [f"channel {channel}" for channel in shown]
-    width, height = drawn.picture.size
-    tile = drawn.cell - drawn.gap - 2 * _RIM_PX
-    told = {
-        "src": src,
-        "label": label,
-        "columns": drawn.columns,
-        "channels": shown,
-        "names": [f"{name}, {note}" for name, note in zip(names, notes, strict=True)] if notes else names,
-        "tiles": [place[channel] for channel in shown],
-        "wide": 100 * width / tile,
-        "high": 100 * height / tile,
-        "across": 100 * _RIM_PX / (width - tile),
-        "top": 100 * _RIM_PX / (height - tile),
-        "right": 100 * drawn.cell / (width - tile),
-        "down": 100 * drawn.cell / (height - tile),
-    }
-    return json.dumps(told)
+    width, height = tiles.size
+    tile = tiles.cell - tiles.gap - 2 * _RIM_PX
+    return json.dumps(
+        {
+            "src": tiles.src,
+            "label": label,
+            "columns": tiles.columns,
+            "items": [_told(item) for item in tiles.items],
+            "wide": 100 * width / tile,
+            "high": 100 * height / tile,
+            "across": 100 * _RIM_PX / (width - tile),
+            "top": 100 * _RIM_PX / (height - tile),
+            "right": 100 * tiles.cell / (width - tile),
+            "down": 100 * tiles.cell / (height - tile),
+        },
+        separators=(",", ":"),
+    )
+
+
+def _told(item: Item) -> dict[str, str | int]:
+    name = f"channel {item.channel}" + (f", {item.note}" if item.note else "")
+    return {"layer": item.layer, "channel": item.channel, "tile": item.tile, "name": name}

@@ -1,13 +1,13 @@
-// The stage: the pictures of an ascent as they come, a slider back through them, and the curve of the activation.
-// The template never changes, so everything here stays put; `watch` runs whenever Python has sent a new value.
+// The stage: the pictures of an ascent as they arrive, a slider back through them, and the curve of the activation.
+// The template never changes, so all elements stay; `watch` runs whenever Python has sent a new value.
 const SVG = 'http://www.w3.org/2000/svg';
 const part = (name) => element.querySelector('.stage-' + name);
 const slider = part('slider');
 let told = null;  // the newest value
-let run = null;  // which ascent the frames are of
-let frames = [];  // {step, activations, urls}, one for each picture that came
+let run = null;  // the id of the ascent that the frames are of
+let frames = [];  // {step, activations, urls}, one for each picture received
 let shown = 0;
-let spoken = 0;  // when the screen reader last heard how far it is
+let spoken = 0;  // when the screen reader last heard of progress
 
 const words = (value) => value === null || value === undefined ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1);
 const reached = (name, frame, i, steps) => `${name}, step ${frame.step} of ${steps}`
@@ -100,7 +100,7 @@ watch('value', () => {
     build(value);
   }
   const following = shown >= frames.length - 1;
-  if (value.frames) frames = value.frames;  // at the end all of them come once more: none is missing, the last is a PNG
+  if (value.frames) frames = value.frames;  // at the end all are sent again: none is missing, and the last is a PNG
   else frames.push(value.frame);
   frames.forEach((frame) => { frame.kept ??= frame.urls.map((url) => Object.assign(new Image(), {src: url})); });
   shown = following ? frames.length - 1 : Math.min(shown, frames.length - 1);

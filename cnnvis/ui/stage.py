@@ -1,4 +1,4 @@
-"""The stage: where an ascent is watched, wound back, and taken home."""
+"""The stage: where a visitor watches an ascent, winds it back, and downloads it."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from cnnvis.ascent import Snapshot
 
 _TEMPLATE = """
 <div class="stage">
-  <p class="stage-empty">Press Start: a picture grows out of noise within seconds.</p>
+  <p class="stage-empty">Press Start: a picture grows from noise within seconds.</p>
   <div class="stage-pictures"></div>
   <p class="stage-status"></p>
   <p class="stage-said visually-hidden" role="status" aria-live="polite"></p>
@@ -26,7 +26,7 @@ _TEMPLATE = """
 
 
 def stage(elem_id: str) -> gr.HTML:
-    """An empty stage; its value is made by `stage_value`."""
+    """An empty stage; `stage_value` makes its value."""
     script = Path(__file__).with_suffix(".js").read_text()
     return gr.HTML(
         value=None, html_template=_TEMPLATE, js_on_load=script, elem_id=elem_id, apply_default_css=False, padding=False
@@ -34,7 +34,7 @@ def stage(elem_id: str) -> gr.HTML:
 
 
 def frame_value(snapshots: list[Snapshot], urls: list[str]) -> dict[str, Any]:
-    """One moment of an ascent of one or several channels: the pictures are at `urls`, relative to the page."""
+    """One moment of an ascent of one or several channels; `urls` are the pictures', relative to the page."""
     activations = [snapshot.activation for snapshot in snapshots]
     return {"step": snapshots[0].step, "activations": activations, "urls": urls}
 
@@ -47,10 +47,10 @@ def stage_value(
     files: list[dict[str, str]] | None = None,
     note: str = "",
 ) -> str:
-    """What the stage shows of the ascent `run`: on the way the newest frame, at the end all `frames` and the files.
+    """The stage's value for the ascent `run`: the newest frame, and at the end all `frames` and the files.
 
-    `files` has, for each channel, what may be downloaded: what it is called to where it lies. All as JSON, because
-    gradio copies and compares whatever has parts many times for every event.
+    `files` has, for each channel, the downloads by name with their addresses. All of it is JSON, because Gradio would
+    copy and compare a value of many parts many times per event.
     """
     told = {
         "run": run,

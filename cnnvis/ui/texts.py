@@ -1,64 +1,69 @@
-"""The sentences of the page that belong to no number."""
+"""The sentences of the page that contain no number of their own."""
 
 TITLE = "cnnvis: inside VGG16"
 MASTHEAD = """<div class="masthead"><h1>Inside VGG16</h1>
-<p>One filter of a trained image network, seen three ways: its weights, what it answers on your photo,
-and the picture that excites it most.</p></div>"""
+<p>One filter of a trained image network, seen three ways: its weights, how it responds to your photo,
+and the picture that activates it most.</p></div>"""
 
-ABOUT_FILTERS = """A **filter** is what a layer has learned to look for: a small window of weights that slides over the
-picture, multiplies and adds. Every square below is one filter; choose any of them."""
+ABOUT_FILTERS = """A **filter** is a small window of weights that has learned to look for a pattern. It slides over its
+input, multiplies and adds. Each square below is one filter. Choose any of them."""
 
-ABOUT_MAPS = """A **feature map** is one filter's answer at every place of a photo: bright where it found what it
-looks for. The deeper the layer, the coarser the map and the more of the photo each of its cells has seen."""
+MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
 
-ABOUT_MAXIMIZE = """**Activation maximization** asks the other way round: starting from noise, which picture makes this
-channel answer most? The picture is changed a little, again and again, each time in the direction that helps."""
+ABOUT_MAPS = """A **feature map** shows how one filter responds at every place of a photo: bright where it finds its
+pattern. Deeper layers have coarser maps, and each of their values sees more of the photo."""
 
-ABOUT_LADDER = """Five ascents from one seed, each with one more care taken: the bare ascent of 2009, then small shifts,
-Fourier coefficients instead of pixels, the colours of photos, and views of changing scale and angle. About half
-a minute for a deep layer on two cores."""
+ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
+starts from noise and changes the picture a little at each step, always in the direction that raises the activation."""
 
-CAVEAT = """<p class="quiet">Read such pictures with care: shown photos that excite a channel, people tell what it wants
-in 92 ± 2 % of cases; shown pictures like these, in 82 ± 4 % (Borowski et al., 2021).</p>"""
+ABOUT_LADDER = """Five ascents from one seed. The first is the bare ascent of 2009. The others add small shifts, Fourier
+coefficients instead of pixels, the colours of photos, and views of changing scale and angle, one at a time. A deep
+layer takes about half a minute on two cores."""
 
-PIPELINES = """*As VGG computes it*: the photo's centre at 224 px, normalised, with ReLU and pooling between the
-convolutions. *Chained*: what the original notebook did, the squashed photo through the convolutions alone, which is not
-what the network sees; deep layers get a smaller photo, because without pooling they cost 48 times as much."""
+CAVEAT = """<p class="quiet">Read such a picture with care. Asked which of two photos activates a channel more, people
+who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, and in 73&nbsp;±&nbsp;4&nbsp;% after one
+photo that activates it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1).</p>"""
 
-WHOLE_NETWORK = "needs all of VGG16, 553 MB: start the page with CNNVIS_WEIGHTS=hub"
+ABOUT_PIPELINES = """*As VGG computes it*: the centre of the photo at 224 px, normalised, with ReLU and pooling between
+the convolutions. *Chained*: as in the original notebook, the squashed photo passes through the convolutions alone. The
+network never sees that. Deep layers then get a smaller photo, because without pooling they cost 48 times as much."""
+
+CHOOSE_PHOTO = "Choose a photo."
+CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the tab Feature maps."
+OWN_PHOTO = """<p>Your own photo is not part of this link. Whoever opens it sees the example photo of the cat.</p>"""
 
 FOOTER = """<p class="quiet credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
-Activation maximization: Erhan et al. 2009; Olah et al. 2017. Grown out of
+Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
 <em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p>"""
 
-ABOUT_ARITHMETIC = """**How a filter is applied, for real.** The filter lies on a window of three by three. Each number
-under it is multiplied by the weight that lies on it; all products and the bias are added; what is below zero becomes
-zero (ReLU). Click the photo, or give a row and a column, to move the window. The photo is the one of the tab
-*Feature maps*; its colours have ImageNet's mean taken off and are divided by its deviation, so mid-grey is about 0."""
+ABOUT_ARITHMETIC = """**How a filter is applied, number by number.** The filter covers a window of 3 × 3 values. Each
+value is multiplied by the weight over it; all products and the bias are added; a negative sum becomes zero (ReLU). To
+move the window, click the photo or enter a row and a column. The photo comes from the tab *Feature maps*. Its colours
+are normalised: minus ImageNet's mean, divided by its standard deviation, so mid-grey is about 0."""
 
-ABOUT_SLIDING = """**The same at every place** makes the feature map. Left is what the filter reads: the photo at
-conv1_1, deeper the map of its strongest input channel. Right the map grows, blue below zero, orange above. The filter
-really stops at every value; here it stops 96 times at most."""
+ABOUT_SLIDING = """**The same at every place** makes the feature map. On the left is the filter's input: at conv1_1 the
+photo, in deeper layers the input map with the largest kernel. On the right the map grows, blue below zero and orange
+above. A real filter stops at every value; this one stops at most 96 times."""
 
 LESSONS = {
     "What are filters and feature maps?": """
-VGG16 was trained to tell 1,000 kinds of things apart in photos (Simonyan & Zisserman 2015). It has 13 layers of
-filters, 4,224 in all. A **filter** is a small set of weights. Laid over every place of a picture it gives a number for
-each: its **feature map**. The next layer's filters read those maps, not the photo, so each of their values depends on a
-larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first filters answer to edges and colours,
-deeper ones to textures, then to parts of things (Olah et al. 2017).""",
+VGG16 was trained to tell apart 1,000 kinds of things in photos (Simonyan & Zisserman 2015). It has 13 layers of
+filters, 4,224 in all. A **filter** is a small set of weights. Applied at every place of a picture, it gives one number
+for each: its **feature map**. The filters of the next layer read those maps, not the photo, so each of their values
+depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first filters respond to edges
+and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
     "What is activation maximization?": """
-A feature map tells what one photo does to a filter. Activation maximization asks for the picture that does most (Erhan
-et al. 2009). It starts from noise and changes every pixel a little in the direction that raises the answer; then again.
-Left to itself this makes noise that only the network sees. Small shifts, turns and zooms at every step, and colours and
-frequencies as photos have them, make pictures that people can read (Olah et al. 2017; Qin et al. 2018 survey the
-methods). *The ladder*, in the tab *Activation maximization*, shows each of these cares at work.""",
+A feature map shows how a filter responds to one photo. Activation maximization looks for the picture to which it
+responds most (Erhan et al. 2009). It starts from noise and changes every pixel a little in the direction that raises
+the activation, again and again. Without any help this makes noise that only the network sees. Small shifts, turns and
+zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et al. 2017;
+Qin et al. 2018 survey the methods). *The ladder*, in the tab *Activation maximization*, adds them one at a time.""",
     "What can these pictures tell, and what not?": """
-They show what **can** excite a channel, not what usually does. Asked which of two photos excites a channel more, people
-who had seen such pictures were right in 82 ± 4 % of cases; people who had seen photos that excite it, in 92 ± 2 %;
-guessing gives 50 % (Borowski et al. 2021). And pictures can be made to lie: a network can be changed so that they show
-something else while it goes on working (Geirhos et al. 2024). So look at all three views, and at real photos, before
-you believe any of them.""",
+They show what **can** activate a channel, not what usually does. Asked which of two photos activates a channel more,
+people were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in 92&nbsp;±&nbsp;2&nbsp;% after
+nine photos that activate it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1). And
+pictures can be made to lie: a network can be changed so that they show something else while it goes on working
+(Geirhos et al. 2024). So look at all three views, and at real photos, before you believe any of them.""",
 }
 
 PAPERS = """Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·

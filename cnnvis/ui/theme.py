@@ -1,4 +1,4 @@
-"""How the page looks: a theme on system fonts and a little CSS; nothing is fetched from anywhere."""
+"""How the page looks: a theme on system fonts, and a little CSS. Nothing is fetched from elsewhere."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def theme() -> gr.themes.Base:
-    """Quiet greys, one accent, so that the pictures are the colour of the page."""
+    """Quiet greys and one accent, so the pictures are what is colourful."""
     return gr.themes.Base(
         primary_hue="orange",
         neutral_hue="slate",

@@ -1,27 +1,30 @@
-"""The Learn tab: one filter applied to the photo number by number, the filter sliding, and what it all means."""
+"""The Learn tab: one filter applied to the photo number by number, the filter sliding, and short lessons."""
 
-from functools import lru_cache
 from typing import Any
 
 import gradio as gr
 from torch import Tensor
 
-from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_filter, sliding, with_window
+from cnnvis.architecture import ARCHITECTURE
+from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_to_maps, sliding, with_window
+from cnnvis.errors import PhotoError
 from cnnvis.images import animation, signed
+from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.follow import Follower
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, bytes_file, for_people, large_picture, picture_file
-from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, LESSONS, PAPERS
-from cnnvis.ui.zero import light_network
-from cnnvis.vgg import convolution_name, find_layer
+from cnnvis.ui.files import bytes_file, picture_file
+from cnnvis.ui.follow import Follower, Shared
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, for_people, large_picture, sentence
+from cnnvis.ui.photos import StoredPhoto, find_photo
+from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
+from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.weights import load_vgg16
 
-KEPT = 4  # filters laid over photos; at most 26 MB each
 SHOWN_PX = 2 * PANEL_PX
 COLOURS = ("Red", "Green", "Blue")
 
 
-def learn_tab(bar: gr.HTML, photo: gr.Image) -> Follower:
-    """Lay out the tab; returns what of it follows the choice. The photo is that of the Feature maps tab."""
+def layout(shared: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice. The photo is that of the Feature maps tab."""
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -32,7 +35,7 @@ def learn_tab(bar: gr.HTML, photo: gr.Image) -> Follower:
         with gr.Column(scale=3, min_width=300):
             sums = gr.HTML(elem_id="sums", elem_classes="facts")
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
-    play = gr.Button("Let it slide", size="sm", elem_id="slide")
+    play = gr.Button("Play", size="sm", elem_id="slide")
     slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
     with gr.Row():
         for heading, text in LESSONS.items():
@@ -40,30 +43,36 @@ def learn_tab(bar: gr.HTML, photo: gr.Image) -> Follower:
                 gr.Markdown(text)
     gr.Markdown(PAPERS, elem_classes="quiet")
 
-    clicked = place.select(_clicked, bar, [row, column], **PAGE, **QUICK)
-    play.click(_slide, [bar, photo], slide, **PAGE, **HEAVY)
+    clicked = place.select(_clicked, shared.bar, [row, column], **PAGE, **QUICK)
+    play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **HEAVY)
     outputs = [place, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
-    return Follower("learn", _draw, [photo, row, column], outputs, triggers, [clicked])
+    return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked])
 
 
-@lru_cache(maxsize=KEPT)
-def _applied(photo: str, layer: str, channel: int) -> Applied:
-    return apply_filter(light_network(), photo, layer, channel)
+def _applied(choice: Choice, photo: StoredPhoto) -> Applied:
+    """The chosen filter on the photo, from the maps that the Feature maps tab uses too."""
+    net = load_vgg16(LIGHT_DEVICE)
+    convolution = ARCHITECTURE.find(choice.layer.convolution)
+    return apply_to_maps(net, cached.feature_maps(net, photo, convolution, "network"), choice.channel)
 
 
 def _clicked(bar: Any, event: gr.SelectData) -> tuple[int, int]:
-    """Where in the map a click on the photo lies."""
+    """The row and the column of the map at a click on the photo."""
     across, down = event.index
-    pixels = SHOWN_PX // PANEL_PX * find_layer(convolution_name(Choice.read(bar).layer)).stride
+    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.find(Choice.read(bar).layer.convolution).stride
     return int(down) // pixels, int(across) // pixels
 
 
-def _draw(choice: Choice, photo: str | None, row: float | None, column: float | None) -> tuple[Any, ...]:
+def _draw(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Any, ...]:
     gone = gr.Image(None, visible=False)
+    try:
+        photo = find_photo(digest)
+    except PhotoError as error:
+        return None, gr.skip(), gr.skip(), sentence(error), gone
     if photo is None:
-        return None, gr.skip(), gr.skip(), "Choose a photo in the tab Feature maps.", gone
-    applied = _applied(photo, convolution_name(choice.layer), choice.channel)
+        return None, gr.skip(), gr.skip(), CHOOSE_PHOTO_ELSEWHERE, gone
+    applied = _applied(choice, photo)
     height, width = applied.map.shape
     place = _inside(row, height), _inside(column, width)
     picture = with_window(applied.photo, place, (height, width)).resize((SHOWN_PX, SHOWN_PX), 0)
@@ -79,13 +88,13 @@ def _draw(choice: Choice, photo: str | None, row: float | None, column: float | 
 
 
 def _field(name: str, count: int, given: float | None, used: int) -> gr.Number:
-    """A number field; what stands in it is left alone where it is used, for the visitor may be typing again."""
+    """A number field; a number in use is not written again, since the visitor may already be typing another."""
     label = f"{name} (0 to {count - 1})"
     return gr.Number(label=label) if given == used else gr.Number(used, label=label)
 
 
 def _inside(number: float | None, count: int) -> int:
-    """A row or column of the map; its middle where none was given, or one that another layer had."""
+    """A row or column of the map; its middle if none was given, or one that this map does not have."""
     return int(number) if number is not None and 0 <= number < count else count // 2
 
 
@@ -95,35 +104,35 @@ def _arithmetic(one: Sum) -> str:
     if one.layer == "conv1_1":
         shown = {name: i for i, name in enumerate(COLOURS)}
     else:
-        most = int(one.by_input.abs().argmax())  # the largest kernel may well lie on nothing here
-        shown = {f"Input channel {most}, which counts most here": most}
+        most = int(one.by_input.abs().argmax())  # the largest kernel may lie on zeros here
+        shown = {f"Input channel {most}, which contributes most here": most}
     blocks = "".join(_block(name, one, i) for name, i in shown.items())
     rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
     if len(shown) < inputs:
-        others = f"The other {inputs - len(shown)} input channels, multiplied and added alike"
+        others = f"The other {inputs - len(shown)} input channels, in the same way"
         blocks += f'<p class="sum">{others}: <b>{_digits(rest, "+")}</b></p>'
-    after = _digits(one.rectified) if one.rectified else "0, because it is negative"
+    after = _digits(one.rectified) if one.rectified else "0, because the sum is negative"
     return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
-<p class="sum">All {9 * inputs} products <b>{_digits(one.total - one.bias, "+")}</b>,
-bias <b>{_digits(one.bias, "+")}</b>: together <b>{_digits(one.total)}</b>; behind ReLU <b>{after}</b>.</p>
+<p class="sum">All {9 * inputs} products: <b>{_digits(one.total - one.bias, "+")}</b>;
+bias: <b>{_digits(one.bias, "+")}</b>; sum: <b>{_digits(one.total)}</b>; after ReLU: <b>{after}</b>.</p>
 <p class="sum">The network's own map has <b id="network-value">{_digits(one.network)}</b> there.</p>"""
 
 
 def _digits(value: float, sign: str = "") -> str:
-    """A number to four digits, but of a small one no more decimals than float32 leaves after a long sum."""
+    """A number to four digits; a small one gets no more decimals than float32 keeps after a long sum."""
     return format(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
 
 
 def _block(name: str, one: Sum, i: int) -> str:
     window, kernel, products = one.window[i], one.kernels[i], one.products[i]
-    squares = f"{_square('what it covers', window)}<span>×</span>{_square('weights', kernel)}<span>=</span>"
+    squares = f"{_square('input', window)}<span>×</span>{_square('weights', kernel)}<span>=</span>"
     squares += _square("products", products)
     return f'<div class="product"><h4>{name}: {_digits(float(one.by_input[i]), "+")}</h4><div>{squares}</div></div>'
 
 
 def _square(caption: str, values: Tensor) -> str:
     """Nine numbers as a table, coloured by sign and size."""
-    # Paler than the ramp itself, so that dark figures stay legible on it.
+    # Paler than the ramp itself, so dark digits stay legible on it.
     colours = 255 - (255 - signed(values, float(values.abs().max())).astype(int)) * 55 // 100
     rows = "".join(
         "<tr>" + "".join(_cell(float(value), paint) for value, paint in zip(line, paints, strict=True)) + "</tr>"
@@ -137,12 +146,12 @@ def _cell(value: float, paint: Any) -> str:
 
 
 @for_people
-def _slide(bar: Any, photo: str | None) -> Any:
+def _slide(bar: Any, digest: str) -> Any:
+    photo = find_photo(digest)
     if photo is None:
         return gr.skip()
-    choice = Choice.read(bar)
-    layer, channel = convolution_name(choice.layer), choice.channel
-    frames = sliding(_applied(photo, layer, channel))
-    path = bytes_file(animation(frames, seconds=8.0, hold=3.0), f"{layer}-{channel}-sliding.gif")
-    alt = f"filter {channel} of {layer} slides over what it reads, and its feature map grows beside it"
+    applied = _applied(Choice.read(bar), photo)
+    name = f"{applied.layer}-{applied.channel}-sliding.gif"
+    path = bytes_file(animation(sliding(applied), seconds=8.0, hold=3.0), name)
+    alt = f"filter {applied.channel} of {applied.layer} slides over its input while its feature map grows beside it"
     return gr.Image(path, visible=True, alt_text=alt)

@@ -1,0 +1,113 @@
+"""The Filters tab: the chosen filter large, the filters most like it, and the whole layer as a chooser."""
+
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.filters import Filter, FilterSheet, draw_filter
+from cnnvis.ui.bars import signed_bar
+from cnnvis.ui.cached import filter_sheet
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.files import bytes_file, file_url, picture_file
+from cnnvis.ui.follow import Follower, Shared
+from cnnvis.ui.handlers import large_picture
+from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR
+from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.vgg import convolution
+from cnnvis.weights import load_vgg16
+
+VIEW_LABELS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each over its own range", "gray")]
+ORDER_LABELS = [("Channel number", "index"), ("Largest weights first", "norm")]
+
+
+def layout(_: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice."""
+    gr.Markdown(ABOUT_FILTERS, elem_classes="quiet")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            heading = gr.Markdown(elem_id="filter-heading")
+            large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
+            facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
+            gr.Markdown(MOST_SIMILAR)
+            nearest = sheet("nearest-sheet")
+        with gr.Column(scale=3, min_width=300):
+            with gr.Row():
+                view = gr.Radio(VIEW_LABELS, value="auto", label="Colours", elem_id="filter-view", scale=3)
+                source = gr.Number(0, label="Input channel", precision=0, minimum=0, elem_id="input-channel", scale=1)
+            order = gr.Radio(ORDER_LABELS, value="index", label="Order", elem_id="filter-order")
+            caption = gr.HTML(elem_id="filter-caption", elem_classes="quiet")
+            chooser = sheet("filter-sheet")
+            download = gr.DownloadButton("Download this sheet (PNG)", size="sm", elem_id="filter-download")
+
+    outputs = [chooser, download, caption, heading, large, facts, nearest]
+    triggers = [view.input, source.submit, source.blur, order.input]
+    return Follower(_draw, [view, source, order], outputs, triggers)
+
+
+def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
+    net = load_vgg16(LIGHT_DEVICE)
+    kernels = convolution(net, choice.layer).in_channels
+    everything, png = filter_sheet(net, choice.layer, view, min(int(source or 0), kernels - 1))
+    mine = draw_filter(net, choice.target)
+    name = everything.layer
+    path = bytes_file(png, f"{name}-filters-{everything.view}.png")
+    alt = f"{name} filter {choice.channel}, L2 norm {mine.norm:.2f}"
+    large = gr.Image(picture_file(mine.picture, f"{name}-filter-{choice.channel}"), alt_text=alt)
+    return (
+        sheet_value(f"All filters of {name}", _tiles(path, everything, _all(choice, everything, order))),
+        path,
+        _caption(choice, everything),
+        f"### {name} · filter {choice.channel}",
+        large,
+        _facts(mine),
+        sheet_value("Most similar filters", _tiles(path, everything, _relatives(choice, mine))),
+    )
+
+
+def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
+    """The sprite stays in the order of the channels; the items need not."""
+    return Tiles(file_url(path), sprite.picture.size, sprite.cell, sprite.gap, sprite.columns, items)
+
+
+def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:
+    """Choosing a filter keeps the chosen layer, which may be the ReLU or the pool after the convolution."""
+    channels = list(range(sprite.channels))
+    if order == "norm":
+        channels.sort(key=lambda channel: -sprite.norm[channel])
+    layer = choice.layer.name
+    return [Item(channel, layer, channel, f"L2 norm {sprite.norm[channel]:.2f}") for channel in channels]
+
+
+def _relatives(choice: Choice, mine: Filter) -> list[Item]:
+    return [Item(channel, choice.layer.name, channel, f"cosine {cosine:.2f}") for channel, cosine in mine.nearest]
+
+
+def _caption(choice: Choice, sprite: FilterSheet) -> str:
+    whose = f"All {sprite.channels} filters of <b>{sprite.layer}</b>"
+    if choice.layer.name != sprite.layer:
+        name = choice.layer.name
+        whose = f"{name} has no weights; its input comes from these {sprite.channels} filters of <b>{sprite.layer}</b>"
+    if sprite.view == "rgb":
+        return f"<p>{whose}, in colour: mid-grey is zero, full colour ±{sprite.scale:.2f}.</p>"
+    kernels = f"{whose}: their kernels for input channel {sprite.input_channel}"
+    if sprite.view == "signed":
+        return f"<p>{kernels}.</p>{signed_bar(sprite.scale or 0)}"
+    return f"<p>{kernels}, each from its smallest weight (black) to its largest (white).</p>"
+
+
+def _facts(mine: Filter) -> str:
+    if mine.layer == "conv1_1":
+        shown = "The filter over red, green and blue, as a colour picture: mid-grey is zero."
+        scale = ""
+    else:
+        listed = ", ".join(map(str, mine.input_channels))
+        shown = f"Its {len(mine.input_channels)} largest kernels, for the input channels {listed}."
+        scale = signed_bar(mine.scale)
+    return f"""{scale}<p class="quiet">{shown}</p>
+<table>
+<tr><th scope="row">L2 norm</th><td>{mine.norm:.3f}</td></tr>
+<tr><th scope="row">Mean weight</th><td>{mine.mean:+.4f}</td></tr>
+<tr><th scope="row">Bias</th><td>{mine.bias:+.4f}</td></tr>
+<tr><th scope="row">Near zero (below 1 % of the layer's largest)</th><td>{100 * mine.sparsity:.0f} %</td></tr>
+</table>"""

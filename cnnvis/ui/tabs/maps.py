@@ -1,0 +1,221 @@
+"""The Feature maps tab: a photo, the chosen map before and after ReLU and on the photo, and every map as a chooser."""
+
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cnnvis.architecture import ARCHITECTURE, Layer
+from cnnvis.errors import GET_WHOLE_NETWORK, PhotoError
+from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, draw_sheet
+from cnnvis.images import open_photo
+from cnnvis.patch import Patch, cut_patches
+from cnnvis.ui import cached
+from cnnvis.ui.bars import heat_bar, signed_bar
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.files import data_url, file_url, picture_file
+from cnnvis.ui.follow import Follower, Shared
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, for_people, large_picture, sentence
+from cnnvis.ui.photos import PICTURE_PX, StoredPhoto, example_buttons, find_photo, given_photo, store_photo
+from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
+from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.vgg import VGG16
+from cnnvis.weights import load_vgg16
+
+RADIOS = {
+    "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebook", "conv_chain")],
+    "Order": [("Channel number", "index"), ("Strongest first", "strength")],
+    "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
+}
+PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees are visible
+
+
+def layout(shared: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice."""
+    gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            with gr.Row():
+                with gr.Column(min_width=140):
+                    shared.picture.render()  # type: ignore[no-untyped-call]
+                overlay = _picture("The map on the photo", "map-overlay", "smooth")
+            with gr.Row():
+                before = _picture("The map before ReLU", "map-before", "sharp")
+                after = _picture("The map after ReLU", "map-after", "sharp")
+            facts = gr.Markdown(elem_id="map-facts")
+            example = example_buttons(shared.picture, shared.photo)
+            best = gr.HTML(elem_id="patches")
+        with gr.Column(scale=3, min_width=300):
+            pipeline, order, contrast = (gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
+                                         for label, words in RADIOS.items())  # fmt: skip
+            gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
+            caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
+            chooser = sheet("map-sheet")
+            download = gr.DownloadButton("Download this sheet (JPEG)", size="sm", elem_id="map-download")
+    with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
+        show_path = gr.Button("Show all layers", size="sm", elem_id="path-button")
+        path = gr.Gallery(
+            columns=7, object_fit="contain", height="auto", elem_id="path", label="One channel number in 13 layers"
+        )
+
+    outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
+    inputs: list[Any] = [shared.photo, pipeline, order, contrast]
+    # Gradio does not read the picture: it would decode the file before any limit of ours.
+    stored = shared.picture.upload(_store, shared.picture, shared.photo, preprocess=False, **PAGE, **LIGHT)
+    # Not `input`, which on the first clear still sends the old picture.
+    cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
+    show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **HEAVY)
+    controls = {"pipeline": pipeline, "photo": shared.photo}
+    triggers = [part.input for part in (pipeline, order, contrast)]
+    return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls)
+
+
+def _picture(title: str, elem_id: str, look: str) -> tuple[gr.Image, gr.HTML]:
+    """A place for a picture and, below it, for what its colours mean."""
+    with gr.Column(min_width=140):
+        picture = large_picture(title, elem_id, look, height=PICTURE_PX)
+        return picture, gr.HTML(elem_id=f"{elem_id}-scale")
+
+
+@for_people
+def _store(image: Any) -> str:
+    """Keep the visitor's photo, and return its digest."""
+    source = given_photo(image)
+    return store_photo(source).digest if source else ""
+
+
+def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
+    try:
+        photo = find_photo(digest)
+    except PhotoError as error:
+        return _empty(sentence(error))
+    if photo is None:
+        return _empty(CHOOSE_PHOTO)
+    net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
+    # The chain has nothing but convolutions.
+    layer = choice.layer if pipeline == "network" else _convolution(choice.layer)
+    maps = _maps(net, photo, layer, pipeline)
+    drawn = draw_sheet(maps, order, contrast)
+    path = picture_file(drawn.picture, f"{layer.name}-maps", "jpeg")
+    before, after = _before_and_after(net, photo, maps)
+    mine = draw_map(maps, channel)
+    return (
+        _sheet(choice, file_url(path), drawn, order),
+        path,
+        _caption(maps),
+        f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
+        _patches(cut_patches(maps, channel)),
+        *_shown("Before ReLU", before, channel),
+        *_shown("After ReLU" if before else "The map", after, channel),
+        gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
+        '<p class="quiet">Values above zero, on the photo.</p>',
+    )
+
+
+def _empty(reason: str) -> tuple[Any, ...]:
+    """The tab without a photo, and why."""
+    return None, None, "", reason, "", *[None, ""] * 3
+
+
+def _convolution(layer: Layer) -> Layer:
+    return ARCHITECTURE.find(layer.convolution)
+
+
+def _maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
+    """The maps of a layer; those of a ReLU are derived from its convolution's."""
+    if layer.kind == "relu":
+        return cached.feature_maps(net, photo, _convolution(layer), pipeline).rectified()
+    return cached.feature_maps(net, photo, layer, pipeline)
+
+
+def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
+    """The maps before and after the ReLU, as far as there is one."""
+    if maps.pipeline == "conv_chain":
+        return maps, None
+    if maps.layer.kind == "pool":
+        return None, maps
+    before = _maps(net, photo, _convolution(maps.layer), maps.pipeline)
+    return before, before.rectified()
+
+
+def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str) -> str:
+    """Choosing a map keeps the chosen layer, which in the chain may be the ReLU of the convolution shown."""
+    label = f"All feature maps of {drawn.layer}, {'strongest first' if order == 'strength' else 'by channel number'}"
+    told = enumerate(zip(drawn.order, drawn.strength, strict=True))
+    items = [Item(tile, choice.layer.name, channel, f"mean {mean:.2f}") for tile, (channel, mean) in told]
+    return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
+
+
+def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
+    if maps is None:
+        return gr.Image(None, visible=False), ""
+    one = draw_map(maps, channel)
+    bar = signed_bar(one.span[1]) if maps.layer.kind == "conv" else heat_bar(*one.span)
+    picture = gr.Image(_file(one, one.picture, "map"), alt_text=_words(one), visible=True)
+    return picture, f"{bar}<p class='quiet'>{title}: {one.min:.2f} to {one.max:.2f}, mean {one.mean:.2f}.</p>"
+
+
+def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
+    return picture_file(picture, f"{one.layer}-{what}-{one.channel}", kind)
+
+
+def _words(one: FeatureMap) -> str:
+    return f"{one.layer} channel {one.channel}, values {one.min:.2f} to {one.max:.2f}"
+
+
+def _caption(maps: Maps) -> str:
+    layer, (height, width) = maps.layer, maps.values.shape[1:]
+    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}"
+    if maps.pipeline == "network":
+        return f"{text}. Choose one."
+    side = f"{maps.photo.width} × {maps.photo.height}"
+    return f"{text}, from the convolutions alone, on the photo squashed to {side} px."
+
+
+def _facts(maps: Maps, mine: FeatureMap) -> str:
+    rank = int((maps.strength > maps.strength[mine.channel]).sum()) + 1
+    text = f"**{mine.layer} channel {mine.channel}** is rank {rank} of {len(maps.values)} by its mean on this photo."
+    if mine.max <= 0:
+        return f"{text} It never fires on it."
+    if maps.layer.kind == "conv" and maps.pipeline == "network":
+        above = 100 * float((maps.values[mine.channel] > 0).float().mean())
+        return f"{text} {above:.0f} % of the map passes the ReLU."
+    return text
+
+
+def _classes(net: VGG16, photo: StoredPhoto) -> str:
+    """How the whole network classifies the photo, or what it would take to ask."""
+    if not net.origin.full:
+        return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
+    likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.classes(net, photo))
+    return f"VGG16 classifies the photo as: {likely}."
+
+
+def _patches(found: list[Patch]) -> str:
+    """The patches side by side, each with its value."""
+    if not found:
+        return '<p class="quiet">No part of this photo activates the channel.</p>'
+    side = found[0].picture.width
+    figures = []
+    for patch in found:
+        times = -(-PATCH_PX // side)
+        picture = patch.picture.resize((side * times, side * times), 0)  # nearest, so its pixels stay visible
+        place = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
+        alt = f"{side} × {side} px of the photo {place}, value {patch.value:.2f}"
+        image = f'<img src="{data_url(picture)}" alt="{alt}" title="{place}">'
+        figures.append(f"<figure>{image}<figcaption>{patch.value:.2f}</figcaption></figure>")
+    heading = (
+        "<p><strong>What activates it most in this photo</strong>: each patch is the "
+        f"{side} × {side} px that one value sees, black beyond the photo.</p>"
+    )
+    return f'{heading}<div class="patches">{"".join(figures)}</div>'
+
+
+@for_people
+def _path(bar: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
+    photo = find_photo(digest)
+    if photo is None:
+        return []
+    steps = channel_path(load_vgg16(LIGHT_DEVICE), open_photo(photo.path), Choice.read(bar).channel, pipeline)
+    return [(_file(step, step.picture, "map"), step.layer) for step in steps]

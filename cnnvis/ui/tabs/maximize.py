@@ -1,0 +1,237 @@
+"""The Activation maximization tab: pictures that grow from noise, their scores, their files, and the ladder."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cnnvis.architecture import ARCHITECTURE, CLASS, Target
+from cnnvis.ascent import Snapshot
+from cnnvis.classes import CLASSES
+from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
+from cnnvis.experiment import Experiment, read_experiment
+from cnnvis.images import animation
+from cnnvis.numbers import whole_number
+from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
+from cnnvis.scoring import scored_record
+from cnnvis.ui.choice import FIRST, Choice
+from cnnvis.ui.files import bytes_file, file_url, picture_file
+from cnnvis.ui.follow import Follower, Shared
+from cnnvis.ui.growing import grow, grow_ladder
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, for_people
+from cnnvis.ui.photos import find_photo
+from cnnvis.ui.score_card import score_card
+from cnnvis.ui.stage import frame_value, stage, stage_value
+from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
+from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.weights import load_for, pick_device
+
+RECIPE_NAMES = {
+    "fourier": "fourier: clear and quick",
+    "maco": "maco: calmer, closer to a photo",
+    "deepdream": "deepdream: nudges your photo, from the tab Feature maps",
+    "erhan": "erhan: as in the original notebook",
+}
+OBJECTIVE_NAMES = {
+    "channel": "Maximise the whole map",
+    "centre": "Maximise its centre alone",
+    "negative": "Minimise the whole map",
+}
+SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # those with a control on the page
+AT_ONCE = 4  # channels
+_ON, _OFF = (f'{{"__type__": "update", "interactive": {word}}}' for word in ("true", "false"))
+# On a phone the stage lies below the controls; whoever presses Start wants to see both.
+_BUSY = f"""() => {{
+  const hidden = document.querySelector('#stage').getBoundingClientRect().top > innerHeight - 350;
+  if (hidden) document.querySelector('#start').scrollIntoView();
+  return [{_OFF}, {_ON}, ''];
+}}"""
+_IDLE = f"() => [{_ON}, {_OFF}]"
+
+
+@dataclass
+class Run:
+    """One visitor's ascent, which the server keeps until it has been scored."""
+
+    id: str = field(default_factory=lambda: secrets.token_hex(4))
+    snapshots: list[Snapshot] = field(default_factory=list)  # the newest of each channel
+    pictures: list[list[Image.Image]] = field(default_factory=list)  # for the GIF: at each moment, of each channel
+    frames: list[dict[str, Any]] = field(default_factory=list)  # the same moments, as the stage shows them
+
+
+def layout(shared: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice."""
+    gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            target = gr.Markdown(_heading(FIRST), elem_id="target")
+            recipe = gr.Radio(
+                [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
+            )
+            with gr.Row():
+                start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
+                stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
+            with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+                settings, others, whole, from_photo = _advanced()
+            with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
+                saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
+                found = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
+        with gr.Column(scale=3, min_width=300):
+            shown = stage("stage")
+            card = gr.HTML(elem_id="score-card")
+    _ladder(shared, settings["seed"])
+
+    run = gr.State(None)  # the Run, until it has been scored
+    busy = start.click(None, None, [start, stop, card], js=_BUSY)  # at once, without asking the server
+    inputs = [shared.bar, shared.photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
+    grown = busy.then(_grow, inputs, [shown, run], **PAGE, **HEAVY)
+    scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
+    for end in (grown.failure, scored.then, scored.failure):  # `then` does not follow a failure, which must free Start
+        end(None, None, [start, stop], js=_IDLE)
+    stop.click(None, None, None, cancels=[grown], **PAGE)
+    told = {"recipe": recipe, **settings}
+    repeated = saved.upload(_repeat, saved, [shared.bar, *told.values(), others, whole, found], **PAGE, **QUICK)
+    controls = {name: told[name] for name in ("recipe", "steps", "size", "seed")}
+    return Follower(lambda choice: (_heading(choice.target),), [], [target], after=[repeated], controls=controls)
+
+
+def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
+    """The settings by name, with their limits from the engine; more channels; a class; whether to use the photo."""
+    bounds, default = limits(pick_device()), Settings()
+    objectives = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
+    own = "Steps (0: the recipe's own number)"
+    settings = {
+        "seed": gr.Number(default.seed, label="Seed: same seed, same picture", precision=0, elem_id="seed"),
+        "steps": gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps"),
+        "size": gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size"),
+        "seconds": gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds"),
+        "objective": gr.Radio(objectives, value=default.objective, label="Objective", elem_id="objective"),
+    }
+    also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"
+    others = gr.Textbox("", label=also, placeholder="none", elem_id="others")
+    whole = gr.Dropdown(
+        [("none", ""), *((name, str(number)) for number, name in enumerate(CLASSES))],
+        value="",
+        label="A class of the whole network, instead of the channel",
+        info=f"For this, {GET_WHOLE_NETWORK}.",
+        elem_id="class",
+    )
+    return (
+        settings,
+        others,
+        whole,
+        gr.Checkbox(False, label="Start from the photo, not from noise", elem_id="from-photo"),
+    )
+
+
+def _ladder(shared: Shared, seed: gr.Number) -> None:
+    """Lay out the ladder."""
+    with gr.Accordion("The ladder: adding one regulariser at a time", open=False, elem_id="ladder-box"):
+        gr.Markdown(ABOUT_LADDER, elem_classes="quiet")
+        with gr.Row():
+            up = gr.Button("Run the ladder", size="sm", elem_id="climb")
+            down = gr.Button("Stop", size="sm", elem_id="climb-stop")
+        rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
+    running = up.click(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
+    down.click(None, None, None, cancels=[running], **PAGE)
+
+
+def _heading(target: Target) -> str:
+    return f"### {target.layer.name} · channel {target.number}"
+
+
+@for_people
+def _grow(
+    bar: Any, digest: str, recipe: str, others: str, whole: str, from_photo: bool, *values: Any
+) -> Iterator[tuple[str, Run]]:
+    chosen = ARCHITECTURE.target(CLASS, whole) if whole else Choice.read(bar).target
+    targets = {target.number: target for target in (chosen, *_more(chosen, others))}
+    settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field means 0
+    photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
+    run = Run()
+    for run.snapshots in grow(list(targets.values()), recipe, photo.path if photo else None, settings):
+        run.pictures.append([one.picture for one in run.snapshots])
+        paths = [picture_file(one.picture, _name(one), "jpeg") for one in run.snapshots]
+        run.frames.append(frame_value(run.snapshots, [file_url(path) for path in paths]))
+        yield stage_value(run.id, run.snapshots, run.frames[-1]), run
+
+
+def _more(chosen: Target, text: str) -> list[Target]:
+    """The further channels of the layer that the visitor wrote down. Raises ChannelError."""
+    numbers = [whole_number(word) for word in text.replace(",", " ").split()]
+    if None in numbers or len(numbers) >= AT_ONCE:
+        what = f"at most {AT_ONCE - 1} whole numbers, such as 17, 42"
+        raise ChannelError(f"more channels {short(text)} cannot be read: give {what}.")
+    return [ARCHITECTURE.target(chosen.layer.name, number) for number in numbers]
+
+
+def _name(snapshot: Snapshot) -> str:
+    return f"{snapshot.layer}-{snapshot.channel}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
+
+
+@for_people
+def _finish(run: Run | None) -> Iterator[tuple[Any, Any, None]]:
+    """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
+    if not run:  # stopped before anything had grown
+        yield gr.skip(), gr.skip(), None
+        return
+    last = run.snapshots[0]
+    note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
+    yield stage_value(run.id, run.snapshots, run.frames[-1], run.frames, note=f"{note}; scoring"), gr.skip(), None
+    records: list[dict[str, Any]] = []
+    files: list[dict[str, str]] = []
+    frames = list(run.frames)
+
+    def shown() -> str:
+        return stage_value(run.id, run.snapshots, frames[-1], frames, files, note)
+
+    urls = list(frames[-1]["urls"])
+    for i, snapshot in enumerate(run.snapshots):
+        records.append(scored_record(load_for(snapshot.target.layer, LIGHT_DEVICE), snapshot))
+        urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=records[-1]))
+        files.append({"PNG": urls[i]})
+        frames[-1] = frame_value(run.snapshots, list(urls))
+        yield shown(), score_card(records), None
+    for i, snapshot in enumerate(run.snapshots):
+        moments = [pictures[i] for pictures in run.pictures]
+        files[i] = {**files[i], "GIF": file_url(bytes_file(animation(moments), f"{_name(snapshot)}.gif"))}
+        yield shown(), gr.skip(), None
+
+
+@for_people
+def _repeat(file: str | None) -> tuple[Any, ...]:
+    """Set the choice and the controls to the experiment in a saved picture."""
+    made = read_experiment(file or "", pick_device())
+    if not isinstance(made.channel, int):
+        raise PhotoError("the picture is of a weighted sum of channels: repeat it with `maximize --like`.")
+    told = {"recipe": made.settings.recipe, **{name: getattr(made.settings, name) for name in SETTINGS}}
+    words = _about(made, told)
+    if made.target.layer.kind == "class":
+        return gr.skip(), *told.values(), "", str(made.channel), words
+    return Choice(made.target).value(), *told.values(), "", "", words
+
+
+def _about(made: Experiment, told: dict[str, Any]) -> str:
+    """What the saved picture is of, and what of it the page cannot repeat."""
+    words = f"This is {made.target}, recipe {told['recipe']}, seed {told['seed']}. Press Start."
+    kept = {name: told[name] for name in SETTINGS}
+    settled = settle(told["recipe"], made.target.layer, pick_device(), **kept)
+    if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
+        words += f" The page has no control for its {', '.join(odd)}; `maximize --like` repeats these too."
+    if made.start_sha256:
+        words += " It grew from a photo, which it does not contain: choose that photo in the tab Feature maps."
+    return words
+
+
+@for_people
+def _run_ladder(bar: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
+    shown: list[tuple[str, str]] = []
+    for rung in grow_ladder(Choice.read(bar).target, int(seed or 0)):
+        reached = rung.score
+        caption = f"{rung.name}: saved activation {reached.saved_activation:.1f}, robust {reached.robust:.1f}"
+        name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
+        shown = [*shown, (picture_file(rung.picture, name), caption)]
+        yield shown

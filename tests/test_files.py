@@ -1,0 +1,79 @@
+"""Files for the browser: kept while they are read or used, deleted two hours later."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cnnvis.ui.files import KEPT_SECONDS, bytes_file, picture_file, sweep, touch
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_file_being_read_is_not_touched_by_the_same_picture_made_again(cache: Path) -> None:
+    path = Path(bytes_file(b"x" * 1000, "sheet.png"))
+    before = path.stat().st_ctime_ns  # Gradio ages files by their ctime
+    time.sleep(0.02)
+    with path.open("rb") as reader:
+        reader.read(10)
+        assert bytes_file(b"x" * 1000, "sheet.png") == str(path)
+        assert len(reader.read()) == 990
+        assert os.fstat(reader.fileno()).st_ino == path.stat().st_ino
+    assert path.stat().st_ctime_ns > before
+    assert [file.name for file in path.parent.iterdir()] == ["sheet.png"]
+
+
+def test_another_content_is_another_file(cache: Path) -> None:
+    one, two = bytes_file(b"one", "a.png"), bytes_file(b"two", "a.png")
+    assert Path(one).read_bytes() == b"one" and Path(two).read_bytes() == b"two"
+    assert Path(one).is_relative_to(cache)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("png", ".png"), ("jpeg", ".jpg")])
+def test_a_picture_has_the_suffix_of_its_kind(kind: str, suffix: str) -> None:
+    path = picture_file(Image.new("RGB", (4, 4)), "name", kind)
+    assert path.endswith(f"name{suffix}")
+    with Image.open(path) as read:
+        assert read.format == kind.upper()
+
+
+# Expiry
+
+
+def test_a_file_is_deleted_once_it_has_not_been_used_for_long_enough(cache: Path) -> None:
+    old, used, new = (Path(bytes_file(name, "a.png")) for name in (b"old", b"used", b"new"))
+    time.sleep(0.2)
+    assert touch(used)
+    bytes_file(b"new", "a.png")
+    sweep(age=0.1)
+    assert [old.exists(), used.exists(), new.exists()] == [False, True, True]
+    assert not old.parent.exists()
+
+
+def test_nothing_is_deleted_before_two_hours(cache: Path) -> None:
+    path = Path(bytes_file(b"fresh", "a.png"))
+    sweep()
+    assert path.exists()
+    assert KEPT_SECONDS == 7200  # as docs/deploy.md says
+
+
+def test_a_folder_keeps_what_is_not_ours(cache: Path) -> None:
+    path = Path(bytes_file(b"mine", "photo"))
+    theirs = path.with_name("upload.jpg")
+    theirs.write_bytes(b"mine")
+    sweep(age=-1)
+    assert not path.exists() and theirs.exists()
+
+
+def test_a_file_somebody_else_deleted_is_forgotten_and_can_be_made_again(cache: Path) -> None:
+    path = Path(bytes_file(b"twice", "a.png"))
+    path.unlink()
+    assert not touch(path)
+    sweep(age=-1)
+    assert Path(bytes_file(b"twice", "a.png")).read_bytes() == b"twice"
