@@ -1,18 +1,23 @@
-"""ZeroGPU, as far as it can be had without one: a stand-in for Hugging Face's `spaces` that pickles what crosses."""
+"""ZeroGPU, as far as it can be tested without one: a stand-in for Hugging Face's `spaces`.
+
+Like the real package (0.51) it pickles what crosses to the GPU's process, and lets torch believe in a GPU before there
+is one: `to("cuda")` succeeds in the main process and moves nothing.
+"""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from cnnvis.ui.zero import ZERO, light_network, on_gpu
-from cnnvis.weights import load_vgg16
+from cnnvis.ui.zero import LIGHT_DEVICE, ZERO, on_gpu
 
 ROOT = Path(__file__).parents[1]
-# What the real one does at its border (spaces 0.51): arguments and results are pickled; a generator stays one.
 STAND_IN = """
-import functools, inspect, pickle
+import functools, inspect, os, pickle
+import torch
+
 calls = []
+
 def GPU(task=None, *, duration=None):
     def wrap(function):
         across = lambda value: pickle.loads(pickle.dumps(value))
@@ -24,24 +29,66 @@ def GPU(task=None, *, duration=None):
         assert inspect.isgeneratorfunction(function)
         return stream
     return wrap(task) if task else wrap
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    moved = []
+    really_to = torch.nn.Module.to
+    def to(module, *args, **kwargs):
+        if args and str(args[0]).startswith("cuda"):
+            moved.append(module)
+            return module
+        return really_to(module, *args, **kwargs)
+    torch.nn.Module.to = to
+    torch.cuda.is_available = lambda: True
+    torch.cuda.device_count = lambda: 1
 """
 USE = """
 import inspect, json, spaces
-from cnnvis.ui import api, maximize_tab
-for function in (api.maximize, maximize_tab._grow, maximize_tab._climb_ladder):
+from cnnvis.architecture import ARCHITECTURE
+from cnnvis.ui import api, growing
+from cnnvis.ui.tabs import maximize
+for function in (growing.grow, growing.grow_ladder):
     assert inspect.isgeneratorfunction(function), function
-last = list(api.maximize("conv1_1", 3, "fourier", 2, 64, 0, 0, "channel"))[-1]
-assert last[1]["robust"] is not None
+*_, (_, record) = api.maximize("conv1_1", 3, "fourier", 2, 64, 0, 0, "channel")
+assert record["robust"] is not None
 choice = {"layer": "conv1_1", "channel": 0}
-*_, (shown, climb) = maximize_tab._grow(choice, None, "fourier", "5", "", False, 0, 2, 64, 0, "channel")
+*_, (shown, run) = maximize._grow(choice, "", "fourier", "5", "", False, 0, 2, 64, 0, "channel")
 assert json.loads(shown)["names"] == ["conv1_1 channel 0", "conv1_1 channel 5"]
-assert climb.snapshots[0].step == 2
+assert run.snapshots[0].step == 2 and len(run.pictures) == len(run.frames) > 1
+*_, rungs = maximize._run_ladder(choice, 1)
+assert [caption.partition(":")[0] for _, caption in rungs][0] == "erhan" and len(rungs) == 5
+refused = ""
 try:
-    list(api.maximize("conv9_9", 3, "fourier", 2, 64, 0, 0, "channel"))
+    list(api.maximize("conv1_1", 3, "fourier", 2, 9999, 0, 0, "channel"))
 except Exception as error:
-    assert type(error).__name__ == "Error" and "conv9_9" in str(error), error
-assert spaces.calls == ["maximize", "_grow", "maximize"], spaces.calls
+    assert type(error).__name__ == "Error", type(error)
+    refused = str(error)
+assert "size 9999 is out of range" in refused, refused
+assert spaces.calls == ["grow", "grow", "grow_ladder", "grow"], spaces.calls
 """
+BRANCH = """
+import spaces
+from cnnvis.ui.zero import LIGHT_DEVICE, ZERO, place_network
+from cnnvis.weights import load_vgg16
+assert ZERO and LIGHT_DEVICE == "cpu"
+place_network()
+assert len(spaces.moved) == 1, "the network must be on the GPU before the first call"
+borrowed, light = load_vgg16(), load_vgg16(LIGHT_DEVICE)
+assert spaces.moved == [borrowed] and light is not borrowed
+from cnnvis.ui import api
+before = len(spaces.calls)
+picture, record = api.filters("conv1_1", "auto", 0)
+assert record["channels"] == 64 and len(spaces.calls) == before, "sheets must not cost a visitor's quota"
+"""
+
+
+def run(code: str, tmp_path: Path, **settings: str) -> None:
+    """Run code in a process of its own that imports the stand-in as `spaces`."""
+    (tmp_path / "spaces.py").write_text(STAND_IN)
+    own = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "GRADIO_TEMP_DIR": str(tmp_path)}
+    environment = {**os.environ, **own, "GRADIO_ANALYTICS_ENABLED": "False", **settings}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_elsewhere_nothing_changes() -> None:
@@ -49,17 +96,12 @@ def test_elsewhere_nothing_changes() -> None:
 
     assert on_gpu(function) is function
     assert not ZERO
-    assert light_network() is load_vgg16()
+    assert LIGHT_DEVICE is None
 
 
 def test_only_what_pickles_crosses_to_the_gpu(tmp_path: Path) -> None:
-    (tmp_path / "spaces.py").write_text(STAND_IN)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": path,
-        "GRADIO_ANALYTICS_ENABLED": "False",
-        "GRADIO_TEMP_DIR": str(tmp_path),
-    }
-    done = subprocess.run([sys.executable, "-c", USE], env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run(USE, tmp_path)
+
+
+def test_on_zerogpu_ascents_borrow_a_gpu_and_sheets_do_not(tmp_path: Path) -> None:
+    run(BRANCH, tmp_path, SPACES_ZERO_GPU="true")

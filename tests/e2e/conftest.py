@@ -41,19 +41,24 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def url(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the running page's log and, under `gradio`, its files."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="session")
+def url(browser: object, served: Path) -> Iterator[str]:
     """The address of a running page; only started where there is a browser to look at it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("page")
     environment = {
         **os.environ,
         "GRADIO_ANALYTICS_ENABLED": "False",
         "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "GRADIO_TEMP_DIR": str(served / "gradio"),
     }
-    log = folder / "log.txt"
+    log = served / "log.txt"
     with log.open("w") as output:
         server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
         address = f"http://127.0.0.1:{port}"

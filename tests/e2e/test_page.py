@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from PIL import Image
 
+from cnnvis.ui.photos import STORED_AS
+
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TABS = {"Filters": "#filter-sheet", "Feature maps": "#map-sheet", "Activation maximization": "#stage"}
 
@@ -150,7 +152,7 @@ def test_a_photo_of_the_visitors_own(visit, tmp_path) -> None:
     page.wait_for_function("document.querySelector('#map-sheet .sheet').ariaLabel.includes('strongest first')")
     strongest = page.locator("#map-sheet button").first
     strongest.click()
-    page.locator("#map-facts", has_text="is number 1 of 128").wait_for()
+    page.locator("#map-facts", has_text="is rank 1 of 128").wait_for()
     assert page.locator("#patches img").count() > 1
     page.get_by_label("Chained, as the original notebook").check()
     page.locator("#map-caption", has_text="the convolutions alone").wait_for()
@@ -257,9 +259,65 @@ def test_on_a_phone_the_growing_picture_and_stop_are_in_view(visit) -> None:
 
 
 def test_another_visitor_does_not_move_my_choice(visit) -> None:
+    """What the server draws for me after another visitor's choice is still about mine."""
     mine, theirs = visit(), visit()
+    choose_layer(mine, "conv1_2")
     cell(mine, "#filter-sheet", 7).click()
-    mine.get_by_role("heading", name="conv1_1 · filter 7").wait_for()
+    mine.get_by_role("heading", name="conv1_2 · filter 7").wait_for()
+    choose_layer(theirs, "conv2_1")
     cell(theirs, "#filter-sheet", 9).click()
-    theirs.get_by_role("heading", name="conv1_1 · filter 9").wait_for()
-    assert chosen(mine, "#filter-sheet") == 7
+    theirs.get_by_role("heading", name="conv2_1 · filter 9").wait_for()
+    open_tab(mine, "Feature maps")  # drawn by the server, now
+    mine.locator("#map-facts", has_text="conv1_2 channel 7").wait_for()
+    assert mine.locator("#map-sheet button").count() == 64
+    open_tab(theirs, "Feature maps")
+    theirs.locator("#map-facts", has_text="conv2_1 channel 9").wait_for()
+
+
+def own_photo(page, path) -> None:
+    """Put a file where the photo is."""
+    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
+    page.locator("#map-facts", has_text="Choose a photo.").wait_for()
+    page.locator("#photo input[type=file]").set_input_files(path)
+
+
+def test_a_photo_that_is_gone_stops_its_own_tabs_alone(visit, served, tmp_path) -> None:
+    photo = tmp_path / "mine.png"
+    Image.linear_gradient("L").convert("RGB").save(photo)
+    page = visit()
+    open_tab(page, "Feature maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    own_photo(page, photo)
+    page.locator("#link-photo", has_text="not part of this link").wait_for()  # nobody else has that photo
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    for stored in (served / "gradio").rglob(STORED_AS):  # as after two hours
+        stored.unlink()
+    page.get_by_role("button", name="Next").click()
+    page.locator("#map-facts", has_text="The photo is no longer on the server").wait_for()
+    page.locator("#about-choice", has_text="conv1_1 channel 1").wait_for()
+    page.get_by_role("tab", name="Learn").click()
+    page.locator("#sums", has_text="The photo is no longer on the server").wait_for()
+    open_tab(page, "Filters")
+    page.get_by_role("heading", name="conv1_1 · filter 1").wait_for()
+    assert page.locator("#filter-sheet button").count() == 64
+    page.get_by_role("tab", name="Feature maps", exact=True).click()
+    page.locator("#examples button").first.click()
+    page.locator("#map-facts", has_text="conv1_1 channel 1").wait_for()
+    assert not page.locator("#link-photo").is_visible()
+
+
+def test_an_unreadable_photo_is_refused_once_and_every_tab_goes_on(visit, tmp_path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"")
+    page = visit()
+    open_tab(page, "Feature maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    own_photo(page, broken)
+    page.get_by_text("the file is not a readable picture").wait_for()
+    assert page.get_by_text("the file is not a readable picture").count() == 1
+    open_tab(page, "Filters")
+    cell(page, "#filter-sheet", 5).click()
+    page.get_by_role("heading", name="conv1_1 · filter 5").wait_for()
+    open_tab(page, "Activation maximization")
+    page.locator("#start").click()
+    page.locator("#score-card table").wait_for()

@@ -1,0 +1,61 @@
+"""What visitors share is computed once for each network, photo and layer, and never mixed up."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from conftest import toy
+
+from cnnvis.architecture import ARCHITECTURE
+from cnnvis.ui import cached
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.tabs import learn, maps
+
+CAT, COFFEE = EXAMPLES["chelsea.jpg"], EXAMPLES["coffee.jpg"]
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    cached.feature_maps.cache_clear()
+    cached.filter_sheet.cache_clear()
+    yield
+    cached.feature_maps.cache_clear()
+
+
+def test_another_network_gets_results_of_its_own() -> None:
+    """With other weights in the same process the answers were those of the first."""
+    one, two = toy(1), toy(2)
+    for net in (one, two):
+        layer = net.architecture.find("conv2_1")
+        maps = cached.feature_maps(net, CAT, layer, "network")
+        sheet, _ = cached.filter_sheet(net, layer, "signed", 0)
+        assert torch.equal(maps.values, cached.feature_maps(net, CAT, layer, "network").values)
+        assert sheet.norm == pytest.approx(net.get_submodule("conv2_1").weight.flatten(1).norm(dim=1).tolist())
+    layer = one.architecture.find("conv2_1")
+    first, second = (cached.feature_maps(net, CAT, layer, "network").values for net in (one, two))
+    assert not torch.equal(first, second)
+    assert cached.feature_maps.cache_info().misses == 2
+
+
+def test_another_photo_has_maps_of_its_own() -> None:
+    net = toy()
+    layer = net.architecture.find("conv1_1")
+    cat, coffee = (cached.feature_maps(net, photo, layer, "network").values for photo in (CAT, COFFEE))
+    assert not torch.equal(cat, coffee)
+
+
+def test_next_runs_the_network_for_no_channel_again_on_either_tab() -> None:
+    def choice(channel: int, layer: str = "conv3_2") -> Choice:
+        return Choice(ARCHITECTURE.target(layer, channel))
+
+    def draw(tab: Any, *values: Any) -> None:
+        for channel in (0, 1, 2):
+            tab._draw(choice(channel), CAT.digest, *values)
+
+    draw(maps, "network", "index", "map")
+    draw(learn, 1, 1)
+    assert cached.feature_maps.cache_info().misses == 1
+    maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map")
+    assert cached.feature_maps.cache_info().misses == 1  # a ReLU's maps follow from its convolution's
