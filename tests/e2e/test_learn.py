@@ -37,9 +37,9 @@ def test_the_arithmetic_is_the_networks_own(visit, vgg16: VGG16, layer: str) -> 
         text = page.locator("#sums").inner_text()
         network = float(values[row, column])
         same = pytest.approx(network, rel=1.5e-4, abs=1e-4)  # four digits are shown
-        assert float(re.search(r"together (\S+);", text)[1]) == same
+        assert float(re.search(r"sum: (\S+);", text)[1]) == same
         assert float(page.locator("#network-value").inner_text()) == same
-        assert float(re.search(r"behind ReLU ([\d.]+\d|0)", text)[1]) == pytest.approx(
+        assert float(re.search(r"after ReLU: ([\d.]+\d|0)", text)[1]) == pytest.approx(
             max(0.0, network), rel=1.5e-4, abs=1e-4
         )
         most = float(applied.at(row, column).by_input.abs().max())  # of all input channels it is the one to look at
@@ -96,4 +96,4 @@ def test_a_file_without_an_experiment_is_refused_in_words(visit, tmp_path: Path)
     page = visit(query="?tab=maximize")
     page.get_by_role("button", name="Repeat a saved picture").click()
     page.locator("#saved input[type=file]").set_input_files(plain)
-    page.get_by_text("carries no record of its making").wait_for()
+    page.get_by_text("carries no record").wait_for()

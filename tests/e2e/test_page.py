@@ -154,7 +154,7 @@ def test_a_photo_of_the_visitors_own(visit, tmp_path) -> None:
     strongest.click()
     page.locator("#map-facts", has_text="is rank 1 of 128").wait_for()
     assert page.locator("#patches img").count() > 1
-    page.get_by_label("Chained, as the original notebook").check()
+    page.get_by_label("Chained, as in the original notebook").check()
     page.locator("#map-caption", has_text="the convolutions alone").wait_for()
 
 
