@@ -94,6 +94,22 @@ class Target:
         return f"<{self}>"
 
 
+class Targeted:
+    """Something about a target: its layer and channel have the names that records use."""
+
+    target: Target
+
+    @property
+    def layer(self) -> str:
+        """The layer's name."""
+        return self.target.layer.name
+
+    @property
+    def channel(self) -> int | Mixture:
+        """The channel's number, or the weights of several channels."""
+        return self.target.channel
+
+
 @dataclass(frozen=True)
 class Architecture:
     """The convolutions of each block and their widths, and all that follows from them."""

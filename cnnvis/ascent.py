@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.architecture import Mixture, Target
+from cnnvis.architecture import Mixture, Target, Targeted
 from cnnvis.canvas import Canvas, RandomView, new_canvas
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Photo, Pictured, open_photo, to_picture
@@ -27,7 +27,7 @@ SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and se
 
 
 @dataclass(frozen=True, repr=False)
-class Snapshot(Pictured):
+class Snapshot(Targeted, Pictured):
     """One event of an ascent, with the picture after this step's update."""
 
     picture: Image.Image
@@ -40,16 +40,6 @@ class Snapshot(Pictured):
     build: dict[str, Any]  # versions, device, precision, threads, weights: what else the picture depends on
     last: bool
     curve: tuple[float, ...] = ()  # the activation at every step so far, including steps without a snapshot
-
-    @property
-    def layer(self) -> str:
-        """The layer's name."""
-        return self.target.layer.name
-
-    @property
-    def channel(self) -> int | Mixture:
-        """The channel's number, or the weights of several channels."""
-        return self.target.channel
 
     def record(self) -> dict[str, Any]:
         """Everything but the picture, as plain values."""

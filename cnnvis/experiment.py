@@ -8,14 +8,14 @@ from typing import Any, BinaryIO
 import torch
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Mixture, Target
+from cnnvis.architecture import ARCHITECTURE, Target, Targeted
 from cnnvis.errors import PhotoError
 from cnnvis.images import RECORD_CHUNK, check_bytes
 from cnnvis.recipes import Settings, settle
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(Targeted):
     """What an ascent was told: `maximize(net, layer, channel, settings)` grows the same picture again.
 
     It is the same bit for bit on a machine like the first, unless `settings.seconds` ended the ascent or it started
@@ -25,16 +25,6 @@ class Experiment:
     target: Target
     settings: Settings
     start_sha256: str | None  # of the photo that the ascent started from; None: it started from noise
-
-    @property
-    def layer(self) -> str:
-        """The layer's name."""
-        return self.target.layer.name
-
-    @property
-    def channel(self) -> int | Mixture:
-        """The channel's number, or the weights of several channels."""
-        return self.target.channel
 
 
 def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -> Experiment:
