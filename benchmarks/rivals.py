@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from cnnvis.architecture import find_layer
-from cnnvis.canvas import START_GREYS
+from cnnvis.canvas import START_VALUES
 from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 NOTEBOOK_SIDE = 224  # px
@@ -193,7 +193,7 @@ def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock
 
 def notebook_noise(seed: int) -> Tensor:
     """The start picture (1, 3, 224, 224): greys of 125 to 189, normalised for ImageNet."""
-    noise = np.random.RandomState(seed).randint(*START_GREYS, (NOTEBOOK_SIDE, NOTEBOOK_SIDE, 3), dtype=np.uint8)
+    noise = np.random.RandomState(seed).randint(*START_VALUES, (NOTEBOOK_SIDE, NOTEBOOK_SIDE, 3), dtype=np.uint8)
     normal = (noise / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     return torch.from_numpy(normal.transpose(2, 0, 1)).float()[None]
 

@@ -1,7 +1,7 @@
 """Look inside VGG16: its filters, how they respond to a photo, what activates them most.
 
 The weights come with cnnvis. To use another file (.safetensors, or torchvision's
-.pth), name it in the environment variable CNNVIS_WEIGHTS, or set that to hub.
+.pth), set CNNVIS_WEIGHTS to its path, or to hub to download the whole network.
 
 Exit codes: 0; 2 after a one-line error; 130 after Ctrl-C.
 """
@@ -24,7 +24,7 @@ from cnnvis.recipes import CHOICES
 from cnnvis.weights import pick_device
 
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
-    "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1); class for the 1,000 logits",
+    "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class: the 1,000 logits",
     "channel": "its number in the layer, from 0; in class also a name, such as goldfish",
 }
 SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
@@ -36,7 +36,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
 
 
 def _check_files(options: argparse.Namespace) -> None:
-    """Before any work, raise SettingError for a file that cannot be written or would overwrite another of these."""
+    """Before any work, raise SettingError for an output with a wrong suffix, that cannot be written, or named twice."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
     if options.run is maps and options.channel is not None:
@@ -50,7 +50,7 @@ def _check_files(options: argparse.Namespace) -> None:
             raise SettingError(f"file {str(path)!r} is named twice: give every file a name of its own.")
         new = not os.path.lexists(path)
         try:
-            path.open("ab").close()  # the only reliable test, and it changes nothing
+            path.open("ab").close()  # the only reliable test; an existing file is not changed
             if new:
                 path.unlink()
         except OSError as error:
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         text += f" ({allowed}; default {getattr(default, name)})"
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
     add("--start", metavar="PHOTO", help="start from this photo instead of noise")
-    add("--like", metavar="F.png", help="repeat the experiment of a PNG made here")
+    add("--like", metavar="F.png", help="repeat the experiment of a PNG saved by cnnvis")
     add("-o", "--output", **to)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
     command(score, "picture", "layer?", "channel?")

@@ -1,4 +1,4 @@
-"""The architecture of a VGG: its layers, their names in three dialects, and what each of them sees.
+"""The architecture of a VGG: its layers, their names in three dialects, and how much of the picture each layer sees.
 
 Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
 
@@ -36,7 +36,7 @@ class Layer:
     receptive_field: int  # px of the picture, along one side, that one value sees
     offset: int  # px from the picture's edge to the field of the first value; negative where padding moves it outside
     depth: int  # convolutions up to this layer, itself included
-    convolution: str  # the convolution whose maps it holds: its own name, or for a ReLU or pool the one before it
+    convolution: str  # the one that its maps come from: itself, or for a ReLU or pool the one before it
 
     def as_dict(self) -> dict[str, Any]:
         """The layer as plain values, ready for JSON."""
@@ -78,7 +78,7 @@ class Target:
 
     @property
     def number(self) -> int:
-        """The channel of a target that is a single one."""
+        """The channel's number; only for a target of one channel."""
         (number,) = self.mixture
         return number
 
@@ -95,7 +95,7 @@ class Target:
 
 
 class Targeted:
-    """Something about a target: its layer and channel have the names that records use."""
+    """Gives a class with a `target` the `layer` and `channel` that records use."""
 
     target: Target
 
@@ -152,7 +152,7 @@ class Architecture:
     def _by_dialect(self) -> dict[str, Layer]:
         return {name: layer for layer in (*self.layers, self.logits) for name in layer.dialects()}
 
-    def find(self, name: str | int, kind: Kind | None = None) -> Layer:
+    def find(self, name: str | int, kind: Literal["conv"] | None = None) -> Layer:
         """Look up the layer called `name` in any of the three dialects.
 
         `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer.
@@ -169,12 +169,16 @@ class Architecture:
             raise LayerError.no_classifier()
         return layer
 
-    def target(self, layer: str | int, channel: object, kind: Kind | None = None) -> Target:
+    def convolution_of(self, layer: Layer) -> Layer:
+        """The convolution that the maps of `layer` come from."""
+        return self._by_dialect[layer.convolution]
+
+    def target(self, layer: str | int, channel: object, kind: Literal["conv"] | None = None) -> Target:
         """Look up one channel of a layer. Raises LayerError, ChannelError."""
         found = self.find(layer, kind)
         return Target(found, {check_channel(channel, found): 1.0})
 
-    def mixture(self, layer: str | int, channel: object) -> Target:
+    def weighted_target(self, layer: str | int, channel: object) -> Target:
         """Look up one channel, or several with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
         found = self.find(layer)
         if not isinstance(channel, Mapping):
@@ -204,12 +208,12 @@ def check_index(value: object, count: int, layer: Layer, name: str) -> int:
     return number
 
 
-# VGG16 as published, for questions asked before a network is loaded. A network carries its own: `net.architecture`.
+# VGG16 as published, for use before a network is loaded. A network carries its own: `net.architecture`.
 ARCHITECTURE = Architecture(classes=len(CLASSES))
 LAYERS = ARCHITECTURE.layers
 CONVOLUTIONS = ARCHITECTURE.convolutions
 
 
-def find_layer(name: str | int, kind: Kind | None = None) -> Layer:
+def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
     """Look up a layer of VGG16 in any of the three dialects, as `Architecture.find` does. Raises LayerError."""
     return ARCHITECTURE.find(name, kind)

@@ -15,7 +15,7 @@ from cnnvis.errors import SettingError
 from cnnvis.features import Maps, compute_maps
 from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, Photo, colour, open_photo, signed, stretch
 from cnnvis.numbers import whole_number
-from cnnvis.vgg import VGG16, convolution
+from cnnvis.vgg import VGG16, bias_of, conv_module
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
 BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each
@@ -29,7 +29,9 @@ class Applied:
     layer: str
     channel: int
     photo: Image.Image  # 224 px, as the network sees it
-    inputs: Tensor  # (C, H, W), what the filter slides over: the maps of the layer before, or the normalised photo
+    inputs: (
+        Tensor  # (C, H, W), what the filter slides over: the maps of the layer before; at conv1_1 the normalised photo
+    )
     kernels: Tensor  # (C, 3, 3), the filter
     bias: float
     map: Tensor  # (H, W), the network's own, before ReLU
@@ -48,7 +50,7 @@ class Applied:
                 raise SettingError.outside(name, value, "a whole number from 0", count - 1)
             place.append(number)
         down, right = place
-        # The network pads its normalised input with zeros; black would be another value.
+        # Like the network, pad with zeros. At conv1_1 zero is ImageNet's mean colour, not black.
         padded = pad(self.inputs, (1, 1, 1, 1))
         window = padded[:, down : down + 3, right : right + 3].double()
         return Sum(self.layer, self.channel, down, right, window, self.kernels.double(), self.bias,
@@ -97,14 +99,14 @@ def apply_filter(net: VGG16, photo: Photo, layer: str, channel: int) -> Applied:
 
 def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
     """Lay one filter over the photo whose maps have been computed; the network does not run again."""
-    module = convolution(net, maps.layer)
+    module = conv_module(net, maps.layer)
     return Applied(
         layer=maps.layer.name,
         channel=channel,
         photo=maps.photo,
         inputs=maps.inputs,
         kernels=module.weight[channel].float().cpu(),
-        bias=0.0 if module.bias is None else float(module.bias[channel]),
+        bias=bias_of(module, channel),
         map=maps.values[channel],
     )
 
@@ -116,21 +118,21 @@ def sliding(applied: Applied) -> list[Image.Image]:
     map is blue below zero and orange above. A real filter stops at every value; this one stops at a few.
     """
     height, width = applied.map.shape
-    left = _reading(applied)
+    left = _input_picture(applied)
     right = map_picture(applied)
     # Where bands and stops end, in cells of the map; a small map has fewer cells than stops.
     rows = np.unique(np.linspace(0, height, BANDS + 1).round().astype(int))
     columns = np.unique(np.linspace(0, width, STOPS + 1).round().astype(int))
-    frames = []
+    pictures = []
     for top, bottom in pairwise(rows):
         for begin, end in pairwise(columns):
-            grown = Image.new("RGB", right.size, SHEET_BACKGROUND)
+            partial = Image.new("RGB", right.size, SHEET_BACKGROUND)
             for box in ((0, 0, width, top), (0, top, end, bottom)):
                 place = _pixels(box, width, height)
-                grown.paste(right.crop(place), place)
+                partial.paste(right.crop(place), place)
             middle = (int(top + bottom - 1) // 2, int(begin + end - 1) // 2)
-            frames.append(_side_by_side(with_window(left, middle, (height, width)), grown))
-    return [*frames, _side_by_side(left, right)]
+            pictures.append(_side_by_side(with_window(left, middle, (height, width)), partial))
+    return [*pictures, _side_by_side(left, right)]
 
 
 def map_picture(applied: Applied) -> Image.Image:
@@ -139,7 +141,7 @@ def map_picture(applied: Applied) -> Image.Image:
     return Image.fromarray(colours).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
 
 
-def _reading(applied: Applied) -> Image.Image:
+def _input_picture(applied: Applied) -> Image.Image:
     if applied.layer == "conv1_1":
         return applied.photo
     values = applied.inputs[applied.largest_kernel]
@@ -159,9 +161,9 @@ def with_window(picture: Image.Image, cell: tuple[int, int], shape: tuple[int, i
     """Outline the window around a cell (row, column) of a map of `shape` on a 224 px picture, at least 7 px wide."""
     (row, column), (height, width) = cell, shape
     left, top, right, bottom = _pixels((column - 1, row - 1, column + 2, row + 2), width, height)
-    grow = max(0, LEAST_WINDOW_PX - (right - left)) // 2
+    margin = max(0, LEAST_WINDOW_PX - (right - left)) // 2
     marked = picture.copy()
-    edge = (left - grow - 2, top - grow - 2, right + grow + 1, bottom + grow + 1)
+    edge = (left - margin - 2, top - margin - 2, right + margin + 1, bottom + margin + 1)
     ImageDraw.Draw(marked).rectangle(edge, outline=WINDOW_COLOUR, width=2)
     return marked
 

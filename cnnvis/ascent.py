@@ -1,7 +1,7 @@
-"""Activation maximization: a picture grown from noise by gradient ascent until it activates one channel.
+"""Activation maximization: a picture grown from noise, step by step, so that it activates a channel more and more.
 
 Erhan, Bengio, Courville & Vincent, "Visualizing Higher-Layer Features of a Deep Network", 2009. The recipe `erhan`
-repeats the notebooks of 2020; `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", Distill 2017.
+repeats the original notebooks (2020); `fourier` follows Olah, Mordvintsev & Schubert, "Feature Visualization", 2017.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and se
 
 @dataclass(frozen=True, repr=False)
 class Snapshot(Targeted, Pictured):
-    """One event of an ascent, with the picture after this step's update."""
+    """One picture of an ascent, after one step's update."""
 
     picture: Image.Image
     step: int  # 0 is the start picture
@@ -42,7 +42,7 @@ class Snapshot(Targeted, Pictured):
     curve: tuple[float, ...] = ()  # the activation at every step so far, including steps without a snapshot
 
     def record(self) -> dict[str, Any]:
-        """Everything but the picture, as plain values."""
+        """The snapshot as plain values, without its picture, `last` and `curve`."""
         settings = asdict(self.settings)
         short = {name: settings[name] for name in ("recipe", "seed", "size")}
         mine = {name: getattr(self, name) for name in ("step", "steps", "activation", "seconds", "layer", "channel")}
@@ -89,7 +89,7 @@ def maximize_many(
     small differences grow from step to step. In all else it is like `maximize`.
     """
     found = net.architecture.find(layer)
-    targets = [net.architecture.mixture(layer, channel) for channel in channels]
+    targets = [net.architecture.weighted_target(layer, channel) for channel in channels]
     if not targets:
         raise ChannelError(f"no channel was given: choose from 0 to {found.channels - 1} of {found.name}.")
     return ascend(net, targets, settings, start=start, every=every, **overrides)
@@ -138,8 +138,8 @@ def _steps(
         last = step == settings.steps or 0 < settings.seconds <= now - begun
         if last or now >= due:  # only snapshots wait for the device
             yield album.snapshots(canvas, step, last)
-            # Fixed clock ticks, not `every` seconds after the last snapshot: with steps of 0.11 s that would be one
-            # only every 0.22 s. Time that the caller spends between snapshots does not count.
+            # Due at fixed times, not `every` seconds after the last one: with steps of 0.11 s that would be one only
+            # every 0.22 s. Time that the caller spends between snapshots does not count.
             due = max(due, now - every) + every + time.perf_counter() - now
         if last:
             return
@@ -192,7 +192,10 @@ def _update(
 
 
 def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precision: torch.dtype) -> Objective:
-    """Picture i maximises the weighted sum of its target's channels: the mean of each map, or its central value."""
+    """Build the objective: for picture i the weighted sum of its target's channels.
+
+    A channel counts by the mean of its map or by the central value; the objective `negative` changes the sign.
+    """
     layer = targets[0].layer
     body = up_to(net, layer.convolution)
     after = up_to(net, layer.name)[len(body) :]  # a ReLU, a ReLU and a pool, or nothing
@@ -224,7 +227,7 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
 
 
 def _crowding(rgb: Tensor) -> Tensor:
-    """How far the colours of pictures (N, 3, H, W) lie within the last 5 % before black or white: 0 none, 1 all."""
+    """How close colours (N, 3, H, W) are to black or white: 0 if none is in the last 5 %, 1 if all are one of them."""
     return ((rgb - 0.5).abs() - 0.45).clamp_min(0).mean((1, 2, 3)) / 0.05
 
 

@@ -1,7 +1,7 @@
-"""What an ascent optimises, pixels or Fourier coefficients, and the random views of it that the network is shown.
+"""What an ascent optimises: pixels, Fourier coefficients or phases; and the random views that the network is shown.
 
-A canvas wraps around: what leaves it on one side comes back on the other. So a view may lie anywhere, edges get as much
-attention as the middle, and no glow gathers along them.
+A canvas wraps around: what leaves it on one side comes back on the other. So a view may lie anywhere, and with enough
+jitter (0.5) edges get as much attention as the middle.
 """
 
 import math
@@ -23,7 +23,7 @@ COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.2
 COLOUR_CORRELATION = COLOUR_CORRELATION / COLOUR_CORRELATION.norm(dim=0).max()
 START_DEVIATION = 0.01  # standard deviation of the first Fourier coefficients, as in Lucid
 PHASE_CONTRAST = 2.0  # standard deviation of a phase canvas's planes, before colour and sigmoid
-START_GREYS = (125, 190)  # range of the first pixels, as in the original notebook: 125 to 189 of 255
+START_VALUES = (125, 190)  # range of the first pixels, as in the original notebooks: 125 to 189 of 255
 FOURIER_GAIN = 0.25  # Lucid's constant: coefficients of about 1 make a picture of normal contrast
 
 
@@ -38,7 +38,7 @@ class Canvas(Protocol):
 
 
 class PixelCanvas:
-    """The original notebook's canvas: normalised pixels, z = (rgb − mean)/std, never clamped."""
+    """The canvas of the original notebooks (2020): normalised pixels, z = (rgb − mean)/std, never clamped."""
 
     def __init__(self, rgb: Tensor) -> None:
         self.mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
@@ -121,8 +121,8 @@ def _mirror(values: Tensor) -> Tensor:
 
 def _deviation(magnitude: Tensor, side: int) -> Tensor:
     """The standard deviation of the plane whose half spectrum has these magnitudes (side, side // 2 + 1)."""
-    images = torch.where(_own_mirror(side), 1.0, 2.0)
-    return ((magnitude**2 * images).sum() / side**2).sqrt()
+    copies = torch.where(_own_mirror(side), 1.0, 2.0)
+    return ((magnitude**2 * copies).sum() / side**2).sqrt()
 
 
 def fourier_weight(side: int, decay: float) -> Tensor:
@@ -189,7 +189,7 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
 def new_canvas(
     settings: Settings, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
 ) -> Canvas:
-    """Make `count` equal canvases of `settings.size` px that start from noise, or from a photo cropped to fit."""
+    """Make a canvas of `count` equal pictures, `settings.size` px a side, from noise or from a photo cropped to fit."""
     side = settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
@@ -200,7 +200,7 @@ def new_canvas(
         phases = (torch.rand(3, side, side // 2 + 1, generator=generator) * 2 - 1) * math.pi
         return PhaseCanvas(phases.to(device).repeat(count, 1, 1, 1), side, settings.decay, settings.decorrelated)
     if photo is None:
-        start = torch.randint(*START_GREYS, (1, 3, side, side), generator=generator) / 255
+        start = torch.randint(*START_VALUES, (1, 3, side, side), generator=generator) / 255
     else:
         start = to_tensor(ImageOps.fit(photo, (side, side), Image.Resampling.BICUBIC))
     rgb = start.to(device).repeat(count, 1, 1, 1)

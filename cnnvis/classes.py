@@ -13,7 +13,7 @@ from cnnvis.errors import ChannelError, short
 CLASSES: tuple[str, ...] = tuple(VGG16_Weights.IMAGENET1K_V1.meta["categories"])
 
 _NUMBERS: dict[str, int] = {name: number for number, name in enumerate(CLASSES)}
-# The names that are the same once capitals are ignored: nearly always one.
+# Lower-case name to all names spelled so: nearly always one.
 _SPELLINGS: dict[str, list[str]] = {}
 for _name in CLASSES:
     _SPELLINGS.setdefault(_name.casefold(), []).append(_name)

@@ -34,7 +34,7 @@ SETTINGS = {  # the settings that `maximize` takes, in words; their defaults, li
 def info(options: argparse.Namespace) -> None:
     """Show the weights, the device and the versions in use.
 
-    Every picture's record has them too, as `build`.
+    The record of every ascent has them too, as `build`.
 
       python -m cnnvis info
     """
@@ -81,19 +81,21 @@ def maps(options: argparse.Namespace) -> None:
     own values, or those of the whole layer.
     One map: --channel makes two pictures, the map and, beside it, the map laid over
     the photo (map-overlay.png for -o map.png).
-    The conv_chain pipeline has only the convolutions, as in the notebooks of 2020.
+    The conv_chain pipeline has only the convolutions, as in the original
+    notebooks (2020).
 
       python -m cnnvis maps examples/chelsea.jpg conv3_1 --order strength -o maps.jpg
       python -m cnnvis maps examples/chelsea.jpg relu4_3 --channel 17 -o map.png
     """
     asked = _given(options, "pipeline", "order", "contrast")
+    net = load_for(cnnvis.find_layer(options.layer))
     if options.channel is None:
-        sheet = cnnvis.map_sheet(cnnvis.load_vgg16(), options.photo, options.layer, **asked)
+        sheet = cnnvis.map_sheet(net, options.photo, options.layer, **asked)
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
         return _report(options, sheet.record(), text, (options.output, sheet.picture))
     for name in asked.keys() - {"pipeline"}:
         raise SettingError(f"{name} applies to the sheet of all maps: leave out --{name} or --channel.")
-    one = cnnvis.feature_map(cnnvis.load_vgg16(), options.photo, options.layer, options.channel, **asked)
+    one = cnnvis.feature_map(net, options.photo, options.layer, options.channel, **asked)
     text = f"{one.layer} channel {one.channel}, {one.min:.4g} to {one.max:.4g}, mean {one.mean:.4g}"
     pictures = (options.output, one.picture), (overlay_path(options.output), one.overlay)
     return _report(options, one.record(), text, *pictures)
@@ -108,9 +110,9 @@ def maximize(options: argparse.Namespace) -> None:
     and --json. A PNG carries the same record as --json, in its text chunk "cnnvis".
     Ctrl-C ends the ascent and keeps the last picture.
 
-    The recipe fourier makes clear pictures, erhan those of the notebooks of 2020.
-    With --like, layer, channel and settings come from a PNG made here; other options
-    override them.
+    The recipe fourier makes clear pictures, erhan those of the original notebooks.
+    With --like, layer, channel and settings come from a PNG saved by cnnvis; other
+    options override them, except --recipe, which --like refuses.
 
       python -m cnnvis maximize conv5_3 165 -o channel.png --animation growing.gif
       python -m cnnvis maximize pool3 28 --recipe erhan --steps 50 --seed 0 --json -
@@ -152,7 +154,7 @@ def score(options: argparse.Namespace) -> None:
     `saved activation` is the channel's mean on the picture at 224 px, `robust` the
     same averaged over 16 compressed, rotated, scaled and cropped copies.
 
-    A PNG made here knows its layer and channel.
+    A PNG saved by cnnvis knows its layer and channel.
 
       python -m cnnvis score examples/chelsea.jpg conv5_3 165
       python -m cnnvis score channel.png
@@ -197,7 +199,7 @@ def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
 def _watch(ascent: Iterator[list[cnnvis.Snapshot]], keep: int | None) -> Sequence[cnnvis.Snapshot]:
     """Run the ascent to its end or to Ctrl-C, with a progress bar; return the last `keep` snapshots (None: all)."""
     snapshots: deque[cnnvis.Snapshot] = deque(maxlen=keep)
-    with tqdm(unit="step", disable=None) as bar, suppress(KeyboardInterrupt):  # None: silent without a terminal
+    with tqdm(unit="step", disable=None) as bar, suppress(KeyboardInterrupt):  # disable=None: no bar without a terminal
         for (snapshot,) in ascent:
             snapshots.append(snapshot)
             bar.total = snapshot.steps

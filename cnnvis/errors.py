@@ -1,11 +1,11 @@
 """Everything a person can get wrong. Each error says what was given and what is allowed.
 
 CnnvisError
-├── LayerError      a layer that does not exist, or does not fit the question
+├── LayerError      a layer that does not exist, or cannot be used here
 ├── ChannelError    a channel outside the layer
-├── SettingError    a setting outside its range
-├── PhotoError      a picture that cannot be opened, or is too large
-└── WeightsError    a weights file that is not VGG16
+├── SettingError    a setting, word or file name that is not allowed
+├── PhotoError      a picture, or its record, that cannot be used
+└── WeightsError    weights that cannot be found, read or used
 
 The page shows these as messages; the command line prints one line and exits with code 2.
 Any other exception is a bug.
@@ -13,6 +13,7 @@ Any other exception is a bug.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 # One wording for everything that needs the classifier.
 GET_WHOLE_NETWORK = "start with CNNVIS_WEIGHTS=hub to download the whole network (553 MB, once)"
@@ -23,7 +24,7 @@ class CnnvisError(Exception):
 
 
 class LayerError(CnnvisError):
-    """A layer that does not exist, or does not fit the question."""
+    """A layer that does not exist, or cannot be used here."""
 
     @classmethod
     def unknown(cls, name: object, known: Iterable[str]) -> "LayerError":
@@ -61,7 +62,7 @@ class ChannelError(CnnvisError):
 
 
 class SettingError(CnnvisError):
-    """A setting outside what is allowed."""
+    """A setting, word or file name that is not allowed."""
 
     @classmethod
     def outside(cls, name: str, value: object, low: object, high: object, unit: str = "") -> "SettingError":
@@ -71,15 +72,24 @@ class SettingError(CnnvisError):
     @classmethod
     def not_one_of(cls, name: str, value: object, allowed: Iterable[str]) -> "SettingError":
         """A word that is not among the `allowed` ones."""
-        return cls(f"{name} {short(value)} is unknown: choose one of {', '.join(allowed)}.")
+        return cls(f"{name} {short(value)} is unknown: choose one of {', '.join(map(str, allowed))}.")
+
+    @classmethod
+    def check(cls, name: str, value: Any, allowed: Iterable[Any]) -> Any:
+        """Return `value` if it is one of the `allowed` ones, of the same type; otherwise raise."""
+        allowed = list(allowed)
+        # `in` is not enough: 1 equals True, but only True is a switch.
+        if not any(type(value) is type(word) and value == word for word in allowed):
+            raise cls.not_one_of(name, value, allowed)
+        return value
 
 
 class PhotoError(CnnvisError):
-    """A picture that cannot be opened, or is too large."""
+    """A picture, or its record, that cannot be used."""
 
 
 class WeightsError(CnnvisError):
-    """A weights file that is not a VGG16."""
+    """Weights that cannot be found, read or used."""
 
 
 def short(value: object, limit: int = 60) -> str:

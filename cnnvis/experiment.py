@@ -16,7 +16,7 @@ from cnnvis.recipes import Settings, settle
 
 @dataclass(frozen=True)
 class Experiment(Targeted):
-    """What an ascent was told: `maximize(net, layer, channel, settings)` grows the same picture again.
+    """The arguments of an ascent: `maximize(net, layer, channel, settings)` grows the same picture again.
 
     It is the same bit for bit on a machine like the first, unless `settings.seconds` ended the ascent or it started
     from a photo, which no picture carries.
@@ -30,7 +30,7 @@ class Experiment(Targeted):
 def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -> Experiment:
     """Read the experiment from the text chunk of a PNG saved by cnnvis, and check it for a device.
 
-    Raises PhotoError if there is none, and whatever `maximize` would raise for its settings.
+    Raises PhotoError if there is none, and what `maximize` raises for its layer, channel or settings.
     """
     record = _record(source)
     try:
@@ -40,7 +40,7 @@ def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -
         start = dict(record.get("build") or {}).get("start_sha256")
     except (KeyError, TypeError, ValueError) as cause:
         raise PhotoError("the picture's record is not of an ascent: choose a PNG that an ascent made.") from cause
-    target = ARCHITECTURE.mixture(layer, channel)
+    target = ARCHITECTURE.weighted_target(layer, channel)
     return Experiment(target, settle(recipe, target.layer, device, **settings), str(start) if start else None)
 
 

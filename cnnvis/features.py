@@ -1,4 +1,4 @@
-"""How a layer responds to a photo: all its feature maps on a sheet, one of them large, one channel in every layer."""
+"""How a layer responds to a photo: all its feature maps, one of them large, one channel in every convolution."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -38,7 +38,6 @@ LARGE_PX = 448
 # Convolutions alone never pool, so at 224 px the chain costs 738 GMAC, 48 times the network. The photo is shrunk until
 # the chain up to the chosen layer fits this budget, about half a second on two cores.
 CHAIN_BUDGET = 30e9  # multiply-adds
-CHAIN_LEAST_SIDE = 32  # px
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Maps:
     layer: Layer
     pipeline: str
     values: Tensor  # (channels, h, w), float32 on the CPU
-    inputs: Tensor  # (in_channels, h, w), what the layer read to make them: maps, or at conv1_1 the normalised photo
+    inputs: Tensor  # (in_channels, h, w), what the layer read: maps, or at conv1_1 the photo, normalised in the network
     photo: Image.Image  # the picture that the network saw, before normalisation
 
     @property
@@ -98,8 +97,8 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
     """Compute every map of `layer` for a photo.
 
     `network` is what VGG16 computes: torchvision's resize and crop to 224 px, normalisation, ReLUs, pooling.
-    `conv_chain` is what the original notebook of 2020 does: it squashes the whole photo to a square, does not normalise
-    it, and applies the convolutions alone, one after the other. To keep deep layers affordable, their square is smaller
+    `conv_chain` is what the original notebooks (2020) do: they squash the whole photo to a square, do not normalise it,
+    and apply the convolutions alone, one after the other. To keep deep layers affordable, their square is smaller
     (`chain_side`).
     Raises LayerError, SettingError, PhotoError.
     """
@@ -109,15 +108,10 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
 
 def _checked_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
     found = net.architecture.find(layer)
-    _check_word("pipeline", pipeline, PIPELINES)
+    SettingError.check("pipeline", pipeline, PIPELINES)
     if pipeline == "conv_chain" and found.kind != "conv":
         raise LayerError(f"the conv_chain pipeline has only convolutions, no {found.name}: choose a conv layer.")
     return found
-
-
-def _check_word(name: str, word: str, allowed: Sequence[str]) -> None:
-    if word not in allowed:
-        raise SettingError.not_one_of(name, word, allowed)
 
 
 def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipeline: str) -> list[Maps]:
@@ -150,7 +144,7 @@ def chain_side(net: VGG16, layer: Layer) -> int:
     """The side in px of the square photo that keeps the conv_chain pipeline up to `layer` affordable; at most 224."""
     kernels = (kernel for kernel in _convolutions_alone(net, layer).parameters() if kernel.dim() == 4)
     multiply_adds = sum(kernel.numel() for kernel in kernels)  # per pixel
-    return max(CHAIN_LEAST_SIDE, min(PHOTO_SIDE, int((CHAIN_BUDGET / multiply_adds) ** 0.5)))
+    return min(PHOTO_SIDE, int((CHAIN_BUDGET / multiply_adds) ** 0.5))
 
 
 def map_sheet(
@@ -167,8 +161,8 @@ def map_sheet(
     Raises LayerError, SettingError, PhotoError.
     """
     found = _checked_layer(net, layer, pipeline)
-    _check_word("order", order, ORDERS)
-    _check_word("contrast", contrast, CONTRASTS)
+    SettingError.check("order", order, ORDERS)
+    SettingError.check("contrast", contrast, CONTRASTS)
     return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
 
 
@@ -250,12 +244,12 @@ def top_classes(net: VGG16, photo: Photo, count: int = 5) -> list[tuple[str, flo
 
 
 def channel_path(net: VGG16, photo: Photo, channel: int, pipeline: str = "network") -> list[FeatureMap]:
-    """Draw the map of one channel number in every convolution, as the original notebook does for channel 17.
+    """Draw the map of one channel number in every convolution, as the original notebooks (2020) do for channel 17.
 
     Convolutions too narrow to have that channel are left out (channel 100 begins at conv2_1).
     Raises ChannelError if no convolution has it, SettingError, PhotoError.
     """
-    _check_word("pipeline", pipeline, PIPELINES)
+    SettingError.check("pipeline", pipeline, PIPELINES)
     convolutions = [layer for layer in net.architecture.layers if layer.kind == "conv"]
     number = check_channel(channel, max(convolutions, key=lambda layer: layer.channels))
     wide_enough = [layer for layer in convolutions if number < layer.channels]

@@ -1,4 +1,4 @@
-"""The filters of a layer: pictures of their kernels, their statistics, and which are most alike.
+"""The filters of a layer: pictures of their kernels, their statistics, and which are most similar.
 
 A filter has the shape (in_channels, 3, 3): one 3×3 kernel for every channel of the layer before. Only the filters of
 conv1_1, whose three input channels are red, green and blue, can be shown in colour. Deeper filters are shown one
@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from cnnvis.architecture import Layer, Target, check_index
 from cnnvis.errors import SettingError
 from cnnvis.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
-from cnnvis.vgg import VGG16, convolution
+from cnnvis.vgg import VGG16, bias_of, conv_module
 
 VIEWS = ("auto", "rgb", "signed", "gray")
 NEAR_ZERO = 0.01  # of the layer's largest weight: below this, `sparsity` counts a weight as zero
@@ -65,22 +65,21 @@ def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int 
     Views: `rgb` shows the filters of conv1_1 in colour; mid-grey is zero, and the layer has one scale.
     `signed` shows the kernels of one input channel, blue below zero and orange above; the layer has one scale, and the
     half a percent of weights beyond it get its strongest colour.
-    `gray` stretches each of those kernels from its own smallest to its own largest weight, as the original notebook
-    does. `auto` is rgb at conv1_1 and signed elsewhere.
+    `gray` stretches each of those kernels from its own smallest to its own largest weight, as the original
+    notebooks (2020) do. `auto` is rgb at conv1_1 and signed elsewhere.
     Raises LayerError, ChannelError, SettingError.
     """
     found = net.architecture.find(layer, kind="conv")
-    if view not in VIEWS:
-        raise SettingError.not_one_of("view", view, VIEWS)
+    SettingError.check("view", view, VIEWS)
     if view == "rgb" and found.depth > 1:
         raise SettingError(f"view 'rgb' is for conv1_1 alone, not {found.name}: choose signed or gray.")
-    inputs = convolution(net, found).in_channels
+    inputs = conv_module(net, found).in_channels
     return draw_filters(net, found, view, check_index(input_channel, inputs, found, "input_channel"))
 
 
 def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> FilterSheet:
-    """Draw the sheet for a question already checked; a ReLU or pooling layer shows its convolution."""
-    weights = convolution(net, layer).weight.float().cpu()
+    """Draw the sheet for arguments already checked; a ReLU or pooling layer shows its convolution."""
+    weights = conv_module(net, layer).weight.float().cpu()
     if view == "auto":
         view = "rgb" if layer.depth == 1 else "signed"
     if view == "rgb":
@@ -108,7 +107,9 @@ def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> Fil
 
 
 def one_filter(net: VGG16, layer: str, channel: int, kernels: int = 16, nearest: int = 8) -> Filter:
-    """Draw one filter large; deeper than conv1_1, its largest `kernels` by L2 norm. Lists the `nearest` filters.
+    """Draw one filter large; deeper than conv1_1, draw its `kernels` largest kernels by L2 norm.
+
+    The record lists its `nearest` most similar filters.
 
     Raises LayerError, ChannelError.
     """
@@ -116,8 +117,8 @@ def one_filter(net: VGG16, layer: str, channel: int, kernels: int = 16, nearest:
 
 
 def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8) -> Filter:
-    """Draw one filter for a question already checked; a ReLU or pooling layer shows its convolution."""
-    module, number = convolution(net, target.layer), target.number
+    """Draw one filter for arguments already checked; a ReLU or pooling layer shows its convolution."""
+    module, number = conv_module(net, target.layer), target.number
     weights = module.weight.float().cpu()
     mine = weights[number]
     if target.layer.depth == 1:
@@ -135,7 +136,7 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
         channel=number,
         input_channels=shown.tolist(),
         scale=scale,
-        bias=0.0 if module.bias is None else float(module.bias[number]),
+        bias=bias_of(module, number),
         norm=float(norm[number]),
         mean=float(mean[number]),
         sparsity=float(sparsity[number]),

@@ -33,14 +33,14 @@ RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds its record
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
-Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` accepts; it words the refusal of None
+Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` takes; None raises a PhotoError
 
 
 def open_photo(source: Photo) -> Image.Image:
-    """Open a photo of any mode, size or format as an upright 8-bit RGB picture.
+    """Open a photo of any supported format as an upright 8-bit RGB picture.
 
     Files over 15 MB and pictures over 25 megapixels are refused before they are decoded. An animation gives its first
-    frame, transparent parts become white, and 16-bit values are scaled to 8 bits.
+    picture, transparent parts become white, and 16-bit values are scaled to 8 bits.
     Raises PhotoError.
     """
     if source is None:
@@ -196,9 +196,10 @@ def blend(photo: Image.Image, heat: Pixels, opacity: Tensor) -> Image.Image:
 
 
 def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | None = None) -> bytes:
-    """Encode a picture as PNG, with its `record` as JSON in the text chunk "cnnvis", as JPEG, or as lossless WebP.
+    """Encode a picture as PNG, JPEG or lossless WebP.
 
-    `kind` is png, jpg, jpeg or webp. JPEG has quality 90; JPEG and WebP carry no record.
+    `kind` is png, jpg, jpeg or webp. A PNG keeps `record` as JSON in its text chunk "cnnvis"; JPEG (quality 90) and
+    WebP carry no record.
     """
     buffer = io.BytesIO()
     if kind == "png":
@@ -214,7 +215,7 @@ def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | 
 
 
 def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float = 1.5) -> bytes:
-    """Encode pictures of one size as an endless GIF that takes `seconds` and then holds the last one for `hold`."""
+    """Encode pictures of one size as an endless GIF of about `seconds` that then holds the last one for `hold`."""
     step = max(20, round(1000 * seconds / len(pictures)))  # ms; browsers slow down anything faster than 20 ms
     durations = [step] * (len(pictures) - 1) + [round(1000 * hold)]
     buffer = io.BytesIO()
@@ -230,8 +231,8 @@ class Pictured:
 
     def record(self) -> dict[str, Any]:
         """Everything but the pictures, as plain values, with the version of cnnvis."""
-        told = {name: value for name, value in vars(self).items() if not isinstance(value, Image.Image)}
-        return {**told, "cnnvis": __version__}
+        plain = {name: value for name, value in vars(self).items() if not isinstance(value, Image.Image)}
+        return {**plain, "cnnvis": __version__}
 
     def save(self, path: str | Path) -> None:
         """Write the picture to a file; a PNG also keeps the record, in its text chunk "cnnvis".
@@ -247,8 +248,8 @@ class Pictured:
         return encode(self.picture)
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={_brief(value)}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({told})"
+        fields = ", ".join(f"{name}={_brief(value)}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({fields})"
 
 
 def _brief(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as people, pages and programs send them: 4, 4.0, "4", NumPy's and torch's."""
+"""Numbers as people, pages and programs send them: 4, 4.0, "4", and the integers of NumPy and torch."""
 
 import re
 from contextlib import suppress

@@ -1,6 +1,6 @@
 """The settings of an ascent: one frozen dataclass, its limits, and the recipes, which are named settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -30,7 +30,7 @@ def _limit(default: float | None, low: float, high: float, unit: str = "", cpu: 
 class Settings:
     """The settings of one ascent. Recipes are named settings; `dataclasses.replace` makes others from them.
 
-    `steps=0`, and None elsewhere, mean the recipe's own number for the depth of the layer; `settle` fills it in.
+    `steps=0`, and None elsewhere, mean the recipe's own number for the layer's block; `settle` fills it in.
     """
 
     recipe: str = "fourier"
@@ -40,8 +40,8 @@ class Settings:
     seconds: float = _limit(0.0, 0, 600, "seconds")  # 0: no limit
     objective: str = "channel"  # maximise the channel's mean, its map's central value ("centre"), or minus the mean
     parameterisation: str = "fourier"  # what is optimised: see canvas.py
-    decorrelated: bool = True  # whether a Fourier canvas has decorrelated colours
-    decay: float = _limit(None, 0, 3)  # Fourier coefficients are divided by the frequency to this power
+    decorrelated: bool = True  # whether the planes are decorrelated colours (fourier, phase)
+    decay: float = _limit(None, 0, 3)  # magnitudes fall as 1/frequency to this power (fourier, phase)
     learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
     momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
     smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
@@ -52,7 +52,7 @@ class Settings:
     zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
     turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
-    redirected: bool = True  # while the ReLU is zero everywhere, maximise the value before it
+    redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
     precision: str = "auto"  # "float32", or "auto": the fastest this device has
 
 
@@ -62,7 +62,7 @@ Ascent = Settings  # the name before 0.1, for programs that use it
 RECIPES: Mapping[str, Settings] = {
     # Olah et al. 2017, tuned for robust activation per second: benchmarks/README.md has the table.
     "fourier": Settings(),
-    # What the original notebook does (2020), after Erhan et al. 2009: noise, Adam, nothing else.
+    # What the original notebooks (2020) do, after Erhan et al. 2009: noise, Adam, nothing else.
     "erhan": Settings(
         recipe="erhan",
         parameterisation="pixels",
@@ -100,7 +100,7 @@ _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 
 
 def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
-    """The lowest and highest value of every numeric setting on a device; a CPU's limits are tighter."""
+    """The lowest and highest value of every numeric setting on a device; on a CPU, `size` is limited further."""
     bound = "cpu" if torch.device(device).type == "cpu" else "high"
     return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Settings) if item.metadata}
 
@@ -111,17 +111,17 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
     `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. Raises SettingError.
     """
     if not isinstance(settings, Settings):
-        settings = RECIPES[_one_of("recipe", settings, RECIPES)]
+        settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
     names = [item.name for item in fields(Settings)]
     for name in overrides:
-        _one_of("setting", name, names)
+        SettingError.check("setting", name, names)
     settings = replace(settings, **overrides)
-    _one_of("recipe", settings.recipe, RECIPES)
+    SettingError.check("recipe", settings.recipe, RECIPES)
     bounds = limits(device)
     settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
     if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    own = _OWN_NUMBERS[settings.recipe][layer.block - 1]  # of the layer `class` those of the last block
+    own = _OWN_NUMBERS[settings.recipe][layer.block - 1]  # `class` has block 0, so index −1 takes the last block's
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     return replace(settings, **missing, steps=settings.steps or own["steps"])
 
@@ -131,19 +131,11 @@ def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
     return _checked(replace(Settings(), **{name: value}), name, limits(device).get(name))
 
 
-def _one_of(name: str, value: Any, allowed: Iterable[Any]) -> Any:
-    allowed = list(allowed)
-    # `in` is not enough: 1 equals True, but only True is a switch.
-    if not any(type(value) is type(word) and value == word for word in allowed):
-        raise SettingError.not_one_of(name, value, map(str, allowed))
-    return value
-
-
 def _checked(settings: Settings, name: str, bounds: tuple[float, float] | None) -> Any:
     """Check that one setting is within its bounds, and convert it to its type."""
     value = getattr(settings, name)
     if bounds is None:
-        return _one_of(name, value, CHOICES[name]) if name in CHOICES else value
+        return SettingError.check(name, value, CHOICES[name]) if name in CHOICES else value
     about = next(item for item in fields(Settings) if item.name == name)
     if value is None and about.default is None:
         return None

@@ -45,10 +45,11 @@ class Rung(Pictured):
 
 
 def ladder(net: VGG16, layer: str, channel: int, **overrides: Any) -> Iterator[Rung]:
-    """Run the ascent of `erhan`, then add jitter, Fourier, decorrelated colour, and scale and rotation, one at a time.
+    """Run five ascents, from `erhan` to `fourier`; each adds one regulariser, with the settings that it needs.
 
-    The last rung is the recipe `fourier`. All rungs have the same seed, size and number of steps; `overrides` are
-    fields of Settings (by default 160 px and 48 steps). Yields each rung when its ascent ends.
+    They add jitter, Fourier coefficients, decorrelated colour, then scale and rotation. All have the same seed, size
+    and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Yields each rung when its
+    ascent ends.
     Raises LayerError, ChannelError or SettingError at once.
     """
     return run_ladder(net, net.architecture.target(layer, channel), **overrides)

@@ -30,15 +30,15 @@ SATURATED = 2  # of 255: a colour value this close to black or white counts as s
 SLOPE_FREQUENCIES = (
     1 / 64,
     1 / 4,
-)  # cycles per px: above the picture's own size, below what JPEG blurs
+)  # cycles per px: waves of 64 to 4 px, which JPEG does not blur
 
 
 @dataclass(frozen=True)
 class Selectivity:
     """How far the picture lifts its channel above the channel's average on photos, compared with the other channels.
 
-    A channel's lift is its mean on the picture minus its average mean on the photos, in standard deviations of its
-    means on the photos.
+    A channel's lift: the mean of its map on the picture, minus its average on the photos, divided by its standard
+    deviation on the photos.
     """
 
     rank: int  # of the channel's lift among its layer's; 1: no other channel is lifted further
@@ -52,11 +52,13 @@ class Score:
     """How one picture activates one channel."""
 
     saved_activation: float  # the channel's mean on the 8-bit picture at 224 px, float32; in a conv layer, before ReLU
-    robust: float  # the same, averaged over 16 compressed, rotated, scaled and cropped copies
+    robust: float  # the same over 16 compressed, rotated, scaled and cropped copies, in the device's fast precision
     fires: bool  # whether the map is above zero anywhere
     saturation: float  # share of the colour values within 2/255 of black or white, 0 to 1
-    naturalness: float | None  # slope of the power spectrum; photographs: about -2. None for a picture of one colour
-    selectivity: Selectivity | None  # None for several channels, or if the network has no statistics of photos
+    naturalness: (
+        float | None
+    )  # slope of the power spectrum; photographs: about -2 to -3. None for a picture of one colour
+    selectivity: Selectivity | None  # None where it is not known: see `_selectivity`
 
     def record(self) -> dict[str, Any]:
         """The score as plain values."""
@@ -71,7 +73,7 @@ def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture) 
     side. The 16 are always the same. A picture made of invisible noise loses almost everything there.
     Raises LayerError, ChannelError.
     """
-    return score_target(net, picture, net.architecture.mixture(layer, channel))
+    return score_target(net, picture, net.architecture.weighted_target(layer, channel))
 
 
 def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
@@ -84,7 +86,7 @@ def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     part = cut(net, target.layer)
     with torch.inference_mode():
         saved = forward(part, to_tensor(shown).to(net.device))[0]
-        copies = forward(part, disturbed_copies(shown).to(net.device), fast_dtype(net.device))[:, numbers]
+        copies = forward(part, distorted_copies(shown).to(net.device), fast_dtype(net.device))[:, numbers]
     weights = torch.tensor(list(target.mixture.values()), device=net.device)
     return Score(
         saved_activation=float(weights @ saved[numbers].mean((1, 2))),
@@ -103,7 +105,7 @@ def saturation(picture: Image.Image) -> float:
 
 
 def spectral_slope(picture: Image.Image) -> float | None:
-    """The slope of log power over log frequency of a picture's brightness; photographs: about -2 (Field 1987).
+    """The slope of log power over log frequency of a picture's brightness; photographs: about -2 to -3 (Field 1987).
 
     Fitted by least squares to rings one cycle per picture wide, from 1/64 to 1/4 cycles per px. None if the picture has
     no contrast.
@@ -124,7 +126,10 @@ def spectral_slope(picture: Image.Image) -> float | None:
 
 
 def _selectivity(net: VGG16, layer: str, channels: Sequence[int], means: Tensor) -> Selectivity | None:
-    """`means` are the means of the layer's maps on the picture, (channels,)."""
+    """Rank the channel's lift in its layer; `means` (channels,) holds the mean of each map on the picture.
+
+    None for several channels, for a layer without statistics, and for a channel that is the same on every photo.
+    """
     usual = (net.photo_statistics or {}).get(layer)
     if usual is None or len(channels) > 1:
         return None
@@ -137,7 +142,7 @@ def _selectivity(net: VGG16, layer: str, channels: Sequence[int], means: Tensor)
     return Selectivity(int((lift > mine).sum()) + 1, len(lift), mine, usual.photos)
 
 
-def disturbed_copies(picture: Image.Image) -> Tensor:
+def distorted_copies(picture: Image.Image) -> Tensor:
     """Make the 16 copies of a 224 px picture on which robust activation is measured, (16, 3, 168, 168)."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=ROBUST_JPEG)

@@ -20,7 +20,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Normalize(nn.Module):
-    """RGB in [0, 1] to the units that VGG16 was trained on, (N, 3, H, W) to (N, 3, H, W)."""
+    """Normalise RGB in [0, 1] as in VGG16's training; the shape (N, 3, H, W) stays."""
 
     mean: Tensor
     std: Tensor
@@ -36,10 +36,10 @@ class Normalize(nn.Module):
 
 
 class PhotoStatistics(NamedTuple):
-    """How strongly each channel of a layer usually responds to photos: over photos, of the mean of its map."""
+    """How strongly each channel of a layer usually responds: the mean of its map, over photos."""
 
-    mean: Tensor  # (channels,)
-    deviation: Tensor  # (channels,), standard deviation
+    mean: Tensor  # (channels,), average over the photos
+    deviation: Tensor  # (channels,), standard deviation over the photos
     photos: int  # how many were measured
 
 
@@ -111,11 +111,17 @@ def up_to(net: VGG16, name: str) -> nn.Sequential:
     return nn.Sequential(OrderedDict(children[:end]))
 
 
-def convolution(net: VGG16, layer: Layer) -> nn.Conv2d:
-    """The convolution whose maps `layer` holds, as a module."""
+def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:
+    """The convolution that the maps of `layer` come from, as a module."""
     module = net.get_submodule(layer.convolution)
     assert isinstance(module, nn.Conv2d)
     return module
+
+
+def bias_of(module: nn.Conv2d, channel: int) -> float:
+    """The bias of one channel of a convolution."""
+    assert module.bias is not None  # `build` always makes one
+    return float(module.bias[channel])
 
 
 def fast_dtype(device: torch.device | str) -> torch.dtype:
@@ -131,7 +137,7 @@ def fast_dtype(device: torch.device | str) -> torch.dtype:
 
 
 def exact(device: torch.device) -> AbstractContextManager[None]:
-    """A context in which a GPU's convolutions repeat bit for bit and float32 is not cut to TF32."""
+    """A context in which a GPU's convolutions repeat bit for bit and float32 is not rounded to TF32."""
     if device.type != "cuda":
         return nullcontext()
     flags: AbstractContextManager[None] = torch.backends.cudnn.flags(

@@ -99,7 +99,7 @@ _loading = Lock()
 def load_vgg16(device: str | torch.device | None = None) -> VGG16:
     """Load the convolutional half of VGG16, frozen, channels-last, on `device` (default: the GPU if there is one).
 
-    It is read once per process, and every caller gets the same network: never write to it.
+    It is read once for each device and each value of CNNVIS_WEIGHTS, and all callers share it: never write to it.
     Raises WeightsError.
     """
     wanted = _choice(), pick_device(device)
@@ -248,7 +248,7 @@ def _read(source: Source, path: Path) -> tuple[dict[str, Tensor], Origin]:
 
 
 def _open(source: Source, path: Path, wanted: set[str]) -> tuple[Mapping[str, Tensor], set[str], str]:
-    """Read the `wanted` tensors as stored, the names of all tensors, and the file's sha256."""
+    """Read the `wanted` tensors as stored (a .pth gives all), the names of all tensors, and the file's sha256."""
     if path.suffix.lower() not in (".safetensors", ".pth"):
         raise _refusal(source, path, "is neither .safetensors nor .pth nor the word hub")
     try:

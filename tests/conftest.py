@@ -1,11 +1,11 @@
-"""Fixtures that several test files share: a toy network, the real one, torchvision's own, and a photo."""
+"""Shared fixtures: a toy network, the real VGG16, torchvision's VGG16, a photo, and the running page."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before anything imports gradio
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # set before anything imports gradio
 
 import pytest
 import torch
@@ -23,9 +23,9 @@ TOY_WIDTHS = (4, 4, 6, 6, 8)
 
 
 def toy(seed: int = 4) -> VGG16:
-    """A network with the 31 names and a handful of channels, for tests that write to it.
+    """Build a network with all 31 layers but only a few channels, for tests that change its weights.
 
-    With He's initialisation signals neither grow nor fade, and with this seed every channel fires on noise.
+    He initialisation keeps signals from growing or fading. With the default seed, noise activates every channel.
     """
     torch.manual_seed(seed)
     net = build(Architecture(widths=TOY_WIDTHS))
@@ -36,7 +36,7 @@ def toy(seed: int = 4) -> VGG16:
 
 
 def conv(net: VGG16, layer: str) -> nn.Conv2d:
-    """The convolution whose maps a layer holds, as a module."""
+    """Return the module of the convolution whose maps `layer` holds."""
     module = net.get_submodule(net.architecture.find(layer).convolution)
     assert isinstance(module, nn.Conv2d)
     return module
@@ -44,7 +44,7 @@ def conv(net: VGG16, layer: str) -> nn.Conv2d:
 
 @pytest.fixture(scope="session")
 def tiny() -> VGG16:
-    """A toy that all tests share, so none may write to it."""
+    """One toy network for all tests: never change its weights."""
     return toy()
 
 
@@ -71,10 +71,10 @@ def photo() -> Image.Image:
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The page, served on a port of its own. Gradio takes seconds to import, so only here."""
+    """The page, served on its own port. Gradio takes seconds to import, so only this fixture imports it."""
     from cnnvis.ui import build_page, launch_options
 
-    # Gradio reads the folder when components are made.
+    # Gradio reads this variable when it creates components.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         built = build_page()
@@ -85,7 +85,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def client(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A program connected to the page."""
+    """A gradio_client that is connected to the page."""
     from gradio_client import Client
 
     connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))

@@ -1,4 +1,4 @@
-"""The sixteen disturbed copies that a score is measured on, worked out pixel by pixel: no torchvision, no resampler."""
+"""The sixteen distorted copies for a robust activation, computed pixel by pixel without torchvision."""
 
 import io
 import math
@@ -16,7 +16,10 @@ COPIES = 16
 
 
 def plain_copies(picture: Image.Image) -> Tensor:
-    """Compress a 224 × 224 RGB picture, then turn, scale and crop it sixteen times: (16, 3, 168, 168), 0 to 1."""
+    """Compress a 224 × 224 RGB picture, then rotate, scale and crop it sixteen times.
+
+    Returns a tensor (16, 3, 168, 168) with values from 0 to 1.
+    """
     assert picture.size == (SIDE, SIDE) and picture.mode == "RGB"
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=75)
@@ -32,12 +35,12 @@ def plain_copies(picture: Image.Image) -> Tensor:
 
 
 def _turn_and_scale(pixels: NDArray[np.float64], angle: float, scale: float) -> NDArray[np.float64]:
-    """Turn `pixels` clockwise by `angle` degrees about their centre, scale them, and keep the central 168 px."""
+    """Rotate `pixels` clockwise by `angle` degrees about their centre, scale them, and keep the central 168 px."""
     centre = (SIDE - 1) / 2  # pixel centres lie at 0 to 223
     first = (SIDE - CROP) // 2
     down, right = np.mgrid[first : first + CROP, first : first + CROP] - centre
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    # Where each pixel comes from: the turn undone, then the scale. Rows grow downwards, so clockwise is positive.
+    # Find where each pixel comes from: undo the rotation, then the scale. Rows run downwards: clockwise is positive.
     row = (cos * down - sin * right) / scale + centre
     column = (cos * right + sin * down) / scale + centre
     top, left = np.floor(row).astype(int), np.floor(column).astype(int)
@@ -48,5 +51,5 @@ def _turn_and_scale(pixels: NDArray[np.float64], angle: float, scale: float) -> 
             weight = ((1 - abs(row - y)) * (1 - abs(column - x)))[..., None]
             inside = ((y >= 0) & (y < SIDE) & (x >= 0) & (x < SIDE))[..., None]
             neighbour = pixels[y.clip(0, SIDE - 1), x.clip(0, SIDE - 1)]
-            blend += np.where(inside, weight * neighbour, 0)  # outside the picture all is black
+            blend += np.where(inside, weight * neighbour, 0)  # everything outside the picture is black
     return blend

@@ -1,4 +1,4 @@
-"""The endpoints as programs meet them: a frozen schema, wrong values, records that reproduce, other languages."""
+"""The public endpoints: a frozen schema, wrong values, reproducible records, and clients in other languages."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ PHOTO = ROOT / "examples" / "coffee.jpg"
 
 
 def schema(page: Any) -> dict[str, Any]:
-    """Names, descriptions, parameters with defaults and types, and results of every public endpoint."""
+    """Describe every public endpoint: its description, its parameters with defaults and types, its results."""
     kept = ("parameter_name", "parameter_has_default", "parameter_default", "label", "type", "python_type")
     return {
         name: {
@@ -33,12 +33,12 @@ def schema(page: Any) -> dict[str, Any]:
     }
 
 
-def test_the_api_is_the_frozen_one(page: Any) -> None:
-    """After a deliberate change: `python -m tests.test_api > tests/api_schema.json`."""
+def test_the_api_matches_the_frozen_schema(page: Any) -> None:
+    """After a deliberate change, run `python -m tests.test_api > tests/api_schema.json`."""
     assert json.loads(json.dumps(schema(page))) == json.loads(SCHEMA.read_text())
 
 
-def test_handlers_of_the_page_are_private(page: Any) -> None:
+def test_the_pages_own_handlers_are_private(page: Any) -> None:
     public = {item.api_name for item in page.fns.values() if item.api_visibility == "public"}
     assert public == {"layers", "filters", "feature_maps", "feature_map", "maximize"}
 
@@ -46,7 +46,7 @@ def test_handlers_of_the_page_are_private(page: Any) -> None:
 UNREAD = "image cannot be read: give an uploaded file"
 NO_LAYER, NO_CHANNEL = "does not exist. ", "does not exist in conv"
 OUT_OF_RANGE, UNKNOWN = "is out of range: choose ", "is unknown: choose one of "
-# Values that every endpoint refuses, and what the sentence must say besides the parameter's name.
+# For each parameter: what the error message must contain besides its name, and values that all endpoints refuse.
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "layer": (NO_LAYER, [None, True, 1.5, [], {}, "", "conv", "x" * 10_000, "конв"]),
     "channel": (NO_CHANNEL, [None, "x", "", [], {}, 1.5, -1, 1e300, True]),
@@ -73,7 +73,7 @@ TAKES = {
 }
 CASES = [(name, given, *case) for name, takes in TAKES.items() for given in takes for case in
          ((WRONG[given][0], value) for value in WRONG[given][1])]  # fmt: skip
-# Values of an odd type that mean something: torchvision's index, numbers as floats and as text.
+# Values of an unusual type that still make sense: torchvision's index, numbers as floats and as text.
 ODD = [("filters", {"layer": 5}, "conv2_1"), ("filters", {"layer": "conv1_2", "input_channel": "7"}, "conv1_2"),
        ("maximize", {"layer": "10", "channel": 3.0, "seed": "4"}, "conv3_1")]  # fmt: skip
 
@@ -86,7 +86,7 @@ def uploaded(page: Any) -> dict[str, Any]:
 
 
 def asked_over_http(page: Any, endpoint: str, asked: dict[str, Any]) -> tuple[str, Any]:
-    """The last event of a call without a client, "complete" or "error", and its data."""
+    """Call an endpoint without a client. Returns the last event, "complete" or "error", and its data."""
     cheap = {"steps": 1, "size": 64} if endpoint == "maximize" else {}
     call = f"{page.local_url}gradio_api/call"
     posted = httpx.post(f"{call}/v2/{endpoint}", json={**cheap, **asked}, timeout=30)
@@ -97,13 +97,11 @@ def asked_over_http(page: Any, endpoint: str, asked: dict[str, Any]) -> tuple[st
 
 
 @pytest.mark.parametrize(("endpoint", "name", "sentence", "value"), CASES, ids=lambda value: repr(value)[:40])
-def test_a_wrong_value_is_refused_in_words(
+def test_a_wrong_value_is_refused_with_a_clear_message(
     page: Any, uploaded: dict[str, Any], capfd: pytest.CaptureFixture[str], endpoint: str, name: str, sentence: str,
     value: Any,
 ) -> None:  # fmt: skip
     asked = {"image": uploaded} if endpoint.startswith("feature") else {}
-    if endpoint == "maximize" and name == "image" and value is None:
-        pytest.skip("without a photo an ascent starts from noise")
     event, told = asked_over_http(page, endpoint, {**asked, name: value})
     assert event == "error"
     assert told["error"].startswith(f"{name} ") and sentence in told["error"]
@@ -112,7 +110,7 @@ def test_a_wrong_value_is_refused_in_words(
 
 
 @pytest.mark.parametrize(("endpoint", "asked", "layer"), ODD)
-def test_an_odd_value_that_means_something_is_understood(
+def test_a_value_of_an_unusual_type_is_understood_if_it_makes_sense(
     page: Any, endpoint: str, asked: dict[str, Any], layer: str
 ) -> None:
     event, (_, record) = asked_over_http(page, endpoint, asked)
@@ -120,7 +118,7 @@ def test_an_odd_value_that_means_something_is_understood(
 
 
 def test_a_sheet_is_drawn_while_an_ascent_runs(page: Any) -> None:
-    """Light work does not wait for heavy work."""
+    """Light work must not wait for heavy work."""
     ascent, sheet = Client(page.local_url, verbose=False), Client(page.local_url, verbose=False)
     job = ascent.submit(layer="conv4_1", channel=7, steps=512, size=224, api_name="/maximize")
     next(iter(job))
@@ -130,7 +128,7 @@ def test_a_sheet_is_drawn_while_an_ascent_runs(page: Any) -> None:
     job.cancel()
 
 
-def test_a_result_is_reproduced_from_its_own_record(client: Client) -> None:
+def test_a_result_can_be_reproduced_from_its_record(client: Client) -> None:
     job = client.submit(layer="block3_conv1", channel=7, recipe="maco", steps=5, size=96, seed=9, api_name="/maximize")
     *_, (first, record) = list(job)
     names = [name for name in TAKES["maximize"] if name not in ("image", "seconds", "objective")]
@@ -156,14 +154,14 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def test_the_python_example(page: Any, tmp_path: Path) -> None:
+def test_the_python_example_runs(page: Any, tmp_path: Path) -> None:
     said = run(sys.executable, "examples/client.py", page.local_url, str(tmp_path))
     assert "cancelled" in said
     assert (tmp_path / "filters.png").exists()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_curl_example(page: Any, tmp_path: Path) -> None:
+def test_the_curl_example_runs(page: Any, tmp_path: Path) -> None:
     said = run("bash", "examples/curl.sh", page.local_url.rstrip("/"), str(tmp_path))
     assert "step 12, activation" in said
     with Image.open(tmp_path / "filters.png") as sheet:
@@ -172,7 +170,7 @@ def test_the_curl_example(page: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
-def test_the_javascript_example(page: Any, tmp_path: Path) -> None:
+def test_the_javascript_example_runs(page: Any, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "client.mjs", tmp_path)
     run("npm", "install", "--silent", "--prefix", str(tmp_path), "@gradio/client")
     said = run("node", str(tmp_path / "client.mjs"), page.local_url)
@@ -181,12 +179,12 @@ def test_the_javascript_example(page: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe != "deepdream"])
-def test_every_recipe_runs_over_the_wire(client: Client, recipe: str) -> None:
+def test_every_recipe_that_starts_from_noise_runs_over_http(client: Client, recipe: str) -> None:
     *_, (_, record) = list(client.submit(layer="conv1_1", recipe=recipe, steps=2, size=64, api_name="/maximize"))
     assert record["recipe"] == recipe
 
 
-def test_deepdream_runs_over_the_wire(client: Client) -> None:
+def test_deepdream_runs_over_http_and_needs_a_photo(client: Client) -> None:
     job = client.submit(
         layer="conv1_1", recipe="deepdream", steps=2, size=64, image=handle_file(PHOTO), api_name="/maximize"
     )

@@ -1,4 +1,4 @@
-"""The architecture: its table of layers, the three dialects, and what a layer's values see."""
+"""The architecture: its table of layers, their names in three dialects, and their receptive fields."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from cnnvis.architecture import (
 from cnnvis.errors import ChannelError, LayerError
 from cnnvis.vgg import build
 
-# Each convolution's name, index in torchvision's `features`, channels, receptive field, stride and Keras's name.
+# Each convolution's name, index in torchvision's `features`, channels, receptive field, stride and Keras name.
 PUBLISHED = [
     ("conv1_1", 0, 64, 3, 1, "block1_conv1"),
     ("conv1_2", 2, 64, 5, 1, "block1_conv2"),
@@ -60,8 +60,8 @@ def test_convolutions_have_the_published_geometry() -> None:
     assert list(CONVOLUTIONS) == [row[0] for row in PUBLISHED]
 
 
-def test_the_table_agrees_with_what_a_lit_column_reaches() -> None:
-    """All weights are one, so a value is above zero exactly where it can see the one lit column of picture `x`."""
+def test_the_table_agrees_with_the_reach_of_a_single_lit_column() -> None:
+    """All weights are 1, and in picture `x` only column `x` is lit. A value is positive only if it sees that column."""
     width = 256
     net = build(Architecture(widths=(1, 1, 1, 1, 1)))
     for name, parameter in net.named_parameters():
@@ -77,12 +77,12 @@ def test_the_table_agrees_with_what_a_lit_column_reaches() -> None:
         assert sees.shape[1] == width // layer.stride, layer
 
 
-def test_layer_as_plain_values() -> None:
+def test_a_layer_can_be_turned_into_plain_values() -> None:
     expected = {"name": "pool3", "kind": "pool", "index": 16, "channels": 256, "stride": 8, "receptive_field": 44}
     assert find_layer("pool3").as_dict() == expected
 
 
-def test_the_published_number_of_weights_and_filters() -> None:
+def test_the_network_has_the_published_number_of_weights_and_filters() -> None:
     with torch.device("meta"):
         net = build()
     assert sum(parameter.numel() for parameter in net.parameters()) == 14_714_688
@@ -133,12 +133,12 @@ def test_unknown_layers_are_refused(name: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "offered"), [("conv3_4", "conv3_1"), ("Conv 5_3", "conv5_3"), ("poool2", "pool2"), ("relu51", "relu5_1")]
 )
-def test_the_nearest_names_are_offered(name: str, offered: str) -> None:
+def test_similar_names_are_suggested(name: str, offered: str) -> None:
     with pytest.raises(LayerError, match=rf"Did you mean .*{offered}.*\?"):
         find_layer(name)
 
 
-def test_where_nothing_is_near_the_whole_range_is_offered() -> None:
+def test_the_whole_range_is_named_if_no_name_is_similar() -> None:
     with pytest.raises(LayerError, match="The layers are conv1_1 to pool5"):
         find_layer("???")
 
@@ -146,13 +146,13 @@ def test_where_nothing_is_near_the_whole_range_is_offered() -> None:
 @pytest.mark.parametrize(
     ("name", "nearest"), [("relu1_1", "conv1_1"), ("pool3", "conv3_3"), ("features.30", "conv5_3")]
 )
-def test_a_question_about_filters_points_to_the_convolution_before(name: str, nearest: str) -> None:
+def test_a_layer_without_filters_is_refused_and_its_convolution_suggested(name: str, nearest: str) -> None:
     with pytest.raises(LayerError, match=f"has no filters of its own: .* '{nearest}'"):
         find_layer(name, kind="conv")
     assert find_layer(name).convolution == nearest
 
 
-def test_channels_within_the_layer_pass() -> None:
+def test_channels_within_the_layer_are_accepted() -> None:
     assert [check_channel(value, find_layer("conv1_1")) for value in (0, 63.0, "7")] == [0, 63, 7]
 
 
@@ -168,7 +168,7 @@ def test_channels_outside_the_layer_are_refused(value: object) -> None:
 
 def test_a_target_is_one_channel_or_several_with_weights() -> None:
     one, same, several = (
-        ARCHITECTURE.mixture("block3_conv1", channel) for channel in ("7", {7: 1}, {7: 2, 9.0: "-0.5"})
+        ARCHITECTURE.weighted_target("block3_conv1", channel) for channel in ("7", {7: 1}, {7: 2, 9.0: "-0.5"})
     )
     assert (one.layer, one.number, one.channel) == (find_layer("conv3_1"), 7, 7)
     assert same == one == ARCHITECTURE.target("10", 7)
@@ -176,7 +176,7 @@ def test_a_target_is_one_channel_or_several_with_weights() -> None:
     assert (str(one), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
 
 
-def test_a_single_channel_is_not_a_mixture() -> None:
+def test_a_mixture_is_refused_where_a_single_channel_is_required() -> None:
     with pytest.raises(ChannelError, match=r"channel \{7: 1\.0\} does not exist in conv3_1"):
         ARCHITECTURE.target("conv3_1", {7: 1.0})
 
@@ -184,8 +184,8 @@ def test_a_single_channel_is_not_a_mixture() -> None:
 # Other networks
 
 
-def test_vgg19_follows_from_its_blocks() -> None:
-    """Configuration E of the paper; receptive fields worked out by hand: four 3×3 windows add 2 · stride each."""
+def test_vgg19_can_be_described_by_its_blocks() -> None:
+    """Configuration E of the paper. Receptive fields are worked out by hand: each 3×3 window adds 2 · stride."""
     vgg19 = Architecture(blocks=(2, 2, 4, 4, 4))
     assert len(vgg19.convolutions) == 16
     assert [vgg19.find(name).receptive_field for name in ("conv3_4", "conv4_4", "conv5_4")] == [48, 116, 252]
@@ -201,7 +201,7 @@ def test_the_logits_see_the_whole_picture_and_need_a_classifier() -> None:
 
 
 @pytest.mark.parametrize(("layer", "channels"), [("conv1_1", 4), ("relu3_2", 6), ("pool5", 8)])
-def test_a_network_carries_its_own_architecture(tiny: Any, layer: str, channels: int) -> None:
+def test_a_network_knows_its_own_architecture(tiny: Any, layer: str, channels: int) -> None:
     assert tiny.architecture.find(layer).channels == channels
     with pytest.raises(ChannelError, match=f"from 0 to {channels - 1}"):
         tiny.architecture.target(layer, channels)

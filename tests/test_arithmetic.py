@@ -1,4 +1,4 @@
-"""A filter applied by hand: against torch's own convolution, and against the network's maps to four digits."""
+"""One filter applied step by step, compared with torch's convolution and, to four digits, with the network's maps."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ PLACES = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the mi
 
 @pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 17), ("conv3_2", 100), ("conv5_3", 165)])
 @pytest.mark.parametrize("place", PLACES)
-def test_the_sum_is_the_networks_own_value_to_four_digits(
+def test_the_sum_equals_the_networks_value_to_four_digits(
     vgg16: VGG16, photo: Image.Image, layer: str, channel: int, place: tuple[int, int]
 ) -> None:
     one = apply_filter(vgg16, photo, layer, channel).at(*place)
@@ -27,7 +27,7 @@ def test_the_sum_is_the_networks_own_value_to_four_digits(
 
 
 @pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "conv4_2"])
-def test_the_sum_is_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+def test_the_sum_equals_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     applied = apply_filter(tiny, photo, layer, 3)
     module = conv(tiny, layer)
     assert torch.equal(applied.kernels, module.weight[3])
@@ -39,7 +39,7 @@ def test_the_sum_is_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.I
         assert one.products.shape == module.weight[3].shape
 
 
-def test_beyond_the_edge_are_zeros(tiny: VGG16, photo: Image.Image) -> None:
+def test_the_window_is_zero_beyond_the_edge(tiny: VGG16, photo: Image.Image) -> None:
     corner = apply_filter(tiny, photo, "conv1_1", 0).at(0, 0)
     assert not corner.window[:, 0].any()
     assert not corner.window[:, :, 0].any()
@@ -61,25 +61,25 @@ def test_the_sliding_filter_ends_with_the_whole_map(tiny: VGG16, photo: Image.Im
     right = (PANEL_PX + GAP_PX, 0, 2 * PANEL_PX + GAP_PX, PANEL_PX)
     assert frames[-1].crop(right).tobytes() == map_picture(applied).tobytes()
     assert frames[-2].crop(right).tobytes() == map_picture(applied).tobytes()
-    # It only ever grows: what is drawn stays.
+    # The drawn area only grows.
     empty = np.array((22, 24, 29))
     drawn = [(np.asarray(frame.crop(right)) != empty).any(-1).sum() for frame in frames]
     assert drawn == sorted(drawn)
     assert 0 < drawn[0] < drawn[-1]
 
 
-def test_the_filter_slides_over_the_photo_itself_at_conv1_1(tiny: VGG16, photo: Image.Image) -> None:
+def test_the_filter_slides_over_the_photo_at_conv1_1(tiny: VGG16, photo: Image.Image) -> None:
     applied = apply_filter(tiny, photo, "conv1_1", 0)
     left = (0, 0, PANEL_PX, PANEL_PX)
     first, *_, last = sliding(applied)
     assert last.crop(left).tobytes() == applied.photo.tobytes()
     changed = np.abs(np.asarray(first.crop(left)).astype(int) - np.asarray(applied.photo)).sum(-1) > 0
     rows, columns = np.nonzero(changed)
-    assert 3 <= np.ptp(rows) <= 16  # the window, and nothing else
+    assert 3 <= np.ptp(rows) <= 16  # only the window
     assert 3 <= np.ptp(columns) <= 16
 
 
-def test_what_is_refused(tiny: VGG16, photo: Image.Image) -> None:
+def test_a_wrong_layer_channel_or_place_is_refused(tiny: VGG16, photo: Image.Image) -> None:
     with pytest.raises(LayerError, match="has no filters of its own"):
         apply_filter(tiny, photo, "relu1_1", 0)
     with pytest.raises(ChannelError, match="channel 99 does not exist in conv1_1"):

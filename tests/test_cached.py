@@ -1,4 +1,4 @@
-"""What visitors share is computed once for each network, photo and layer, and never mixed up."""
+"""Results that visitors share: they are computed once for each network, photo and layer, and never mixed up."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,10 +8,12 @@ import torch
 from conftest import toy
 
 from cnnvis.architecture import ARCHITECTURE
+from cnnvis.images import crop_like_training, open_photo, to_tensor
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.photos import EXAMPLES
 from cnnvis.ui.tabs import learn, maps
+from cnnvis.vgg import cut
 
 CAT, COFFEE = EXAMPLES["chelsea.jpg"], EXAMPLES["coffee.jpg"]
 
@@ -24,14 +26,16 @@ def empty() -> Iterator[None]:
     cached.feature_maps.cache_clear()
 
 
-def test_another_network_gets_results_of_its_own() -> None:
-    """With other weights in the same process the answers were those of the first."""
+def test_every_network_gets_its_own_results() -> None:
+    """This failed once: a second network in the same process got the results of the first."""
     one, two = toy(1), toy(2)
     for net in (one, two):
         layer = net.architecture.find("conv2_1")
         maps = cached.feature_maps(net, CAT, layer, "network")
         sheet, _ = cached.filter_sheet(net, layer, "signed", 0)
-        assert torch.equal(maps.values, cached.feature_maps(net, CAT, layer, "network").values)
+        with torch.inference_mode():
+            expected = cut(net, layer)(to_tensor(crop_like_training(open_photo(CAT.path))))[0]
+        assert torch.equal(maps.values, expected)
         assert sheet.norm == pytest.approx(net.get_submodule("conv2_1").weight.flatten(1).norm(dim=1).tolist())
     layer = one.architecture.find("conv2_1")
     first, second = (cached.feature_maps(net, CAT, layer, "network").values for net in (one, two))
@@ -39,14 +43,14 @@ def test_another_network_gets_results_of_its_own() -> None:
     assert cached.feature_maps.cache_info().misses == 2
 
 
-def test_another_photo_has_maps_of_its_own() -> None:
+def test_every_photo_gets_its_own_maps() -> None:
     net = toy()
     layer = net.architecture.find("conv1_1")
     cat, coffee = (cached.feature_maps(net, photo, layer, "network").values for photo in (CAT, COFFEE))
     assert not torch.equal(cat, coffee)
 
 
-def test_next_runs_the_network_for_no_channel_again_on_either_tab() -> None:
+def test_stepping_through_channels_runs_the_network_only_once() -> None:
     def choice(channel: int, layer: str = "conv3_2") -> Choice:
         return Choice(ARCHITECTURE.target(layer, channel))
 
@@ -58,4 +62,4 @@ def test_next_runs_the_network_for_no_channel_again_on_either_tab() -> None:
     draw(learn, 1, 1)
     assert cached.feature_maps.cache_info().misses == 1
     maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map")
-    assert cached.feature_maps.cache_info().misses == 1  # a ReLU's maps follow from its convolution's
+    assert cached.feature_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution

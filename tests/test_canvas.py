@@ -1,4 +1,4 @@
-"""What the ascent draws on, and where the network looks."""
+"""The canvases that an ascent draws on, and the random views that the network sees of them."""
 
 import math
 from typing import Any
@@ -47,7 +47,7 @@ def settings(recipe: str = "fourier", **overrides: Any) -> Settings:
 @pytest.mark.parametrize("side", [16, 65, 96])
 @pytest.mark.parametrize("decorrelated", [True, False])
 @pytest.mark.parametrize("decay", [0.0, 1.0, 2.0])
-def test_a_fourier_canvas_can_stand_for_any_picture(side: int, decorrelated: bool, decay: float) -> None:
+def test_a_fourier_canvas_can_represent_any_picture(side: int, decorrelated: bool, decay: float) -> None:
     picture = rgb(side, count=2)
     canvas = FourierCanvas.of(picture, decay, decorrelated)
     torch.testing.assert_close(canvas.rgb(), picture, rtol=0, atol=1e-4)
@@ -55,7 +55,7 @@ def test_a_fourier_canvas_can_stand_for_any_picture(side: int, decorrelated: boo
     assert canvas.values.requires_grad
 
 
-def test_a_fourier_canvas_keeps_colours_off_the_very_ends() -> None:
+def test_a_fourier_canvas_keeps_colours_away_from_pure_black_and_white() -> None:
     shown = FourierCanvas.of(rgb(32, low=-1.0, high=2.0), 1.0, True).rgb().detach()
     assert shown.min() == pytest.approx(0.01, abs=1e-4)
     assert shown.max() == pytest.approx(0.99, abs=1e-4)
@@ -63,19 +63,19 @@ def test_a_fourier_canvas_keeps_colours_off_the_very_ends() -> None:
 
 @pytest.mark.parametrize("decay", [0.0, 1.0, 1.5])
 @pytest.mark.parametrize("side", [8, 9])
-def test_frequencies_are_weighted_by_their_inverse(side: int, decay: float) -> None:
+def test_frequencies_are_weighted_by_an_inverse_power(side: int, decay: float) -> None:
     weight = fourier_weight(side, decay)
     assert weight.shape == (side, side // 2 + 1)
     for row in range(side):
         for column in range(side // 2 + 1):
-            waves = math.hypot(min(row, side - row), column) or 1  # over the whole canvas; the mean like one wave
+            waves = math.hypot(min(row, side - row), column) or 1  # across the canvas; the mean counts as one wave
             assert weight[row, column] == pytest.approx((waves / side) ** -decay, rel=1e-5)
 
 
 @pytest.mark.parametrize("side", [12, 13])
 @pytest.mark.parametrize("decorrelated", [True, False])
-def test_a_fourier_canvas_shows_what_numpy_computes(side: int, decorrelated: bool) -> None:
-    """Lucid's numbers and order: inverse transform, a quarter of it, colours correlated, sigmoid."""
+def test_a_fourier_canvas_equals_a_numpy_version(side: int, decorrelated: bool) -> None:
+    """Lucid's steps in Lucid's order: inverse transform, division by four, colour correlation, sigmoid."""
     values = torch.randn(1, 3, side, side // 2 + 1, 2, generator=generator())
     shown = FourierCanvas(values.clone(), side, 1.0, decorrelated).rgb().detach().numpy()
     rows, columns = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]
@@ -88,7 +88,7 @@ def test_a_fourier_canvas_shows_what_numpy_computes(side: int, decorrelated: boo
     np.testing.assert_allclose(shown[0], 1 / (1 + np.exp(-planes)), rtol=0, atol=1e-5)
 
 
-def test_a_pixel_canvas_holds_the_normalised_pixels_unclamped() -> None:
+def test_a_pixel_canvas_holds_normalised_pixels_without_clamping_them() -> None:
     picture = rgb(8, low=-1.0, high=2.0)
     canvas = PixelCanvas(picture)
     expected = (picture[0, 2, 3, 4] - 0.406) / 0.225
@@ -97,7 +97,7 @@ def test_a_pixel_canvas_holds_the_normalised_pixels_unclamped() -> None:
     assert canvas.values.is_leaf
 
 
-# Phases alone
+# The phase canvas
 
 
 def phase_canvas(side: int, decorrelated: bool = False, count: int = 1, decay: float = 1.0) -> PhaseCanvas:
@@ -108,7 +108,7 @@ def phase_canvas(side: int, decorrelated: bool = False, count: int = 1, decay: f
 
 
 def planes_of(canvas: PhaseCanvas, decorrelated: bool = False) -> NDArray[np.float64]:
-    """What a picture was before colour and sigmoid, (N, 3, side, side), worked out backwards from the picture."""
+    """Undo the sigmoid and the colour correlation of a canvas's picture. Returns planes (N, 3, side, side)."""
     planes = canvas.rgb().detach().double().logit()
     if decorrelated:
         planes = torch.einsum("pr,nrhw->nphw", torch.linalg.inv(COLOUR_CORRELATION.double()), planes)
@@ -118,7 +118,7 @@ def planes_of(canvas: PhaseCanvas, decorrelated: bool = False) -> NDArray[np.flo
 @pytest.mark.parametrize("decorrelated", [True, False])
 @pytest.mark.parametrize("decay", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("side", [64, 65])
-def test_planes_of_a_phase_canvas_have_the_contrast_of_a_photo(side: int, decay: float, decorrelated: bool) -> None:
+def test_the_planes_of_a_phase_canvas_have_the_contrast_of_a_photo(side: int, decay: float, decorrelated: bool) -> None:
     planes = planes_of(phase_canvas(side, decorrelated, decay=decay), decorrelated)
     np.testing.assert_allclose(planes.std((2, 3)), PHASE_CONTRAST, rtol=1e-3)
     np.testing.assert_allclose(planes.mean((2, 3)), 0, atol=1e-4)
@@ -126,11 +126,11 @@ def test_planes_of_a_phase_canvas_have_the_contrast_of_a_photo(side: int, decay:
 
 @pytest.mark.parametrize("decay", [0.0, 1.0, 1.5])
 @pytest.mark.parametrize("side", [64, 65])
-def test_magnitudes_of_a_phase_canvas_fall_with_the_frequency(side: int, decay: float) -> None:
+def test_the_magnitudes_of_a_phase_canvas_fall_with_the_frequency(side: int, decay: float) -> None:
     magnitudes = np.abs(np.fft.fft2(planes_of(phase_canvas(side, decay=decay))))[0]
     waves = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side) * side] * 2))
     waves[0, 0] = 1
-    law = magnitudes * waves**decay  # the same everywhere but for the mean, which is mid-grey
+    law = magnitudes * waves**decay  # the same everywhere except at the mean, which is mid-grey
     assert law[:, 0, 0].max() < 1e-3 * law.max()
     np.testing.assert_allclose(law[:, 0, 1:], law[0, 0, 1], rtol=1e-3)
     np.testing.assert_allclose(law[:, 1:], law[0, 0, 1], rtol=1e-3)
@@ -138,7 +138,7 @@ def test_magnitudes_of_a_phase_canvas_fall_with_the_frequency(side: int, decay: 
 
 @pytest.mark.parametrize("decorrelated", [True, False])
 @pytest.mark.parametrize("side", [64, 65])
-def test_an_ascent_on_phases_never_changes_a_magnitude(side: int, decorrelated: bool) -> None:
+def test_an_ascent_on_a_phase_canvas_never_changes_a_magnitude(side: int, decorrelated: bool) -> None:
     canvas, aim = phase_canvas(side, decorrelated, count=2), rgb(side, count=2)
     start = canvas.rgb().detach()
     before = np.abs(np.fft.rfft2(planes_of(canvas, decorrelated)))
@@ -149,7 +149,7 @@ def test_an_ascent_on_phases_never_changes_a_magnitude(side: int, decorrelated: 
     after = np.abs(np.fft.rfft2(planes_of(canvas, decorrelated)))
     assert (canvas.rgb() - start).abs().mean() > 0.05
     assert ((canvas.rgb() - aim) ** 2).mean() < 0.9 * ((start - aim) ** 2).mean()
-    np.testing.assert_allclose(after, before, rtol=2e-3, atol=0.1)  # the mean alone is nearly zero
+    np.testing.assert_allclose(after, before, rtol=2e-3, atol=0.1)  # only the mean is close to zero
 
 
 # The start
@@ -157,7 +157,7 @@ def test_an_ascent_on_phases_never_changes_a_magnitude(side: int, decorrelated: 
 
 @pytest.mark.parametrize("size", [64, 65, 97])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_canvas_is_as_large_as_the_picture(recipe: str, size: int) -> None:
+def test_a_canvas_has_the_size_of_the_picture(recipe: str, size: int) -> None:
     for views in ({}, {"view": 0.5, "jitter": 0.5, "zoom": 0.5, "turn": 45}):
         canvas = new_canvas(settings(recipe, size=size, **views), 2, None, generator(), CPU)
         assert canvas.rgb().shape == (2, 3, size, size)
@@ -165,7 +165,7 @@ def test_a_canvas_is_as_large_as_the_picture(recipe: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_seed_makes_the_noise_and_every_picture_of_a_batch_starts_alike(recipe: str) -> None:
+def test_the_seed_decides_the_noise_and_all_pictures_of_a_batch_start_alike(recipe: str) -> None:
     first, same, other = (
         new_canvas(settings(recipe, size=64), 3, None, generator(seed), CPU).rgb().detach() for seed in (1, 1, 2)
     )
@@ -174,7 +174,7 @@ def test_a_seed_makes_the_noise_and_every_picture_of_a_batch_starts_alike(recipe
     assert torch.equal(first, first[:1].expand_as(first))
 
 
-def test_erhan_starts_from_the_greys_of_the_notebook() -> None:
+def test_erhan_starts_from_the_notebooks_greys() -> None:
     levels = new_canvas(settings("erhan", size=64), 1, None, generator(), CPU).rgb().detach() * 255
     torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-3)
     assert (levels.min().round(), levels.max().round()) == (125, 189)
@@ -194,7 +194,7 @@ def test_a_start_photo_is_fitted_to_the_canvas(photo: Image.Image, recipe: str, 
 
 
 @pytest.mark.parametrize(("reach", "starts"), [(0, [2]), (2, [0, 1, 2, 3, 4]), (7, list(range(14)))])
-def test_a_view_that_only_shifts_is_an_exact_piece_of_an_endless_canvas(reach: int, starts: list[int]) -> None:
+def test_a_view_that_only_shifts_is_an_exact_crop_of_an_endless_canvas(reach: int, starts: list[int]) -> None:
     canvas = torch.arange(3.0 * 14 * 14).reshape(1, 3, 14, 14)
     endless = canvas.tile(2, 2)
     draw = generator()
@@ -207,7 +207,7 @@ def test_a_view_that_only_shifts_is_an_exact_piece_of_an_endless_canvas(reach: i
     assert corners == {(top, left) for top in starts for left in starts}
 
 
-def test_every_pixel_is_seen_alike_where_views_may_wander_anywhere() -> None:
+def test_every_pixel_is_seen_equally_often_if_views_can_be_anywhere() -> None:
     canvas = torch.arange(144.0).reshape(1, 1, 12, 12)
     draw, view = generator(), RandomView(0.75, jitter=0.5, zoom=0, turn=0)
     counts = sum(torch.bincount(view.of(canvas, draw).flatten().long(), minlength=144) for _ in range(4000))
@@ -217,14 +217,14 @@ def test_every_pixel_is_seen_alike_where_views_may_wander_anywhere() -> None:
 @pytest.mark.parametrize(
     ("side", "share", "first", "size"), [(21, 1.0, 0, 21), (20, 0.5, 5, 10), (21, 0.75, 2, 16), (65, 0.5, 16, 32)]
 )
-def test_without_jitter_a_view_is_the_middle(side: int, share: float, first: int, size: int) -> None:
+def test_a_view_without_jitter_is_the_middle_of_the_canvas(side: int, share: float, first: int, size: int) -> None:
     canvas = rgb(side)
     expected = canvas[:, :, first : first + size, first : first + size]
     assert torch.equal(RandomView(share, 0, 0, 0).of(canvas, generator()), expected)
 
 
 @pytest.mark.parametrize(("side", "size"), [(30, 20), (31, 21), (24, 24)])
-def test_a_view_that_hardly_moves_is_the_middle_too(side: int, size: int) -> None:
+def test_a_view_that_hardly_turns_or_zooms_is_the_middle_too(side: int, size: int) -> None:
     canvas = rgb(side)
     seen = RandomView(size / side, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
     first = (side - size) // 2
@@ -233,23 +233,23 @@ def test_a_view_that_hardly_moves_is_the_middle_too(side: int, size: int) -> Non
 
 
 @pytest.mark.parametrize("side", [16, 17])
-def test_a_canvas_turned_by_a_right_angle_is_rot90(side: int) -> None:
+def test_turning_a_canvas_by_a_right_angle_equals_rot90(side: int) -> None:
     canvas = rgb(side, count=2)
     for quarters in (-1, 0, 1, 2):
         seen = turned(canvas, side, 1.0, quarters * math.pi / 2)
         torch.testing.assert_close(seen, torch.rot90(canvas, quarters, (2, 3)), rtol=0, atol=1e-4)
 
 
-def test_a_canvas_drawn_at_half_its_size_is_averaged_and_its_middle_can_be_cut_out() -> None:
+def test_a_canvas_can_be_halved_in_size_or_cropped_to_its_middle() -> None:
     canvas = rgb(24, count=2)
     torch.testing.assert_close(turned(canvas, 12, 1.0, 0.0), avg_pool2d(canvas, 2), rtol=0, atol=1e-5)
     torch.testing.assert_close(turned(canvas, 12, 0.5, 0.0), canvas[..., 6:18, 6:18], rtol=0, atol=1e-5)
 
 
 def surveyed(size: int, canvas: Tensor, view: RandomView, seed: int) -> tuple[Tensor, NDArray[np.float64], float]:
-    """A view, the affine map (2, 3) that turns its coordinates into the canvas's, and how far from affine it is.
+    """Return a view, its affine map (2, 3) from view to canvas coordinates, and the largest error of that map.
 
-    The canvas is replaced by its own coordinates, so the view itself says where it looked.
+    Two of the canvas's planes hold its own coordinates, so the view shows where it looked.
     """
     side = canvas.shape[-1]
     centres = torch.arange(side) + 0.5
@@ -262,14 +262,14 @@ def surveyed(size: int, canvas: Tensor, view: RandomView, seed: int) -> tuple[Te
     return seen[2], solution.T, float(np.abs(places @ solution - answers).max())
 
 
-def test_views_turn_zoom_and_shift_within_their_bounds_as_pillow_does() -> None:
+def test_views_turn_zoom_and_shift_within_their_bounds_and_match_pillow() -> None:
     size, canvas, view = 24, rgb(60), RandomView(24 / 60, jitter=5 / 60, zoom=0.2, turn=30)
     turns, zooms, shifts = [], [], []
     for seed in range(60):
         seen, affine, error = surveyed(size, canvas, view, seed)
         assert error < 1e-3
         (a, b, _), (d, e, _) = affine
-        assert (a, b) == pytest.approx((e, -d), abs=1e-4)  # a turn and a zoom, nothing sheared or mirrored
+        assert (a, b) == pytest.approx((e, -d), abs=1e-4)  # only a turn and a zoom: no shear, no mirroring
         turns.append(math.degrees(math.atan2(d, a)))
         zooms.append(math.hypot(a, d))
         shifts.append(affine @ [size / 2, size / 2, 1] - 30)
@@ -295,7 +295,7 @@ def test_the_whole_batch_gets_the_same_view() -> None:
             torch.testing.assert_close(together[i : i + 1], view.of(canvases[i : i + 1], generator(7)))
 
 
-def test_a_view_beyond_the_edge_sees_nothing_but_the_canvas() -> None:
+def test_a_view_beyond_the_edge_still_sees_only_the_canvas() -> None:
     canvas, draw = rgb(20, low=0.25, high=0.75), generator(3)
     for _ in range(20):
         seen = RandomView(1.0, jitter=0.5, zoom=0.5, turn=45).of(canvas, draw)
@@ -303,24 +303,24 @@ def test_a_view_beyond_the_edge_sees_nothing_but_the_canvas() -> None:
         assert seen.max() <= 0.75 + 1e-6
 
 
-def test_views_let_the_gradient_through() -> None:
+def test_views_pass_the_gradient_on() -> None:
     canvas = rgb(30).requires_grad_()
     for view in (RandomView(2 / 3, 0.5, 0, 0), RandomView(2 / 3, 0.1, 0.1, 10)):
         (gradient,) = torch.autograd.grad(view.of(canvas, generator()).sum(), canvas)
         assert gradient.sum() == pytest.approx(3 * 20 * 20, rel=1e-4)
 
 
-# Sampling as it is done on a GPU
+# Sampling on a GPU
 
 
 def places(side: int, height: int, width: int, reach: float = 1.0) -> Tensor:
-    """Random points (height, width, 2) of a canvas, up to `reach` times as far off its middle as its last pixels."""
-    last = (side - 1) / side  # the centre of the last pixel, the middle of the canvas being 0
+    """Draw random points (height, width, 2), up to `reach` times as far from the middle as the outermost pixels."""
+    last = (side - 1) / side  # the centre of the last pixel; 0 is the middle of the canvas
     return (torch.rand(height, width, 2, generator=generator(9)) * 2 - 1) * last * reach
 
 
 @pytest.mark.parametrize("side", [16, 17])
-def test_sampling_inside_the_canvas_is_grid_sample_with_its_slope(side: int) -> None:
+def test_sampling_inside_the_canvas_equals_grid_sample_and_its_gradient(side: int) -> None:
     canvas, grid = rgb(side, count=2).requires_grad_(), places(side, 9, 13)
     mine = _sampled(canvas, grid)
     theirs = grid_sample(canvas, grid.expand(2, -1, -1, -1), align_corners=False)
@@ -331,8 +331,8 @@ def test_sampling_inside_the_canvas_is_grid_sample_with_its_slope(side: int) -> 
 
 
 @pytest.mark.parametrize("side", [16, 17])
-def test_sampling_outside_goes_on_in_the_next_canvas(side: int) -> None:
-    """Nine canvases laid side by side, with torch's own grid_sample on the nine."""
+def test_sampling_outside_the_canvas_wraps_around(side: int) -> None:
+    """The reference is torch's grid_sample on nine copies of the canvas, three by three."""
     canvas, grid = rgb(side), places(side, 9, 13, reach=2.5)
     assert (grid.abs() > 1).any()
     theirs = grid_sample(canvas.tile(3, 3), grid[None] / 3, align_corners=False)

@@ -1,4 +1,4 @@
-"""The whole network: its classes by name, its classifier against torchvision's own, and ascents for a class."""
+"""The whole network: the names of its classes, its classifier compared with torchvision's, ascents for a class."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,20 +25,20 @@ TIMM = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2", "cla
 
 @pytest.fixture(scope="module")
 def whole() -> VGG16:
-    """A toy with a classifier of random weights."""
+    """A toy with a classifier that has random weights."""
     torch.manual_seed(0)
     return with_classifier(toy())
 
 
 @pytest.fixture(scope="module")
 def torchvisions() -> dict[str, Tensor]:
-    """The state of a torchvision VGG16: the real convolutions, a random classifier."""
+    """The state of a torchvision VGG16 with the real convolutions and a random classifier."""
     torch.manual_seed(1)
     return {**torchvision.models.vgg16(weights=None).state_dict(), **read_weights()[0]}
 
 
 def timms(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors under timm's names and in its shapes."""
+    """Return the same tensors with timm's names and shapes."""
     renamed = {}
     for name, tensor in state.items():
         stem, _, part = name.rpartition(".")
@@ -47,7 +47,7 @@ def timms(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def test_the_names_are_torchvisions() -> None:
+def test_the_class_names_are_torchvisions() -> None:
     assert list(CLASSES) == VGG16_Weights.IMAGENET1K_V1.meta["categories"]
     assert len(CLASSES) == ARCHITECTURE.logits.channels == 1000
 
@@ -69,17 +69,17 @@ def test_a_class_is_found_by_name(name: str, number: int) -> None:
     assert class_number(name) == number
 
 
-def test_every_name_leads_back_to_its_own_number() -> None:
+def test_every_name_gives_its_own_number() -> None:
     assert [class_number(name) for name in CLASSES] == list(range(1000))
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
-def test_capitals_do_not_matter_to_any_other_class(change: Callable[[str], str]) -> None:
+def test_upper_and_lower_case_do_not_matter_for_the_other_classes(change: Callable[[str], str]) -> None:
     others = [(name, number) for number, name in enumerate(CLASSES) if number not in (264, 474)]
     assert [class_number(change(name)) for name, _ in others] == [number for _, number in others]
 
 
-def test_capitals_that_fit_neither_dog_nor_garment_are_not_guessed() -> None:
+def test_a_cardigan_in_any_other_case_is_ambiguous() -> None:
     with pytest.raises(ChannelError, match=r"'CARDIGAN' does not exist\. Did you mean Cardigan or cardigan\?"):
         class_number("CARDIGAN")
 
@@ -91,19 +91,19 @@ def test_capitals_that_fit_neither_dog_nor_garment_are_not_guessed() -> None:
         ("siberian huskie", "Did you mean Siberian husky?"),
         ("retriever", "golden retriever"),
         ("cardigann", "Did you mean Cardigan or cardigan or ptarmigan?"),
-        ("Husky", "Did you mean Siberian husky?"),  # resembles no name, but is part of one
+        ("Husky", "Did you mean Siberian husky?"),  # similar to no name, but part of one
         ("", "Give a number from 0 to 999 or an English name."),
         ("qqqq", "Give a number from 0 to 999 or an English name."),
     ],
 )
-def test_an_unknown_class_is_refused_and_the_nearest_are_offered(name: str, offer: str) -> None:
+def test_an_unknown_class_is_refused_and_similar_names_are_suggested(name: str, offer: str) -> None:
     with pytest.raises(ChannelError, match="does not exist") as refused:
         class_number(name)
     assert offer in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["cardigann", "egret", "persian ct", "retriever", "saint bernhard"])
-def test_the_names_offered_are_classes_as_they_are_written(name: str) -> None:
+def test_the_suggested_names_are_spelled_as_in_the_list_of_classes(name: str) -> None:
     with pytest.raises(ChannelError) as refused:
         class_number(name)
     offered = str(refused.value).partition("Did you mean ")[2].removesuffix("?").split(" or ")
@@ -113,7 +113,7 @@ def test_the_names_offered_are_classes_as_they_are_written(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["torchvision.safetensors", "timm.safetensors", "torchvision.pth"])
-def test_the_classifier_answers_as_torchvisions(
+def test_the_classifier_agrees_with_torchvisions(
     torchvisions: dict[str, Tensor], photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     path = tmp_path / form
@@ -121,7 +121,7 @@ def test_the_classifier_answers_as_torchvisions(
     torch.save(state, path) if form.endswith("pth") else save_file(state, path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
     net = load_whole_vgg16("cpu")
-    assert net.conv1_1 is load_vgg16("cpu").conv1_1  # read once
+    assert net.conv1_1 is load_vgg16("cpu").conv1_1  # the convolutions were read only once
     theirs = torchvision.models.vgg16(weights=None).eval()
     theirs.load_state_dict(torchvisions)
     with torch.inference_mode():
@@ -137,12 +137,18 @@ def test_the_classifier_answers_as_torchvisions(
     )
 
 
-def test_pictures_of_other_sizes_are_averaged_as_in_torchvision(whole: VGG16) -> None:
+def test_the_classifier_accepts_pictures_of_any_size(whole: VGG16) -> None:
+    """As in torchvision, the last map is averaged to 7 × 7 first: here from 10 × 10, with cells that overlap."""
     steps = cut(whole, "class")
     assert [steps(torch.rand(1, 3, side, side)).shape for side in (64, 168, 300)] == [(1, 1000, 1, 1)] * 3
+    maps = torch.rand(1, 8, 10, 10)
+    cells = [(10 * i // 7, -(-10 * (i + 1) // 7)) for i in range(7)]  # where each cell begins and ends
+    rows = [[maps[..., top:bottom, left:right].mean((2, 3)) for left, right in cells] for top, bottom in cells]
+    expected = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    torch.testing.assert_close(whole.get_submodule("avgpool")(maps), expected)
 
 
-def test_the_layer_is_found_in_every_dialect_and_refused_where_it_is_missing(tiny: VGG16, photo: Image.Image) -> None:
+def test_the_class_layer_has_three_names_and_is_refused_without_a_classifier(tiny: VGG16, photo: Image.Image) -> None:
     assert {find_layer(name).name for name in ("class", "classifier.6", "predictions")} == {"class"}
     for ask in (
         lambda: cut(tiny, "class"),
@@ -155,7 +161,7 @@ def test_the_layer_is_found_in_every_dialect_and_refused_where_it_is_missing(tin
         cnnvis.filter_sheet(tiny, "class")
 
 
-def test_the_bundled_file_says_how_to_get_the_rest() -> None:
+def test_the_bundled_file_explains_how_to_get_a_classifier() -> None:
     with pytest.raises(WeightsError, match="has no classifier, only the convolutions: start with CNNVIS_WEIGHTS=hub"):
         load_for(find_layer("class"))
     assert load_for(find_layer("conv1_1")) is load_vgg16()
@@ -173,7 +179,7 @@ def test_a_file_with_a_wrong_classifier_is_refused(
         load_whole_vgg16("cpu")
 
 
-def test_a_class_is_climbed_by_name_and_by_number(whole: VGG16) -> None:
+def test_a_class_can_be_maximised_by_name_or_number(whole: VGG16) -> None:
     named, numbered = (
         list(cnnvis.maximize(whole, "class", channel, "erhan", steps=4, size=64, every=0))
         for channel in ("goldfish", 1)

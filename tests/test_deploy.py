@@ -1,4 +1,4 @@
-"""Check that the page starts from what a Space and a container get, and that their versions are ones we test."""
+"""Deployment: the page starts from the files that a Space and a container get, and CI tests their versions."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def workflow(file: str) -> dict[Any, Any]:
 
 
 def removed_for_the_space() -> list[str]:
-    """List what the workflow removes with `rm -rf` before it mirrors the rest to the Space."""
+    """List the names that the workflow removes with `rm -rf` before it mirrors the rest to the Space."""
     steps = workflow("deploy.yml")["jobs"]["space"]["steps"]
     commands = [shlex.split(step["run"]) for step in steps if "run" in step]
     return [name for command in commands if command[:2] == ["rm", "-rf"] for name in command[2:]]
@@ -88,11 +88,11 @@ def start_page(folder: Path, entry: str, home: Path) -> None:
         assert Path(file).resolve().is_relative_to(folder.resolve()), f"{file} does not belong to the copy"
 
 
-# What the Space and the container get
+# Files
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a git checkout knows which files are pushed")
-def test_the_page_starts_from_what_the_space_gets(head: dict[str, Any], tmp_path: Path) -> None:
+def test_the_page_starts_from_the_files_of_the_space(head: dict[str, Any], tmp_path: Path) -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     removed = removed_for_the_space()
     for name in filter(None, listed.split("\0")):
@@ -105,7 +105,7 @@ def test_the_page_starts_from_what_the_space_gets(head: dict[str, Any], tmp_path
     start_page(tmp_path / "space", head["app_file"], home=tmp_path / "home")
 
 
-def test_the_page_starts_from_what_the_container_gets(tmp_path: Path) -> None:
+def test_the_page_starts_from_the_files_of_the_container(tmp_path: Path) -> None:
     lines = [line.strip() for line in (ROOT / ".dockerignore").read_text().splitlines()]
     patterns = [line.strip("/") for line in lines if line and not line.startswith("#")]
     assert not [pattern for pattern in patterns if pattern.startswith("!")], "this test does not handle exceptions"
@@ -137,7 +137,7 @@ def test_everything_withheld_from_the_space_exists() -> None:
     assert [name for name in removed if not (ROOT / name).exists()] == []
 
 
-def test_the_weights_that_the_space_preloads_are_those_the_code_looks_for(head: dict[str, Any]) -> None:
+def test_the_space_preloads_the_weights_that_the_code_looks_for(head: dict[str, Any]) -> None:
     assert HUB_REPO in head["models"]
     assert head["preload_from_hub"] == [f"{HUB_REPO} {HUB_FILE} {HUB_REVISION}"]
 
@@ -146,11 +146,11 @@ def test_the_weights_that_the_space_preloads_are_those_the_code_looks_for(head: 
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-mcp.txt"])
-def test_the_space_runs_the_gradio_that_is_tested(head: dict[str, Any], file: str) -> None:
+def test_the_space_runs_the_tested_version_of_gradio(head: dict[str, Any], file: str) -> None:
     assert str(requirement(file, "gradio").specifier) == f"=={head['sdk_version']}"
 
 
-def test_the_oldest_torch_allowed_is_one_that_ci_runs(ci_rows: list[dict[str, str]]) -> None:
+def test_ci_runs_the_oldest_torch_allowed(ci_rows: list[dict[str, str]]) -> None:
     oldest = {
         name: Version(limit.version)
         for name in ("torch", "torchvision")
@@ -162,7 +162,7 @@ def test_the_oldest_torch_allowed_is_one_that_ci_runs(ci_rows: list[dict[str, st
     assert oldest in run
 
 
-def test_the_space_and_the_container_run_a_python_that_ci_runs(
+def test_ci_runs_the_python_versions_of_the_space_and_the_container(
     head: dict[str, Any], ci_rows: list[dict[str, str]]
 ) -> None:
     images = [re.fullmatch(r"python:(\d+\.\d+)\b.*", image) for image in docker_lines("FROM")]
@@ -170,10 +170,10 @@ def test_the_space_and_the_container_run_a_python_that_ci_runs(
     assert deployed <= {row["python"] for row in ci_rows}
 
 
-# What the Hub and GitHub accept
+# The Hub and GitHub
 
 
-def test_the_hub_accepts_the_fields(head: dict[str, Any]) -> None:
+def test_the_hub_accepts_the_fields_of_the_readme(head: dict[str, Any]) -> None:
     colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
     assert {head["colorFrom"], head["colorTo"]} <= colours
     assert head["suggested_hardware"] in {"cpu-basic", "cpu-upgrade", "t4-small", "zero-a10g"}

@@ -1,4 +1,4 @@
-"""A saved picture read back: the same experiment, and nothing that a stranger's file can break."""
+"""Saved pictures: each one can be read back as the same experiment, and a hostile file breaks nothing."""
 
 import hashlib
 import io
@@ -35,13 +35,13 @@ def test_a_saved_picture_can_be_grown_again(tiny: VGG16, tmp_path: Path, recipe:
     assert regrown.picture.tobytes() == last.picture.tobytes()
 
 
-def test_a_picture_that_grew_out_of_a_photo_says_so(tiny: VGG16, photo: Image.Image) -> None:
+def test_a_picture_grown_from_a_photo_records_which_photo(tiny: VGG16, photo: Image.Image) -> None:
     *_, last = maximize(tiny, "conv1_1", 0, steps=1, size=64, start=photo)
     again = read_experiment(holding(last.record()), "cpu")
     assert again.start_sha256 == hashlib.sha256(np.asarray(photo).tobytes()).hexdigest()
 
 
-def test_what_a_newer_or_older_cnnvis_leaves_out_is_the_default() -> None:
+def test_settings_missing_from_a_record_get_their_defaults() -> None:
     record = {"layer": "features.10", "channel": 5, "settings": {"recipe": "fourier", "seed": 3}}
     again = read_experiment(holding(record), "cpu")
     assert (again.layer, again.channel, again.settings.seed, again.settings.size) == ("conv3_1", 5, 3, 224)
@@ -64,7 +64,7 @@ def test_what_a_newer_or_older_cnnvis_leaves_out_is_the_default() -> None:
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "seed": {}}}, SettingError, "seed"),
     ],
 )
-def test_a_record_that_is_wrong_is_refused_in_words(record: Any, error: type[CnnvisError], found: str) -> None:
+def test_a_wrong_record_is_refused_with_a_clear_message(record: Any, error: type[CnnvisError], found: str) -> None:
     with pytest.raises(error, match=found):
         read_experiment(holding(record), "cpu")
 
@@ -79,12 +79,12 @@ def with_text(text: str) -> io.BytesIO:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"conv"', "[" * 100_000, "null"])
-def test_text_that_is_no_record_is_refused(text: str) -> None:
+def test_text_that_is_not_a_record_is_refused(text: str) -> None:
     with pytest.raises(PhotoError, match="carries no record"):
         read_experiment(with_text(text), "cpu")
 
 
-def test_files_that_are_no_png_of_ours_are_refused(tmp_path: Path) -> None:
+def test_files_that_cnnvis_did_not_save_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="not a readable PNG"):
         read_experiment(EXAMPLES / "chelsea.jpg", "cpu")
     with pytest.raises(PhotoError, match="carries no record"):
@@ -97,7 +97,7 @@ def test_files_that_are_no_png_of_ours_are_refused(tmp_path: Path) -> None:
         read_experiment(tmp_path / "missing.png", "cpu")
 
 
-def test_a_chunk_that_unpacks_without_end_is_refused() -> None:
+def test_a_text_chunk_that_unpacks_to_a_huge_size_is_refused() -> None:
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("cnnvis", json.dumps({"layer": " " * 80_000_000}), zip=True)
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""A photo through the network: both pipelines, strength and order, contrast, overlays, one channel's path."""
+"""Feature maps of a photo: two pipelines, strength and order, contrast, overlays, one channel in all layers."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def pixels(picture: Image.Image) -> NDArray[np.int64]:
 
 
 def by_hand(*maps: list[list[float]], layer: str = "conv1_1", photo: Image.Image | None = None) -> Maps:
-    """Maps with values that can be worked out in the head."""
+    """Build maps from values simple enough for mental arithmetic."""
     return Maps(
         find_layer(layer),
         "network",
@@ -58,9 +58,7 @@ def encoded(picture: Image.Image) -> io.BytesIO:
 
 @pytest.mark.parametrize("layer", ["conv1_1", "relu3_3", "pool5"])
 @torch.inference_mode()
-def test_the_maps_are_what_torchvision_computes(
-    vgg16: VGG16, features: nn.Sequential, photo: Image.Image, layer: str
-) -> None:
+def test_the_maps_equal_torchvisions(vgg16: VGG16, features: nn.Sequential, photo: Image.Image, layer: str) -> None:
     prepared = VGG16_Weights.IMAGENET1K_V1.transforms()(photo)[None]
     theirs = features[: find_layer(layer).index + 1](prepared)[0]
     maps = feature_maps(vgg16, photo, layer)
@@ -70,14 +68,14 @@ def test_the_maps_are_what_torchvision_computes(
 
 
 @pytest.mark.parametrize("layer", [layer.name for layer in LAYERS])
-def test_every_layer_has_its_maps(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+def test_every_layer_has_maps_of_the_right_shape(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     found = find_layer(layer)
     channels = (4, 4, 6, 6, 8)[int(layer.partition("_")[0][-1]) - 1]
     side = 224 // found.stride
     assert feature_maps(tiny, photo, layer).values.shape == (channels, side, side)
 
 
-def test_a_conv_layer_answers_before_its_relu(vgg16: VGG16, photo: Image.Image) -> None:
+def test_a_conv_layer_shows_its_values_before_relu(vgg16: VGG16, photo: Image.Image) -> None:
     before, after = (feature_maps(vgg16, photo, layer).values for layer in ("conv2_2", "relu2_2"))
     assert before.min() < 0
     assert torch.equal(before.clamp_min(0), after)
@@ -87,7 +85,7 @@ def test_a_conv_layer_answers_before_its_relu(vgg16: VGG16, photo: Image.Image) 
 
 
 def plain_chain(net: VGG16, photo: Image.Image, layer: str, side: int) -> Tensor:
-    """What the notebook of 2020 does: squash, no normalisation, convolutions alone."""
+    """Do what the original notebooks (2020) do: squash the photo, skip normalisation, apply the convolutions alone."""
     values = pil_to_tensor(photo.resize((side, side), Image.Resampling.BILINEAR))[None] / 255
     for name in CONVOLUTIONS[: CONVOLUTIONS.index(layer) + 1]:
         module = conv(net, name)
@@ -103,7 +101,7 @@ def test_the_chain_equals_a_plain_loop_of_convolutions(tiny: VGG16, photo: Image
 
 
 @torch.inference_mode()
-def test_the_chain_through_vgg16_equals_a_plain_loop_too(vgg16: VGG16, photo: Image.Image) -> None:
+def test_the_chain_through_vgg16_also_equals_a_plain_loop(vgg16: VGG16, photo: Image.Image) -> None:
     maps = feature_maps(vgg16, photo, "conv5_1", "conv_chain")
     side = maps.photo.width
     assert side < 224
@@ -111,7 +109,7 @@ def test_the_chain_through_vgg16_equals_a_plain_loop_too(vgg16: VGG16, photo: Im
     assert (maps.values - theirs).abs().max() < 1e-4 * theirs.abs().max()
 
 
-def test_the_chain_shrinks_the_photo_only_where_it_must(vgg16: VGG16) -> None:
+def test_the_chain_shrinks_the_photo_only_if_it_must(vgg16: VGG16) -> None:
     widths = [3] + [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
     sides, cost = [], 0
     for layer, into, out in zip(CONVOLUTIONS, widths, widths[1:], strict=False):
@@ -127,7 +125,7 @@ def test_the_chain_shrinks_the_photo_only_where_it_must(vgg16: VGG16) -> None:
 
 
 @pytest.mark.parametrize("layer", ["conv2_1", "relu4_2", "pool5"])
-def test_strength_belongs_to_order(vgg16: VGG16, photo: Image.Image, layer: str) -> None:
+def test_strength_is_listed_in_the_order_of_the_tiles(vgg16: VGG16, photo: Image.Image, layer: str) -> None:
     maps = feature_maps(vgg16, photo, layer)
     means = maps.values.double().mean((1, 2)).numpy()
     by_index, by_strength = (draw_sheet(maps, order) for order in ("index", "strength"))
@@ -138,7 +136,7 @@ def test_strength_belongs_to_order(vgg16: VGG16, photo: Image.Image, layer: str)
         np.testing.assert_allclose(sheet.strength, means[sheet.order], rtol=1e-4, atol=1e-5)
 
 
-def test_tiles_lie_in_the_order_of_the_record(tiny: VGG16, photo: Image.Image) -> None:
+def test_tiles_are_drawn_in_the_order_of_the_record(tiny: VGG16, photo: Image.Image) -> None:
     by_index, by_strength = (map_sheet(tiny, photo, "conv3_1", order=order) for order in ("index", "strength"))
 
     def tile(sheet: Any, i: int) -> NDArray[np.int64]:
@@ -153,8 +151,8 @@ def test_tiles_lie_in_the_order_of_the_record(tiny: VGG16, photo: Image.Image) -
 @pytest.mark.parametrize(
     ("contrast", "expected"), [("map", [[0, 255], [0, 255], [0, 0]]), ("layer", [[51, 102], [0, 255], [153, 153]])]
 )
-def test_contrast_is_each_maps_own_or_the_layers(contrast: str, expected: list[list[int]]) -> None:
-    """Three maps of 2 × 2: left and right half."""
+def test_contrast_is_per_map_or_per_layer(contrast: str, expected: list[list[int]]) -> None:
+    """Each of the three 2 × 2 maps has one value in its left half and one in its right half."""
     halves = [[0.0, 1.0], [-1.0, 4.0], [2.0, 2.0]]
     sheet = draw_sheet(by_hand(*([half, half] for half in halves)), contrast=contrast)
     assert (sheet.channels, sheet.columns, sheet.cell, sheet.size) == (3, 2, 58, [2, 2])
@@ -196,7 +194,7 @@ def test_a_map_after_relu_is_drawn_in_its_own_range() -> None:
     assert one.span == [-1, 3]
 
 
-def test_a_conv_map_is_drawn_with_its_sign() -> None:
+def test_a_conv_map_is_drawn_in_signed_colours() -> None:
     one = draw_map(by_hand([[-1.0, 0.0], [1.0, 2.0]]), 0)
     corners = [one.picture.getpixel(place) for place in ((0, 0), (447, 0), (0, 447), (447, 447))]
     assert corners == [tuple(SIGNED[level].tolist()) for level in (64, 128, 191, 255)]
@@ -205,7 +203,7 @@ def test_a_conv_map_is_drawn_with_its_sign() -> None:
     assert nothing.picture.getcolors() == [(448 * 448, tuple(SIGNED[128].tolist()))]
 
 
-def test_rectified_maps_are_those_of_the_relu(tiny: VGG16, photo: Image.Image) -> None:
+def test_rectified_maps_equal_the_maps_after_relu(tiny: VGG16, photo: Image.Image) -> None:
     after = feature_maps(tiny, photo, "conv2_1").rectified()
     expected = feature_maps(tiny, photo, "relu2_1")
     assert after.layer == expected.layer
@@ -213,7 +211,7 @@ def test_rectified_maps_are_those_of_the_relu(tiny: VGG16, photo: Image.Image) -
     assert torch.equal(after.inputs, expected.inputs)
 
 
-def test_the_overlay_leaves_the_photo_untouched_where_nothing_fires(photo: Image.Image) -> None:
+def test_the_overlay_leaves_the_photo_untouched_where_no_value_is_positive(photo: Image.Image) -> None:
     seen = photo.crop((0, 0, 224, 224))
     values = np.full((14, 14), -1.0)
     values[:, 7:] = 2.0
@@ -226,13 +224,13 @@ def test_the_overlay_leaves_the_photo_untouched_where_nothing_fires(photo: Image
     np.testing.assert_allclose(overlay[lit], 0.15 * plain[lit] + 0.85 * HEAT[255], atol=0.51)
 
 
-def test_a_map_that_never_fires_leaves_the_whole_photo(photo: Image.Image) -> None:
+def test_a_map_without_positive_values_leaves_the_whole_photo_untouched(photo: Image.Image) -> None:
     seen = photo.crop((0, 0, 224, 224))
     overlay = draw_map(by_hand([[-3.0, -2.0], [-1.0, 0.0]], photo=seen), 0).overlay
     assert np.array_equal(pixels(overlay), pixels(seen.resize((448, 448), Image.Resampling.BICUBIC)))
 
 
-def test_one_map_has_the_numbers_of_its_layer(vgg16: VGG16, photo: Image.Image) -> None:
+def test_one_map_reports_the_numbers_of_its_channel(vgg16: VGG16, photo: Image.Image) -> None:
     values = feature_maps(vgg16, photo, "relu4_1").values[100]
     one = feature_map(vgg16, photo, "relu4_1", 100)
     assert one.min == values.min()
@@ -247,7 +245,7 @@ def test_one_map_has_the_numbers_of_its_layer(vgg16: VGG16, photo: Image.Image) 
 
 @pytest.mark.parametrize("pipeline", ["network", "conv_chain"])
 @pytest.mark.parametrize(("channel", "first"), [(3, "conv1_1"), (4, "conv3_1"), (6, "conv5_1")])
-def test_a_path_is_what_the_layers_wide_enough_give_alone(
+def test_a_path_equals_the_separate_maps_of_all_layers_wide_enough(
     tiny: VGG16, photo: Image.Image, channel: int, first: str, pipeline: str
 ) -> None:
     path = channel_path(tiny, photo, channel, pipeline)
@@ -259,10 +257,10 @@ def test_a_path_is_what_the_layers_wide_enough_give_alone(
         assert np.array_equal(pixels(one.overlay), pixels(alone.overlay))
 
 
-# Photos and refusals
+# Photos and wrong arguments
 
 
-def test_a_photo_may_be_a_path_a_file_or_a_picture(tiny: VGG16) -> None:
+def test_a_photo_can_be_a_path_a_file_or_a_picture(tiny: VGG16) -> None:
     path = EXAMPLES / "coffee.jpg"
     with Image.open(path) as picture:
         strengths = [
@@ -273,12 +271,12 @@ def test_a_photo_may_be_a_path_a_file_or_a_picture(tiny: VGG16) -> None:
 
 @pytest.mark.parametrize("pipeline", ["network", "conv_chain"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (30, 7)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_smallest_photos_have_maps(tiny: VGG16, size: tuple[int, int], pipeline: str) -> None:
+def test_even_the_smallest_photos_have_maps(tiny: VGG16, size: tuple[int, int], pipeline: str) -> None:
     assert feature_maps(tiny, Image.new("L", size, 200), "conv5_3", pipeline).values.isfinite().all()
 
 
 @pytest.mark.parametrize("layer", ["relu1_1", "pool3"])
-def test_the_chain_has_convolutions_alone(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+def test_the_chain_accepts_only_convolutions(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     for call in (feature_maps, map_sheet):
         with pytest.raises(LayerError, match=f"only convolutions, no {layer}: choose a conv layer"):
             call(tiny, photo, layer, "conv_chain")
@@ -298,7 +296,7 @@ def test_the_chain_has_convolutions_alone(tiny: VGG16, photo: Image.Image, layer
         (PhotoError, {"photo": "missing.jpg", "layer": "conv1_1"}, "missing.jpg"),
     ],
 )
-def test_what_a_sheet_refuses(
+def test_a_sheet_refuses_wrong_arguments(
     tiny: VGG16, photo: Image.Image, error: type[Exception], arguments: dict[str, Any], found: str
 ) -> None:
     with pytest.raises(error, match=found):
@@ -311,21 +309,21 @@ def test_a_channel_outside_its_layer_is_refused(tiny: VGG16, photo: Image.Image,
         feature_map(tiny, photo, "conv1_1", channel)
 
 
-def test_a_channel_that_no_layer_has_has_no_path(tiny: VGG16, photo: Image.Image) -> None:
+def test_a_path_is_refused_if_no_layer_has_the_channel(tiny: VGG16, photo: Image.Image) -> None:
     with pytest.raises(ChannelError, match=r"channel 8 .* 0 to 7"):
         channel_path(tiny, photo, 8)
 
 
 def test_records_are_json_with_the_promised_keys(tiny: VGG16, photo: Image.Image) -> None:
     sheet = map_sheet(tiny, photo, "features.10", order="strength").record()
-    one = feature_map(tiny, photo, "10", 2.0).record()  # type: ignore[arg-type]  # a page's number field sends floats
+    one = feature_map(tiny, photo, "10", 2.0).record()  # type: ignore[arg-type]  # the page's number fields send floats
     assert json.loads(json.dumps([sheet, one])) == [sheet, one]
     assert {"layer", "channels", "size", "columns", "cell", "order", "strength"} <= sheet.keys()
     assert {"min", "max", "mean", "size"} <= one.keys()
     assert (sheet["layer"], one["layer"], one["channel"]) == ("conv3_1", "conv3_1", 2)
 
 
-def test_looking_leaves_the_network_as_it_was(photo: Image.Image) -> None:
+def test_computing_maps_leaves_the_network_unchanged(photo: Image.Image) -> None:
     net = toy()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     channel_path(net, photo, 2)

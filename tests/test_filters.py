@@ -1,4 +1,4 @@
-"""A layer's filters: the colours of their kernels, their statistics, their nearest relatives."""
+"""A layer's filters: the colours of their kernels, their statistics, and the filters most like them."""
 
 import json
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 import torch
 from conftest import conv, toy
 from numpy.typing import NDArray
-from PIL import Image
 
 from cnnvis.architecture import CONVOLUTIONS
 from cnnvis.errors import ChannelError, LayerError, SettingError
@@ -16,7 +15,7 @@ from cnnvis.filters import FilterSheet, filter_sheet, one_filter
 from cnnvis.images import SIGNED
 from cnnvis.vgg import VGG16
 
-# features.0.weight[0, 0] of torchvision's file: what the first filter does with red.
+# features.0.weight[0, 0] of torchvision's file: the first filter's kernel for red.
 FIRST_KERNEL = [
     [-0.5537306, 0.1427047, 0.5289615],
     [-0.58312404, 0.35655147, 0.76566225],
@@ -25,7 +24,10 @@ FIRST_KERNEL = [
 
 
 def kernel_colours(sheet: FilterSheet, channel: int) -> NDArray[np.uint8]:
-    """The nine colours (3, 3, 3) of a tile, found by the design's formula; each must be one flat square."""
+    """Return the nine colours (3, 3, 3) of a tile. Each must fill a square of 16 px.
+
+    Tiles fill the sheet row by row, and each starts at a multiple of `cell` px.
+    """
     left = (channel % sheet.columns) * sheet.cell
     top = (channel // sheet.columns) * sheet.cell
     tile = np.asarray(sheet.picture)[top : top + 48, left : left + 48]
@@ -39,7 +41,7 @@ def weights_of(net: VGG16, layer: str) -> NDArray[np.float64]:
 
 
 def net_with(layer: str, **values: float) -> VGG16:
-    """A toy whose `layer` has zero weights, but for e.g. `o1_i0=0.5`: 0.5 in the middle of filter 1's kernel 0."""
+    """Build a toy whose `layer` has only these weights: `o1_i0=0.5` is the middle of filter 1's kernel 0."""
     net = toy()
     weight = conv(net, layer).weight.zero_()
     for place, value in values.items():
@@ -78,7 +80,7 @@ def test_the_signed_scale_covers_all_but_half_a_percent_of_the_weights(vgg16: VG
     for channel in range(0, 128, 9):
         share = np.clip(0.5 + weights[channel, 5] / (2 * sheet.scale), 0, 1)
         expected = SIGNED[np.rint(share * 255).astype(int)].astype(int)
-        assert np.abs(kernel_colours(sheet, channel) - expected).max() <= 6  # one step of the ramp, from rounding
+        assert np.abs(kernel_colours(sheet, channel) - expected).max() <= 6  # one step of the ramp, because of rounding
 
 
 def test_gray_stretches_each_kernel_from_black_to_white(tiny: VGG16) -> None:
@@ -91,7 +93,7 @@ def test_gray_stretches_each_kernel_from_black_to_white(tiny: VGG16) -> None:
         np.testing.assert_allclose(shown, expected[..., None].repeat(3, axis=2), atol=0.51)
 
 
-def test_the_first_kernel_of_vgg16_is_drawn_as_published(vgg16: VGG16) -> None:
+def test_the_first_kernel_of_vgg16_is_drawn_from_its_published_weights(vgg16: VGG16) -> None:
     kernel = np.array(FIRST_KERNEL)
     colours = filter_sheet(vgg16, "conv1_1")
     assert colours.scale is not None
@@ -175,7 +177,7 @@ def test_a_filter_of_conv1_1_is_shown_in_colour() -> None:
     assert [one.picture.getpixel(place) for place in ((120, 120), (0, 0))] == [(255, 128, 128), (128, 128, 128)]
 
 
-# Sheets as a whole
+# Whole sheets
 
 
 @pytest.mark.parametrize("layer", CONVOLUTIONS)
@@ -189,7 +191,7 @@ def test_every_convolution_has_a_sheet_with_room_for_its_filters(vgg16: VGG16, l
     assert len(sheet.norm) == len(sheet.mean) == len(sheet.sparsity) == channels
 
 
-def test_the_layer_may_be_named_in_any_dialect(tiny: VGG16) -> None:
+def test_the_layer_can_be_named_in_any_dialect(tiny: VGG16) -> None:
     sheets = [filter_sheet(tiny, name) for name in ("conv3_1", "features.10", "10", "block3_conv1")]
     assert {sheet.layer for sheet in sheets} == {"conv3_1"}
     assert one_filter(tiny, "block3_conv1", 0).layer == "conv3_1"
@@ -200,7 +202,6 @@ def test_the_record_is_json_with_the_promised_keys(tiny: VGG16, view: str) -> No
     record = filter_sheet(tiny, "conv1_1", view).record()
     assert json.loads(json.dumps(record)) == record
     assert {"layer", "view", "channels", "columns", "cell", "scale", "norm", "mean", "sparsity"} <= record.keys()
-    assert not any(isinstance(value, Image.Image) for value in record.values())
 
 
 @pytest.mark.parametrize(
@@ -220,18 +221,20 @@ def test_the_record_is_json_with_the_promised_keys(tiny: VGG16, view: str) -> No
         (ChannelError, {"layer": "conv5_1", "input_channel": 0.5}, "input_channel 0.5"),
     ],
 )
-def test_what_a_sheet_refuses(tiny: VGG16, error: type[Exception], arguments: dict[str, Any], found: str) -> None:
+def test_a_sheet_refuses_wrong_arguments(
+    tiny: VGG16, error: type[Exception], arguments: dict[str, Any], found: str
+) -> None:
     with pytest.raises(error, match=found):
         filter_sheet(tiny, **arguments)
 
 
 @pytest.mark.parametrize(("layer", "channel"), [("relu1_1", 0), ("conv1_1", 4), ("conv1_1", "first")])
-def test_what_one_filter_refuses(tiny: VGG16, layer: str, channel: Any) -> None:
+def test_one_filter_refuses_a_wrong_layer_or_channel(tiny: VGG16, layer: str, channel: Any) -> None:
     with pytest.raises((LayerError, ChannelError)):
         one_filter(tiny, layer, channel)
 
 
-def test_drawing_leaves_the_weights_alone(tiny: VGG16) -> None:
+def test_drawing_leaves_the_weights_unchanged(tiny: VGG16) -> None:
     before = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
     for view in ("rgb", "signed", "gray"):
         filter_sheet(tiny, "conv1_1", view)

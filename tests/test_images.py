@@ -1,4 +1,4 @@
-"""Pictures in and out: what is opened and what refused, colours, sheets, and bytes read back by Pillow."""
+"""Pictures in and out: files that are opened or refused, colours, contact sheets, and encoded files."""
 
 import io
 import json
@@ -41,29 +41,29 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> io.BytesIO:
-    """A picture as an open file."""
+    """Save a picture to an open file."""
     file = io.BytesIO()
     picture.save(file, kind, **options)
     return file
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Pixels of every colour, the hardest there is to resize."""
+    """Make random pixels, the hardest picture to resize."""
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def greys(values: list[float], kind: str) -> Image.Image:
-    """One row of grey values in numpy's type `kind`."""
+    """Make one row of grey values with numpy's type `kind`."""
     return Image.fromarray(np.array([values], dtype=kind))
 
 
 def row(picture: Image.Image) -> list[tuple[int, ...]]:
-    """The colours of the first row."""
+    """Return the colours of the first row."""
     return [tuple(pixel) for pixel in np.asarray(picture)[0].tolist()]
 
 
 def refusal(source: Any) -> str:
-    """The sentence that a picture is refused with, checked for what must not be in it."""
+    """Return the error message for a refused picture. Check that it contains no path."""
     with pytest.raises(PhotoError) as caught:
         open_photo(source)
     sentence = str(caught.value)
@@ -72,7 +72,7 @@ def refusal(source: Any) -> str:
     return sentence
 
 
-# Every mode
+# Colour modes
 
 
 def palette() -> Image.Image:
@@ -121,16 +121,16 @@ def two_pixels(mode: str, first: Any, second: Any) -> Image.Image:
         "F-constant",
     ],
 )
-def test_any_mode_becomes_rgb_on_white(file: io.BytesIO, expected: list[tuple[int, ...]]) -> None:
+def test_every_mode_becomes_rgb_on_white(file: io.BytesIO, expected: list[tuple[int, ...]]) -> None:
     picture = open_photo(file)
     assert picture.mode == "RGB"
     assert row(picture) == expected
-    with Image.open(file) as opened:  # the same picture, opened by somebody else
+    with Image.open(file) as opened:  # the same picture, opened by the caller
         assert row(open_photo(opened)) == expected
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
-def test_of_an_animation_the_first_frame_is_taken(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN, BLUE)]
     options = {"lossless": True} if kind == "WEBP" else {}
     file = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options)
@@ -165,7 +165,7 @@ def test_photos_are_turned_upright(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("photo", sorted(EXAMPLES.glob("*.jpg")), ids=lambda path: path.stem)
-def test_a_photo_opens_from_a_path_a_name_and_a_file(photo: Path) -> None:
+def test_a_photo_can_be_a_path_a_file_name_or_an_open_file(photo: Path) -> None:
     with Image.open(photo) as plain:
         pixels = np.asarray(plain.convert("RGB"))
     with photo.open("rb") as file:
@@ -174,11 +174,11 @@ def test_a_photo_opens_from_a_path_a_name_and_a_file(photo: Path) -> None:
         assert not file.closed
 
 
-# What is refused
+# Refused pictures
 
 
 def png_header(width: int, height: int) -> bytes:
-    """The start of an RGB PNG of that size, with no pixels behind it."""
+    """Make the start of an RGB PNG of that size, without its pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = b"IDAT" + zlib.compress(b"")
     chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (body, pixels))
@@ -204,14 +204,14 @@ def test_a_file_over_15_megabytes_is_refused(tmp_path: Path) -> None:
         ((5001, 5000), "has 5001 × 5000 pixels"),
         ((12000, 10000), "has 12000 × 10000 pixels"),  # Pillow would warn
         ((30000, 30000), "has far too many pixels: choose one of at most 25 megapixels"),  # Pillow would refuse
-        ((5000, 5000), "not a readable picture"),  # small enough to be decoded, which fails
+        ((5000, 5000), "not a readable picture"),  # small enough to be decoded, but decoding fails
     ],
 )
 def test_too_many_pixels_are_refused_without_decoding(size: tuple[int, int], found: str) -> None:
     assert found in refusal(io.BytesIO(png_header(*size)))
 
 
-def test_a_picture_in_memory_may_not_be_larger_either() -> None:
+def test_the_size_limit_applies_to_a_picture_in_memory_too() -> None:
     assert "5001 × 5000" in refusal(Image.new("1", (5001, 5000)))
 
 
@@ -231,7 +231,7 @@ def test_a_picture_in_memory_may_not_be_larger_either() -> None:
     ],
     ids=["empty", "text", "svg", "pdf", "eps", "ico", "half-JPEG", "half-PNG", "half-WebP", "half-header"],
 )
-def test_what_is_no_whole_picture_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_or_unsupported_file_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     assert refusal(path) == refusal(io.BytesIO(content))
@@ -243,7 +243,7 @@ def test_a_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:
     assert refusal(str(tmp_path / "missing.jpg")) == refusal(tmp_path / "missing.jpg")
 
 
-def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+def test_a_folder_is_refused_without_being_named(tmp_path: Path) -> None:
     assert str(tmp_path.name) not in refusal(tmp_path)
 
 
@@ -261,18 +261,18 @@ def assert_like_torchvision(photo: Image.Image) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.jpg")), ids=lambda path: path.stem)
-def test_example_photos_are_cropped_like_torchvision(path: Path) -> None:
+def test_example_photos_are_cropped_as_in_torchvision(path: Path) -> None:
     assert_like_torchvision(open_photo(path))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_odd_sizes_are_cropped_like_torchvision(size: tuple[int, int]) -> None:
+def test_unusual_sizes_are_cropped_as_in_torchvision(size: tuple[int, int]) -> None:
     assert_like_torchvision(noise(*size))
 
 
 @pytest.mark.parametrize("wide", [False, True])
-def test_of_a_very_long_photo_only_the_middle_counts(wide: bool) -> None:
-    """Resized whole, as torchvision would, 1 × 20000 px became 1.3 gigapixels."""
+def test_only_the_middle_of_a_very_long_photo_is_used(wide: bool) -> None:
+    """Torchvision resizes the whole photo, and 1 × 20000 px become 1.3 gigapixels."""
     long = noise(20000, 1) if wide else noise(1, 20000)
     middle = long.crop((9980, 0, 10020, 1) if wide else (0, 9980, 1, 10020))
     assert np.array_equal(np.asarray(crop_like_training(long)), np.asarray(crop_like_training(middle)))
@@ -281,7 +281,7 @@ def test_of_a_very_long_photo_only_the_middle_counts(wide: bool) -> None:
 # Tensors
 
 
-def test_a_picture_survives_the_way_to_a_tensor_and_back() -> None:
+def test_a_picture_survives_the_conversion_to_a_tensor_and_back() -> None:
     picture = Image.fromarray(np.arange(256 * 3, dtype=np.uint16).astype(np.uint8).reshape(16, 16, 3))
     tensor = to_tensor(picture)
     assert (tensor.shape, tensor.dtype, tensor.is_contiguous()) == ((1, 3, 16, 16), torch.float32, True)
@@ -289,7 +289,7 @@ def test_a_picture_survives_the_way_to_a_tensor_and_back() -> None:
     assert np.array_equal(np.asarray(to_picture(tensor[0])), np.asarray(picture))
 
 
-def test_values_are_rounded_and_those_outside_the_colours_clamped() -> None:
+def test_values_are_rounded_and_clamped_to_valid_colours() -> None:
     values = torch.tensor([-0.5, 0.499, 0.501, 1.5]).expand(3, 1, 4).requires_grad_()
     assert row(to_picture(values)) == [(0,) * 3, (127,) * 3, (128,) * 3, WHITE]
 
@@ -297,7 +297,7 @@ def test_values_are_rounded_and_those_outside_the_colours_clamped() -> None:
 # Colours
 
 
-def test_the_heat_ramp_grows_brighter_in_even_steps() -> None:
+def test_the_heat_ramp_gets_brighter_in_even_steps() -> None:
     luminance = HEAT @ np.array([0.299, 0.587, 0.114])
     steps = np.diff(luminance)
     assert steps.min() >= 0
@@ -318,7 +318,7 @@ def test_the_grey_ramp_is_grey() -> None:
     assert np.array_equal(GREY, np.arange(256)[:, None].repeat(3, axis=1))
 
 
-def test_values_take_the_nearest_colour_of_the_ramp() -> None:
+def test_values_get_the_nearest_colour_of_the_ramp() -> None:
     values = torch.tensor([[-1.0, 0.0, 0.25], [0.5, 1.0, 7.0], [torch.nan, torch.inf, -torch.inf]])
     expected = [[0, 0, 64], [128, 255, 255], [0, 255, 0]]
     assert np.array_equal(colour(values, HEAT), HEAT[expected])
@@ -328,13 +328,13 @@ def test_values_take_the_nearest_colour_of_the_ramp() -> None:
     ("low", "high", "expected"),
     [(0.0, 4.0, [0, 0.25, 1]), (-4.0, 4.0, [0.5, 0.625, 1]), (1.0, 1.0, [0, 0, 0]), (0.0, 2.0, [0, 0.5, 2])],
 )
-def test_stretch_puts_low_at_zero_and_high_at_one(low: float, high: float, expected: list[float]) -> None:
+def test_stretch_maps_low_to_zero_and_high_to_one(low: float, high: float, expected: list[float]) -> None:
     values = torch.tensor([0.0, 1.0, 4.0])
     assert stretch(values, low, high).tolist() == expected
     assert stretch(values, torch.tensor(low), torch.tensor(high)).tolist() == expected
 
 
-def test_constant_maps_stretch_to_nothing_beside_others() -> None:
+def test_a_constant_map_is_stretched_to_zero_next_to_other_maps() -> None:
     values = torch.tensor([[3.0, 3.0], [1.0, 2.0]])
     low, high = values.amin(1, keepdim=True), values.amax(1, keepdim=True)
     assert stretch(values, low, high).tolist() == [[0, 0], [0, 1]]
@@ -363,7 +363,7 @@ def test_columns_make_a_sheet_square_or_wide(tiles: int, columns: int) -> None:
     ("count", "columns", "side", "gap", "size"),
     [(5, 4, 6, 2, (32, 16)), (4, 2, 3, 0, (6, 6)), (1, 1, 5, 3, (8, 8)), (7, 3, 2, 1, (9, 9)), (2, 4, 1, 1, (8, 2))],
 )
-def test_every_tile_lies_where_the_design_says(
+def test_tiles_fill_the_sheet_row_by_row_with_a_gap_after_each(
     count: int, columns: int, side: int, gap: int, size: tuple[int, int]
 ) -> None:
     tiles: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
@@ -387,7 +387,7 @@ def test_a_png_keeps_its_pixels_and_its_record() -> None:
         assert np.array_equal(np.asarray(read), np.asarray(noise(20, 10)))
 
 
-def test_a_jpeg_has_quality_90() -> None:
+def test_a_jpeg_is_saved_with_quality_90() -> None:
     with (
         Image.open(io.BytesIO(encode(noise(20, 10), "jpeg"))) as mine,
         Image.open(saved(noise(20, 10), "JPEG", quality=90)) as theirs,
@@ -400,7 +400,7 @@ def test_a_jpeg_has_quality_90() -> None:
     ("count", "seconds", "hold", "durations"),
     [(5, 2.0, 1.5, [400] * 4 + [1500]), (4, 0.01, 0.5, [20] * 3 + [500]), (1, 3.0, 1.0, [1000])],
 )
-def test_an_animation_shows_every_picture_for_its_time(
+def test_an_animation_shows_every_picture_for_the_right_time(
     count: int, seconds: float, hold: float, durations: list[int]
 ) -> None:
     shades = [(40 * i, 255 - 40 * i, 60) for i in range(count)]
@@ -416,7 +416,7 @@ def test_an_animation_shows_every_picture_for_its_time(
     assert found == durations
 
 
-def test_a_picture_does_not_change_by_being_looked_at(photo: Image.Image) -> None:
+def test_reading_a_picture_does_not_change_it(photo: Image.Image) -> None:
     before = photo.tobytes()
     crop_like_training(photo)
     to_tensor(photo).zero_()

@@ -1,4 +1,4 @@
-"""What an address says, and what becomes of one that says nonsense."""
+"""Addresses of views: what they contain, and how invalid ones are handled."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -32,29 +32,29 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
-def test_an_address_leads_back_to_its_view(expected: Address) -> None:
+def test_an_address_restores_its_view(expected: Address) -> None:
     assert asked(expected.query()) == (expected, [])
 
 
 @pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
-def test_the_controls_set_from_an_address_give_that_address(expected: Address) -> None:
+def test_controls_set_from_an_address_give_the_same_address(expected: Address) -> None:
     values = {one.name: expected.values.get(one.name, one.default) for one in PARAMETERS}
     controls = {one.name: one.decode(values[one.name]) for one in PARAMETERS}
     assert address_of(expected.tab, expected.target, controls) == expected
 
 
-def test_defaults_need_no_address() -> None:
+def test_defaults_are_left_out_of_the_address() -> None:
     assert address().query() == ""
     assert address("maps", "conv4_1").query() == "tab=maps&layer=conv4_1"
 
 
-def test_an_emptied_field_and_a_photo_of_ones_own_are_not_in_the_address() -> None:
+def test_empty_fields_and_uploaded_photos_are_left_out_of_the_address() -> None:
     controls: dict[str, Any] = {one.name: one.decode(one.default) for one in PARAMETERS}
     controls |= {"seed": None, "steps": None, "photo": "0" * 64}
     assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == ""
 
 
-def test_other_dialects_and_other_peoples_parameters_pass() -> None:
+def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
     assert asked("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (address(layer="conv3_1"), [])
 
 
@@ -85,7 +85,7 @@ def test_an_invalid_value_falls_back_to_its_default_with_a_notice(query: str, se
     assert found == address(**{name: int(value)})
 
 
-def test_a_channel_is_one_of_the_layer_in_either_order() -> None:
+def test_a_channel_is_checked_against_its_layer_in_either_order() -> None:
     assert asked("channel=300&layer=conv5_1") == (address(layer="conv5_1", channel=300), [])
     found, wrong = asked("channel=300&layer=conv9_9")
     assert found == address()

@@ -1,4 +1,4 @@
-"""The command line: what it prints and writes, what it refuses and when, and that Ctrl-C loses nothing."""
+"""The command line: its output, its files and its error messages. Ctrl-C loses no work."""
 
 import inspect
 import json
@@ -34,7 +34,7 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="module", autouse=True)
 def refused() -> Iterator[subprocess.Popen[str]]:
-    """A refused command in a process of its own, started first: torch takes seconds to import."""
+    """A refused command in a separate process. It starts first, because torch takes seconds to import."""
     command = [sys.executable, "-m", "cnnvis", "score", CAT, "conv1_1", "64"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         yield child
@@ -42,13 +42,16 @@ def refused() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(autouse=True)
 def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """File names alone land in the test's own folder."""
+    """Run every test in its own folder, so that relative file names end up there."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command that succeeds, and gives what it prints: nothing on stderr, which is no terminal."""
+    """A function that runs a command, checks that it succeeds, and returns its output.
+
+    Stderr stays empty, because it is not a terminal.
+    """
 
     def run(*argv: object) -> str:
         assert main([str(word) for word in argv]) == 0
@@ -61,7 +64,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def refusal(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command that is refused, and gives the sentence."""
+    """A function that runs a command, checks that it is refused, and returns the error message."""
 
     def refusal(*argv: object) -> str:
         assert main([str(word) for word in argv]) == 2
@@ -73,7 +76,7 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def written() -> list[str]:
-    """The files in the test's folder."""
+    """List the files in the test's folder."""
     return sorted(path.name for path in Path().iterdir())
 
 
@@ -82,20 +85,20 @@ def record_in(picture: str) -> Any:
         return json.loads(opened.text["cnnvis"])
 
 
-# What is in use, and what there is
+# info and layers
 
 
-def test_info(run: Run) -> None:
+def test_info_shows_the_weights_and_the_build(run: Run) -> None:
     origin = cnnvis.load_vgg16().origin
     record = json.loads(run("info", "--json", "-"))
     assert record["weights"] == origin.as_dict()
     assert record["build"]["weights_sha256"] == origin.sha256
     assert record["build"].keys() >= {"torch", "python", "device", "precision", "threads"}
-    text = run("info")
-    assert all(str(word) in text for word in (origin, origin.sha256, *record["build"].values()))
+    lines = [line.split(maxsplit=1) for line in run("info").replace("weights sha256", "weights_sha256").splitlines()]
+    assert dict(lines) == {"weights": str(origin), **{name: str(value) for name, value in record["build"].items()}}
 
 
-def test_layers(run: Run) -> None:
+def test_layers_prints_the_table_of_layers(run: Run) -> None:
     assert json.loads(run("layers", "--json", "-")) == [layer.as_dict() for layer in cnnvis.LAYERS]
     heading, *rows = run("layers").splitlines()
     assert heading.split() == ["name", "kind", "index", "channels", "stride", "receptive", "field"]
@@ -106,7 +109,7 @@ def test_layers(run: Run) -> None:
 # Sheets
 
 
-def test_filters(run: Run) -> None:
+def test_filters_writes_the_engines_sheet(run: Run) -> None:
     line = run("filters", "features.2", "-o", "sheet.png", "--view", "gray", "--input-channel", "7", "--json", "f.json")
     sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), "conv1_2", "gray", 7)
     with Image.open("sheet.png") as picture:
@@ -116,7 +119,7 @@ def test_filters(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("name", "form"), [("a.JPG", "JPEG"), ("a.jpeg", "JPEG"), ("a.webp", "WEBP")])
-def test_picture_formats(name: str, form: str, run: Run) -> None:
+def test_the_suffix_decides_the_picture_format(name: str, form: str, run: Run) -> None:
     run("filters", "conv1_1", "-o", name)
     sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), "conv1_1").picture
     with Image.open(name) as picture:
@@ -124,7 +127,7 @@ def test_picture_formats(name: str, form: str, run: Run) -> None:
         assert (picture.convert("RGB").tobytes() == sheet.tobytes()) == (form != "JPEG")
 
 
-def test_maps(run: Run) -> None:
+def test_maps_writes_the_engines_sheet(run: Run) -> None:
     asked = {"pipeline": "conv_chain", "order": "strength", "contrast": "layer"}
     options = [word for name, value in asked.items() for word in (f"--{name}", value)]
     record = json.loads(run("maps", CAT, "conv1_1", "-o", "maps.jpg", *options, "--json", "-"))
@@ -134,7 +137,7 @@ def test_maps(run: Run) -> None:
     assert written() == ["maps.jpg"]
 
 
-def test_one_map(run: Run) -> None:
+def test_maps_with_a_channel_writes_one_map_and_its_overlay(run: Run) -> None:
     line = run("maps", CAT, "relu1_1", "--channel", "3", "-o", "one.png")
     one = cnnvis.feature_map(cnnvis.load_vgg16(), CAT, "relu1_1", 3)
     assert written() == ["one-overlay.png", "one.png"]
@@ -146,7 +149,7 @@ def test_one_map(run: Run) -> None:
 # Maximize and score
 
 
-def test_record_is_the_same_everywhere(run: Run) -> None:
+def test_the_png_and_the_json_file_hold_the_same_record(run: Run) -> None:
     line = run(*SMALL, "--recipe", "erhan", "-o", "up.png", "--animation", "up.gif", "--json", "up.json")
     record = json.loads(Path("up.json").read_text())
     assert record == record_in("up.png")
@@ -155,14 +158,14 @@ def test_record_is_the_same_everywhere(run: Run) -> None:
     assert record | {"seconds": 0} == expected | {"seconds": 0}
     with Image.open("up.png") as picture, Image.open("up.gif") as animation:
         assert picture.tobytes() == last.picture.tobytes()
-        assert animation.size == (64, 64) and animation.n_frames >= 2  # step 0 and the last are always there
+        assert animation.size == (64, 64) and animation.n_frames >= 2  # the first and the last step are always included
     assert line.startswith("conv1_1 channel 5, erhan, 3 of 3 steps: activation ")
     assert f"saved activation {record['saved_activation']:.4g}, robust {record['robust']:.4g}" in line
     assert written() == ["up.gif", "up.json", "up.png"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_score_is_of_the_file(suffix: str, run: Run) -> None:
+def test_score_measures_the_saved_file(suffix: str, run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", f"up{suffix}"))
     scored = json.loads(run("score", f"up{suffix}", "features.0", "5", "--json", "-"))
     names = ["saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity"]
@@ -170,7 +173,7 @@ def test_score_is_of_the_file(suffix: str, run: Run) -> None:
     assert scored == asked | {name: record[name] for name in names}
 
 
-def test_a_png_knows_what_to_score(run: Run) -> None:
+def test_score_reads_the_layer_and_channel_from_a_png(run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", "up.png"))
     scored = json.loads(run("score", "up.png", "--json", "-"))
     assert scored.pop("cnnvis") == record["build"]["cnnvis"]
@@ -189,7 +192,7 @@ def test_like_repeats_the_experiment_of_a_png(run: Run) -> None:
     assert other["settings"] == up["settings"] | {"seed": 3}
 
 
-def test_like_asks_for_the_photo_that_a_picture_grew_out_of(run: Run, refusal: Run) -> None:
+def test_like_asks_for_the_photo_that_the_picture_grew_from(run: Run, refusal: Run) -> None:
     run(*SMALL, "--start", CAT, "-o", "up.png")
     assert "grew from a photo, which it does not contain: give the photo with --start" in refusal(
         "maximize", "--like", "up.png"
@@ -200,12 +203,12 @@ def test_like_asks_for_the_photo_that_a_picture_grew_out_of(run: Run, refusal: R
     assert "leave out --recipe or --like" in refusal("maximize", "--like", "up.png", "--recipe", "maco")
 
 
-def test_nothing_is_written_unasked(run: Run) -> None:
+def test_no_file_is_written_unless_it_is_asked_for(run: Run) -> None:
     assert json.loads(run(*SMALL, "--json", "-"))["recipe"] == cnnvis.Settings().recipe
     assert written() == []
 
 
-def test_every_setting_arrives(run: Run) -> None:
+def test_every_option_reaches_the_settings(run: Run) -> None:
     options = ["--seconds", "9.5", "--objective", "negative", "--start", CAT]
     record = json.loads(run(*SMALL, *options, "--json", "-"))
     wanted = {"size": 64, "steps": 3, "seed": 2, "seconds": 9.5, "objective": "negative"}
@@ -213,7 +216,7 @@ def test_every_setting_arrives(run: Run) -> None:
     assert record["activation"] != json.loads(run(*SMALL, *options[:-2], "--json", "-"))["activation"]
 
 
-def test_score_in_words(run: Run) -> None:
+def test_score_prints_a_sentence(run: Run) -> None:
     Image.new("RGB", (64, 64)).save("black.png")
     strength = cnnvis.feature_maps(cnnvis.load_vgg16(), "black.png", "relu1_1").strength
     silent, loud = int(strength.argmin()), int(strength.argmax())
@@ -224,7 +227,7 @@ def test_score_in_words(run: Run) -> None:
     assert "never" not in line
 
 
-def test_picture_outlives_a_failing_score(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_picture_is_kept_if_scoring_fails(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> None:
         raise RuntimeError("out of memory")
 
@@ -235,7 +238,7 @@ def test_picture_outlives_a_failing_score(run: Run, monkeypatch: pytest.MonkeyPa
     assert written() == ["up.gif", "up.png"]
 
 
-def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     assert main([*SMALL, "-o", "up.png", "--json", "/dev/full"]) == 2
@@ -243,7 +246,7 @@ def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
     assert record_in("up.png")["step"] == 3
 
 
-# Refusals
+# Error messages
 
 
 @pytest.mark.parametrize(
@@ -275,18 +278,18 @@ def test_full_disk(capsys: pytest.CaptureFixture[str]) -> None:
         (["maximize", "--like", "missing.png"], "'missing.png' cannot be read"),
     ],
 )
-def test_engine_words_the_refusal(argv: list[str], sentence: str, refusal: Run) -> None:
+def test_wrong_arguments_get_the_engines_error_message(argv: list[str], sentence: str, refusal: Run) -> None:
     assert re.search(sentence, refusal(*argv))
     assert written() == []
 
 
-def test_refused_weights(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_weights_file_is_reported(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_WEIGHTS", "missing.safetensors")
     assert "weights file 'missing.safetensors' does not exist" in refusal("info")
 
 
 @pytest.mark.parametrize("argv", [[], ["paint"], ["score"], ["filters", "conv1_1"], ["info", "--js", "-"]])
-def test_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_command_prints_the_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(argv)
     assert left.value.code == 2
@@ -309,10 +312,10 @@ def test_usage_error(argv: list[str], capsys: pytest.CaptureFixture[str]) -> Non
         (["-o", "photo.png", "--start", "photo.png"], "file 'photo.png' is named twice"),
     ],
 )
-def test_output_is_refused_before_any_work(
+def test_a_bad_output_file_is_refused_before_any_work(
     argv: list[str], sentence: str, refusal: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cnnvis, "load_vgg16", None)  # to call it would be an error
+    monkeypatch.setattr(cnnvis, "load_vgg16", None)  # so calling it would fail
     Path("folder.png").mkdir()
     Path("file.txt").touch()
     Path("photo.png").write_bytes(b"mine")
@@ -321,7 +324,7 @@ def test_output_is_refused_before_any_work(
     assert written() == before and Path("photo.png").read_bytes() == b"mine"
 
 
-def test_overlay_is_refused_before_any_work(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_overlay_file_is_refused_before_any_work(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cnnvis, "load_vgg16", None)
     Path("map-overlay.png").mkdir()
     assert "'map-overlay.png'" in refusal("maps", CAT, "conv1_1", "--channel", "1", "-o", "map.png")
@@ -330,12 +333,12 @@ def test_overlay_is_refused_before_any_work(refusal: Run, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_no_permission(refusal: Run) -> None:
+def test_a_folder_without_write_permission_is_refused(refusal: Run) -> None:
     Path("locked").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
     assert "(Permission denied)" in refusal(*SMALL, "-o", "locked/x.png")
 
 
-def test_files_that_were_there_are_kept_by_a_refusal(refusal: Run) -> None:
+def test_a_refused_command_keeps_existing_files(refusal: Run) -> None:
     Path("up.png").write_bytes(b"mine")
     assert "steps" in refusal(*SMALL, "-o", "up.png", "--steps", "-1")
     assert Path("up.png").read_bytes() == b"mine"
@@ -345,7 +348,7 @@ def test_files_that_were_there_are_kept_by_a_refusal(refusal: Run) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_in_the_help_can_be_parsed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
     assert left.value.code == 0
@@ -360,7 +363,7 @@ def test_help_has_examples_that_parse(command: str, capsys: pytest.CaptureFixtur
                 main(shlex.split(example)[3:])
 
 
-def test_help_of_maximize_states_the_engines_limits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_maximize_states_the_engines_limits(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["maximize", "--help"])
     text = " ".join(capsys.readouterr().out.split())
@@ -370,8 +373,8 @@ def test_help_of_maximize_states_the_engines_limits(capsys: pytest.CaptureFixtur
     assert all(recipe in text for recipe in cnnvis.RECIPES)
 
 
-def test_first_word_is_the_engines_default() -> None:
-    """As --help says."""
+def test_the_first_choice_is_the_engines_default() -> None:
+    """The output of --help says so."""
     sheet, maps = inspect.signature(cnnvis.filter_sheet).parameters, inspect.signature(cnnvis.map_sheet).parameters
     assert (sheet["view"].default, sheet["input_channel"].default) == (VIEWS[0], 0)
     firsts = {"pipeline": PIPELINES[0], "order": ORDERS[0], "contrast": CONTRASTS[0]}
@@ -379,7 +382,7 @@ def test_first_word_is_the_engines_default() -> None:
     assert inspect.signature(cnnvis.maximize).parameters["settings"].default == cnnvis.Settings().recipe
 
 
-# In a process of its own
+# In a separate process, or interrupted
 
 
 def test_ctrl_c_keeps_the_last_picture(tmp_path: Path) -> None:
@@ -394,12 +397,12 @@ def test_ctrl_c_keeps_the_last_picture(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a CI may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # CI may ignore SIGINT
     )
     os.close(stderr)
     with child:
         seen = b""
-        while b"activation" not in seen:  # the progress bar, which only a terminal gets
+        while b"activation" not in seen:  # the progress bar, which appears only on a terminal
             seen += os.read(terminal, 1000)
         child.send_signal(signal.SIGINT)
         line, _ = child.communicate(timeout=60)
@@ -413,7 +416,7 @@ def test_ctrl_c_keeps_the_last_picture(tmp_path: Path) -> None:
     assert written() == ["up.gif", "up.json", "up.png"]
 
 
-def test_interrupted_score_costs_the_score_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_during_scoring_loses_only_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(*arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -423,7 +426,7 @@ def test_interrupted_score_costs_the_score_alone(monkeypatch: pytest.MonkeyPatch
     assert "activation" in record_in("up.png") and "robust" not in record_in("up.png")
 
 
-def test_interrupted_before_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_before_the_first_picture_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def impatient(layer: str) -> None:
         raise KeyboardInterrupt
 
@@ -432,7 +435,9 @@ def test_interrupted_before_the_first_picture(monkeypatch: pytest.MonkeyPatch) -
     assert written() == []
 
 
-def test_reader_that_has_seen_enough(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_closed_output_pipe_is_not_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stdout:
@@ -441,7 +446,7 @@ def test_reader_that_has_seen_enough(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().err == ""
 
 
-def test_exit_code_of_the_process(refused: subprocess.Popen[str]) -> None:
+def test_a_refused_command_exits_with_code_2(refused: subprocess.Popen[str]) -> None:
     out, err = refused.communicate(timeout=60)
     assert refused.returncode == 2 and out == ""
     assert re.fullmatch(r"cnnvis: channel [^\n]+\n", err)

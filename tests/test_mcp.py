@@ -1,6 +1,6 @@
-"""The tools for language-model clients, over MCP's streamable HTTP, in an environment of their own.
+"""The tools for language-model clients, called over MCP's streamable HTTP.
 
-gradio's extra `mcp` wants an older pydantic than gradio alone, so it cannot live beside the other tests.
+Gradio's extra `mcp` needs an older pydantic than Gradio alone, so it gets a separate environment.
 """
 
 import json
@@ -44,7 +44,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with the extra, which borrows everything else from this one."""
+    """A Python that has the extra and borrows all other packages from this environment."""
     folder = tmp_path_factory.mktemp("mcp") / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     extra = [line.split(";")[0] for line in requires("gradio") or [] if 'extra == "mcp"' in line.replace("'", '"')]
@@ -52,13 +52,13 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if installed.returncode:
         pytest.skip(f"the extra cannot be installed here: {installed.stderr[-200:]}")
     site = next(folder.glob("lib/python*/site-packages"))
-    (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])  # behind its own
+    (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"])  # searched after its own packages
     return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
 def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a client heard from a page started with the switch."""
+    """A client's answers from a page that was started with GRADIO_MCP_SERVER=True."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"GRADIO_MCP_SERVER": "True", "GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(ROOT)}
@@ -85,7 +85,7 @@ def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
 
 
 @pytest.mark.slow
-def test_the_tools_are_the_endpoints_and_say_what_they_do(said: dict[str, Any]) -> None:
+def test_every_endpoint_is_a_tool_with_a_description(said: dict[str, Any]) -> None:
     assert set(said["tools"]) == {"layers", "filters", "feature_maps", "feature_map", "maximize"}
     for name, (description, schema) in said["tools"].items():
         assert len(description) > 30, name
@@ -95,7 +95,7 @@ def test_the_tools_are_the_endpoints_and_say_what_they_do(said: dict[str, Any]) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["filters", "maximize"])
-def test_a_tool_gives_a_picture_and_its_record(said: dict[str, Any], name: str) -> None:
+def test_a_tool_returns_a_picture_and_its_record(said: dict[str, Any], name: str) -> None:
     failed, parts = said[name]
     assert not failed
     text = " ".join(text for _, text in parts)
@@ -106,6 +106,6 @@ def test_a_tool_gives_a_picture_and_its_record(said: dict[str, Any], name: str) 
 
 
 @pytest.mark.slow
-def test_the_layers_are_listed(said: dict[str, Any]) -> None:
+def test_the_layers_tool_lists_the_layers(said: dict[str, Any]) -> None:
     failed, parts = said["layers"]
     assert not failed and "conv5_3" in " ".join(text for _, text in parts)

@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, and shows pictures."""
+"""The tour notebook: it runs from its first cell to its last and shows pictures."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_the_tour_runs_and_shows_pictures() -> None:
     NotebookClient(notebook, timeout=180, resources={"metadata": {"path": TOUR.parent}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) >= 10  # two filters, maps, a patch, the grown one, five rungs
+    assert len(pictures) >= 10  # two of filters, one each of maps, a patch and the grown picture, five rungs
     said = "".join(output.get("text", "") for output in outputs)
     assert "step 40: activation" in said
     assert said.count("robust") == 5

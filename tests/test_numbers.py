@@ -1,4 +1,4 @@
-"""Whole and real numbers in every type that a person, a page or a program sends."""
+"""Whole and real numbers, in every type that a person, a page or a program may send."""
 
 import math
 
@@ -14,7 +14,7 @@ ARRAYS = [(np.int64(4), 4), (np.uint8(250), 250), (np.int32(-4), -4), (np.float6
 
 
 @pytest.mark.parametrize(("value", "number"), [*PYTHONS, *WRITTEN, *ARRAYS], ids=lambda value: repr(value)[:20])
-def test_whole_numbers_come_in_many_types(value: object, number: int) -> None:
+def test_whole_numbers_are_accepted_in_many_types(value: object, number: int) -> None:
     found = whole_number(value)
     assert found == number
     assert type(found) is int
@@ -43,19 +43,19 @@ def test_whole_numbers_come_in_many_types(value: object, number: int) -> None:
         np.arange(3),
     ],
 )
-def test_anything_else_is_no_whole_number(value: object) -> None:
+def test_anything_else_is_not_a_whole_number(value: object) -> None:
     assert whole_number(value) is None
 
 
 @pytest.mark.parametrize(
     ("value", "number"), [(4, 4.0), ("1e3", 1000.0), (np.float32(0.5), 0.5), (torch.tensor(2), 2.0)]
 )
-def test_real_numbers_come_in_many_types(value: object, number: float) -> None:
+def test_real_numbers_are_accepted_in_many_types(value: object, number: float) -> None:
     found = real_number(value)
     assert found == number
     assert type(found) is float
 
 
 @pytest.mark.parametrize("value", [True, math.nan, math.inf, "four", "", None, [4.0], 10**400])
-def test_anything_else_is_no_real_number(value: object) -> None:
+def test_anything_else_is_not_a_real_number(value: object) -> None:
     assert real_number(value) is None

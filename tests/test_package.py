@@ -1,4 +1,4 @@
-"""The package as a whole: its table of contents, who imports whom, and how errors read."""
+"""The package as a whole: its public names, its import rules and its error messages."""
 
 import ast
 import subprocess
@@ -15,7 +15,8 @@ from cnnvis.errors import ChannelError, CnnvisError, LayerError, SettingError
 
 ROOT = Path(__file__).parents[1]
 
-# Each row may import the rows above it, never its own: so images and vgg, and filters, features and ascent, keep apart.
+# A module may import only modules in the rows above its own. So modules in one row, such as images and vgg, or filters,
+# features and ascent, stay independent of each other.
 ROWS = [
     {"errors", "numbers", "version"},
     {"classes"},
@@ -35,12 +36,12 @@ SOURCES = [ROOT / "app.py", *sorted((ROOT / "cnnvis").rglob("*.py"))]
 
 
 def part_of(path: Path) -> str:
-    """The name that a file has in ROWS: its module, or `ui` for all of that package."""
+    """Return a file's name in ROWS: its module name, or `ui` for every file in that package."""
     return "ui" if "ui" in path.relative_to(ROOT).parts else path.stem
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in the file, as a dotted name."""
+    """Yield the dotted name of every import in a file, including imports inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -51,16 +52,16 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def parts_imported(path: Path) -> set[str]:
-    """The names in ROWS that a file imports; `from cnnvis import maximize` is `__init__`."""
+    """Return the names in ROWS that a file imports. `from cnnvis import maximize` counts as `__init__`."""
     names = (name.split(".") for name in imported(path))
     ours = {name[1] if len(name) > 1 else "__init__" for name in names if name[0] == "cnnvis"}
     return {name if name in LEVEL else "__init__" for name in ours}
 
 
-# Contents
+# Public names
 
 
-def test_the_table_of_contents_is_what_is_visible() -> None:
+def test_dunder_all_lists_exactly_the_public_names() -> None:
     visible = {
         name for name, value in vars(cnnvis).items() if not (name.startswith("_") or isinstance(value, ModuleType))
     }
@@ -68,7 +69,7 @@ def test_the_table_of_contents_is_what_is_visible() -> None:
     assert cnnvis.__all__ == sorted(cnnvis.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
 
 
-def test_the_table_of_contents_holds_no_code() -> None:
+def test_the_package_file_holds_only_imports_and_dunder_all() -> None:
     docstring, *rest, contents = ast.parse((ROOT / "cnnvis" / "__init__.py").read_text()).body
     assert isinstance(docstring, ast.Expr)
     assert all(isinstance(node, ast.ImportFrom) for node in rest)
@@ -76,38 +77,38 @@ def test_the_table_of_contents_holds_no_code() -> None:
     assert ast.unparse(contents.targets[0]) == "__all__"
 
 
-def test_no_function_hides_a_module_of_its_name() -> None:
-    """`import cnnvis.score` must not give a function where a module was meant."""
+def test_no_public_name_hides_a_module() -> None:
+    """If a module were called `score` too, `cnnvis.score` could mean either."""
     modules = {path.stem for path in (ROOT / "cnnvis").iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not modules & set(cnnvis.__all__)
 
 
-def test_everything_public_says_what_it_is() -> None:
+def test_everything_public_has_a_docstring() -> None:
     functions_and_classes = (getattr(cnnvis, name) for name in cnnvis.__all__ if not (name.isupper() or name[0] == "_"))
     assert all(thing.__doc__ for thing in functions_and_classes)
 
 
-# Direction
+# Import rules
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_one_way(path: Path) -> None:
+def test_imports_go_in_one_direction(path: Path) -> None:
     mine = part_of(path)
     allowed = {name for name in LEVEL if LEVEL[name] < LEVEL[mine]} | ({"ui"} if mine == "ui" else set())
     assert parts_imported(path) <= allowed
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_the_page_knows_gradio(path: Path) -> None:
+def test_only_the_page_imports_gradio(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
     assert "gradio" not in roots or part_of(path) in ("ui", "app")
 
 
-def test_errors_imports_the_standard_library_alone() -> None:
+def test_errors_imports_only_the_standard_library() -> None:
     assert {name.split(".")[0] for name in imported(ROOT / "cnnvis" / "errors.py")} <= sys.stdlib_module_names
 
 
-def test_importing_the_engine_imports_no_page() -> None:
+def test_importing_the_engine_does_not_import_the_page() -> None:
     code = "import sys, cnnvis; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
@@ -141,7 +142,7 @@ def test_an_error_is_one_short_sentence(error: CnnvisError) -> None:
     assert not {"!", "\n"} & set(sentence)
 
 
-def test_errors_say_what_was_given_and_what_is_allowed() -> None:
+def test_errors_name_the_given_value_and_the_allowed_ones() -> None:
     assert str(SettingError.outside("size", 9999, 64, 512, "px")) == "size 9999 is out of range: choose 64 to 512 px."
     assert str(SettingError.outside("seed", -1, 0, 7)) == "seed -1 is out of range: choose 0 to 7."
     assert str(SettingError.not_one_of("view", "grey", ("rgb", "gray"))) == (

@@ -1,4 +1,4 @@
-"""Which pieces of a photo excite a channel: the slope of a value says what it sees, plain code what is strongest."""
+"""Patches: the pieces of a photo that activate a channel most. Gradients show which pixels a value sees."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def by_hand(values: list[list[float]], layer: str = "conv1_1", side: int = 8) ->
 
 
 def seen_by(steps: torch.nn.Sequential, rgb: Tensor, channel: int, row: int, column: int) -> tuple[int, int, int, int]:
-    """The box of all pixels that have any say in a value, measured as its slope."""
+    """Return the box of all pixels that affect a value, which are those with a non-zero gradient."""
     rgb = rgb.clone().requires_grad_()
     (slope,) = torch.autograd.grad(steps(rgb)[0, channel, row, column], rgb)
     rows, columns = (slope[0].abs().sum(0) > 0).nonzero().unbind(1)
@@ -30,7 +30,7 @@ def seen_by(steps: torch.nn.Sequential, rgb: Tensor, channel: int, row: int, col
 
 @pytest.mark.parametrize("layer", ["conv1_1", "relu1_2", "pool1", "conv2_2", "conv3_2", "pool3", "conv4_1"])
 def test_a_patch_is_exactly_what_its_value_sees(tiny: VGG16, photo: Image.Image, layer: str) -> None:
-    """Without ReLU and with means instead of maxima, so that every pixel in the box has a say."""
+    """Without ReLU, and with means instead of maxima, every pixel in the box affects the value."""
     maps = feature_maps(tiny, photo, layer)
     smooth = torch.nn.Sequential(
         *(torch.nn.AvgPool2d(2) if name.startswith("pool") else torch.nn.Identity() if name.startswith("relu") else step
@@ -43,7 +43,7 @@ def test_a_patch_is_exactly_what_its_value_sees(tiny: VGG16, photo: Image.Image,
         assert (right - left, bottom - top) == (maps.layer.receptive_field,) * 2 == patch.picture.size
 
 
-def test_a_patch_of_the_chain_is_what_its_value_sees(tiny: VGG16, photo: Image.Image) -> None:
+def test_a_patch_of_the_chain_is_exactly_what_its_value_sees(tiny: VGG16, photo: Image.Image) -> None:
     maps = feature_maps(tiny, photo, "conv2_2", "conv_chain")
     chain = torch.nn.Sequential(*(getattr(tiny, name) for name in CONVOLUTIONS[:4]))
     for patch in patches(maps, 0, 2):
@@ -53,14 +53,14 @@ def test_a_patch_of_the_chain_is_what_its_value_sees(tiny: VGG16, photo: Image.I
         assert seen_by(chain, to_tensor(maps.photo), 0, patch.row, patch.column) == inside
 
 
-def test_the_strongest_place_comes_first_and_neighbours_are_passed_over() -> None:
+def test_the_strongest_place_comes_first_and_its_neighbours_are_skipped() -> None:
     values = np.full((8, 8), -1.0)
     values[2, 3], values[2, 4], values[6, 6], values[0, 0] = 9.0, 8.0, 7.0, 0.5
     found = patches(by_hand(values.tolist()), 0)
     assert [(patch.row, patch.column, patch.value) for patch in found] == [(2, 3, 9.0), (6, 6, 7.0), (0, 0, 0.5)]
 
 
-def test_as_many_as_asked_for_and_none_below_zero(tiny: VGG16, photo: Image.Image) -> None:
+def test_the_requested_number_of_patches_is_found_but_none_below_zero(tiny: VGG16, photo: Image.Image) -> None:
     maps = feature_maps(tiny, photo, "relu2_1")
     assert [len(patches(maps, 2, count)) for count in (0, 1, 3)] == [0, 1, 3]
     assert patches(by_hand([[-1.0, -2.0], [-0.5, 0.0]]), 0) == []
@@ -68,7 +68,7 @@ def test_as_many_as_asked_for_and_none_below_zero(tiny: VGG16, photo: Image.Imag
     assert first.value == float(maps.values[2].max())
 
 
-def test_a_patch_holds_the_pixels_of_its_box_and_black_beyond_the_photo() -> None:
+def test_a_patch_shows_the_pixels_of_its_box_and_black_beyond_the_photo() -> None:
     (patch,) = patches(by_hand([[1.0] + [0.0] * 7] + [[0.0] * 8] * 7), 0)
     assert patch.box == (-1, -1, 2, 2)
     expected = np.zeros((3, 3, 3), int)
@@ -76,8 +76,8 @@ def test_a_patch_holds_the_pixels_of_its_box_and_black_beyond_the_photo() -> Non
     np.testing.assert_array_equal(np.asarray(patch.picture), expected)
 
 
-def test_a_patch_of_vgg16_alone_excites_its_channel_as_much(vgg16: VGG16, photo: Image.Image) -> None:
-    """Everything outside the box painted over, the value stays the same."""
+def test_a_patch_activates_its_channel_as_much_without_its_surroundings(vgg16: VGG16, photo: Image.Image) -> None:
+    """The value does not change when everything outside the box is painted over."""
     maps = feature_maps(vgg16, photo, "conv3_1")
     patch = patches(maps, 60)[0]
     covered = Image.new("RGB", (224, 224), "red")

@@ -1,4 +1,4 @@
-"""Photos on the page: looked up by digest, kept while they are used, and missed in words."""
+"""Photos on the page: they are found by digest, kept while in use, and reported once they are gone."""
 
 import base64
 import hashlib
@@ -26,13 +26,13 @@ def mine(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_example_is_known_by_its_content(tmp_path: Path) -> None:
+def test_an_example_is_recognised_by_its_content(tmp_path: Path) -> None:
     copy = tmp_path / "renamed.jpg"
     copy.write_bytes(EXAMPLES["coffee.jpg"].path.read_bytes())
     assert store_photo(str(copy)) is EXAMPLES["coffee.jpg"] is find_photo(EXAMPLES["coffee.jpg"].digest)
 
 
-def test_every_example_has_a_credit_that_the_credits_file_confirms() -> None:
+def test_every_example_is_credited_as_in_the_credits_file() -> None:
     credits = (EXAMPLES["coffee.jpg"].path.parent / "CREDITS.md").read_text()
     for name, photo in EXAMPLES.items():
         (row,) = (line for line in credits.splitlines() if line.startswith(f"| `{name}`"))
@@ -40,7 +40,7 @@ def test_every_example_has_a_credit_that_the_credits_file_confirms() -> None:
         assert author.split()[0] in row and licence in row
 
 
-def test_a_photo_of_ones_own_is_found_again_by_its_digest(mine: Path) -> None:
+def test_an_uploaded_photo_is_found_again_by_its_digest(mine: Path) -> None:
     photo = store_photo(str(mine))
     assert photo.digest == hashlib.sha256(mine.read_bytes()).hexdigest()
     assert photo.path.read_bytes() == mine.read_bytes()
@@ -49,12 +49,12 @@ def test_a_photo_of_ones_own_is_found_again_by_its_digest(mine: Path) -> None:
     assert (photo.name, photo.credit) == ("", "")
 
 
-def test_no_photo_is_none() -> None:
+def test_without_a_digest_there_is_no_photo() -> None:
     assert find_photo("") is None
     assert find_photo(None) is None
 
 
-def test_a_photo_that_is_gone_is_missed_in_words(mine: Path) -> None:
+def test_a_deleted_photo_gives_a_clear_error_message(mine: Path) -> None:
     photo = store_photo(str(mine))
     sweep(age=-1)
     with pytest.raises(PhotoError, match=r"no longer on the server.*choose it again"):
@@ -68,7 +68,7 @@ def test_only_a_digest_leads_to_a_file(digest: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
-def test_what_cannot_be_opened_is_not_stored(content: bytes, cache: Path) -> None:
+def test_an_unreadable_file_is_not_stored(content: bytes, cache: Path) -> None:
     broken = cache / "broken.jpg"
     broken.write_bytes(content)
     with pytest.raises(PhotoError):
@@ -76,10 +76,10 @@ def test_what_cannot_be_opened_is_not_stored(content: bytes, cache: Path) -> Non
     assert not list((cache / "gradio").rglob("photo"))
 
 
-# What an unread image input was given
+# The value of an image input
 
 
-def test_an_image_input_is_a_path_a_data_url_or_nothing() -> None:
+def test_an_image_input_can_be_a_path_a_data_url_or_nothing() -> None:
     assert given_photo(None) is None
     path = content_path("0" * 64, "x.png")
     assert given_photo({"path": str(path), "url": "http://x"}) == str(path)
@@ -95,19 +95,19 @@ REFUSED = [
     {},
     {"path": None},
     {"path": "", "url": "data:image/png;base64,!!"},
-    {"path": COFFEE},  # a picture, but one of the server's own
+    {"path": COFFEE},  # a picture, but a file of the server's own
     {"path": f"{COFFEE}/../coffee.jpg", "url": "data:image/png;base64,AAAA"},
     {"url": f"file://{COFFEE}"},
 ]
 
 
 @pytest.mark.parametrize("image", REFUSED)
-def test_anything_else_is_refused(image: dict[str, str | None]) -> None:
+def test_any_other_image_input_is_refused(image: dict[str, str | None]) -> None:
     with pytest.raises(PhotoError, match="image cannot be read: give an uploaded file"):
         given_photo(image)
 
 
-def test_a_link_out_of_the_upload_folder_is_refused() -> None:
+def test_a_symlink_that_leaves_the_upload_folder_is_refused() -> None:
     link = content_path("0" * 64, "x.jpg")
     link.parent.mkdir(parents=True)
     link.symlink_to(COFFEE)

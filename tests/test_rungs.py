@@ -1,4 +1,4 @@
-"""The ladder: five ascents, each with one more care, the first the original's and the last our own."""
+"""The ladder: five ascents from `erhan` to `fourier`, each with one more regulariser than the one before."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ def test_the_ladder_leads_from_erhan_to_fourier(tiny: VGG16) -> None:
     assert rungs[-1].snapshot.settings == settle("fourier", layer, "cpu", size=64, steps=3, seed=4)
 
 
-def test_every_rung_keeps_what_the_one_below_has(tiny: VGG16) -> None:
+def test_every_rung_keeps_the_settings_that_lower_rungs_added(tiny: VGG16) -> None:
     settings = [vars(rung.snapshot.settings) for rung in ladder(tiny, "conv2_1", 1, size=64, steps=1)]
     changed = [{name for name in low if low[name] != high[name]} for low, high in pairwise(settings)]
     assert all(changed)
@@ -42,7 +42,7 @@ def test_a_rung_carries_its_own_picture_and_score(tiny: VGG16) -> None:
     ("arguments", "error"),
     [(("conv9_1", 0), LayerError), (("conv1_1", 99), ChannelError)],
 )
-def test_a_wrong_question_is_refused_before_the_first_rung(
+def test_wrong_arguments_are_refused_before_the_first_rung(
     tiny: VGG16, arguments: tuple[str, int], error: type[Exception]
 ) -> None:
     with pytest.raises(error):

@@ -1,4 +1,4 @@
-"""Scores: the saved file read back plainly, and every disturbance and statistic worked out by other code."""
+"""Scores: each number is compared with an independent computation, such as one on the saved file."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from torchvision.transforms.functional import normalize, pil_to_tensor
 from cnnvis.architecture import find_layer
 from cnnvis.ascent import maximize
 from cnnvis.errors import ChannelError, LayerError
-from cnnvis.scoring import Selectivity, disturbed_copies, saturation, score, scored_record, spectral_slope
+from cnnvis.scoring import Selectivity, distorted_copies, saturation, score, scored_record, spectral_slope
 from cnnvis.vgg import VGG16, PhotoStatistics, cut
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture(scope="module")
 def excited(vgg16: VGG16) -> Image.Image:
-    """A picture that excites conv3_1 channel 7 in few steps."""
+    """A picture grown in a few steps to activate conv3_1 channel 7."""
     *_, last = maximize(vgg16, "conv3_1", 7, size=96, steps=24)
     return last.picture.resize((224, 224), Image.Resampling.LANCZOS)
 
@@ -37,14 +37,14 @@ def noise() -> Image.Image:
 
 
 def plain_maps(features: nn.Sequential, batch: Tensor, layer: str) -> Tensor:
-    """Torchvision's own answer to RGB in [0, 1]."""
+    """Return torchvision's maps for RGB in [0, 1]."""
     normal = normalize(batch, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     return features[: find_layer(layer).index + 1](normal)
 
 
 @pytest.mark.parametrize("layer", ["conv1_2", "relu2_1", "conv3_1", "pool3"])
 @torch.inference_mode()
-def test_the_activation_is_that_of_the_saved_file(
+def test_the_saved_activation_is_measured_on_the_saved_file(
     vgg16: VGG16, features: nn.Sequential, excited: Image.Image, tmp_path: Path, layer: str
 ) -> None:
     excited.save(tmp_path / "picture.png")
@@ -56,7 +56,7 @@ def test_the_activation_is_that_of_the_saved_file(
 
 
 @torch.inference_mode()
-def test_the_robust_activation_is_the_mean_over_the_copies(
+def test_the_robust_activation_is_the_mean_over_the_distorted_copies(
     vgg16: VGG16, features: nn.Sequential, excited: Image.Image
 ) -> None:
     maps = plain_maps(features, plain_copies(excited), "conv2_1")
@@ -64,20 +64,20 @@ def test_the_robust_activation_is_the_mean_over_the_copies(
     assert score(vgg16, excited, "conv2_1", 7).robust == pytest.approx(expected, rel=0.02)  # the fast precision
 
 
-def test_the_copies_are_rotated_scaled_and_cropped_as_worked_out_by_hand(photo: Image.Image) -> None:
+def test_the_copies_equal_copies_computed_pixel_by_pixel(photo: Image.Image) -> None:
     picture = photo.resize((224, 224))
-    torch.testing.assert_close(disturbed_copies(picture), plain_copies(picture), rtol=0, atol=1e-4)
+    torch.testing.assert_close(distorted_copies(picture), plain_copies(picture), rtol=0, atol=1e-4)
 
 
-def test_the_copies_are_always_the_same_and_sixteen_different_ones(photo: Image.Image) -> None:
-    copies = disturbed_copies(photo.resize((224, 224)))
+def test_the_sixteen_copies_differ_and_are_always_the_same(photo: Image.Image) -> None:
+    copies = distorted_copies(photo.resize((224, 224)))
     random.seed(5)
-    assert torch.equal(disturbed_copies(photo.resize((224, 224))), copies)
+    assert torch.equal(distorted_copies(photo.resize((224, 224))), copies)
     assert copies.shape == (16, 3, 168, 168)
     assert len({copy.numpy().tobytes() for copy in copies}) == 16
 
 
-def test_noise_is_less_robust_than_a_picture_grown_with_disturbances(
+def test_noise_is_less_robust_than_a_picture_grown_with_random_views(
     vgg16: VGG16, excited: Image.Image, noise: Image.Image
 ) -> None:
     assert score(vgg16, noise, "conv3_1", 7).robust < 0.5 * score(vgg16, excited, "conv3_1", 7).robust
@@ -93,13 +93,13 @@ def test_pictures_of_other_sizes_are_resized_first(tiny: VGG16, noise: Image.Ima
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
-def test_pictures_of_other_modes_have_a_score_too(tiny: VGG16, noise: Image.Image, mode: str) -> None:
+def test_pictures_of_other_modes_are_converted_to_rgb_first(tiny: VGG16, noise: Image.Image, mode: str) -> None:
     picture = noise.convert(mode)
     assert score(tiny, picture, "pool1", 0) == score(tiny, picture.convert("RGB"), "pool1", 0)
 
 
 @pytest.mark.parametrize("layer", ["conv2_2", "relu2_2", "pool2"])
-def test_a_channel_held_down_never_fires(noise: Image.Image, layer: str) -> None:
+def test_a_channel_with_a_very_negative_bias_never_fires(noise: Image.Image, layer: str) -> None:
     net = toy()
     assert score(net, noise, layer, 1).fires
     bias = conv(net, layer).bias
@@ -113,14 +113,14 @@ def test_a_channel_held_down_never_fires(noise: Image.Image, layer: str) -> None
     ("error", "layer", "channel"),
     [(LayerError, "conv9_1", 0), (ChannelError, "conv1_1", 4), (ChannelError, "pool5", -1)],
 )
-def test_what_a_score_refuses(
+def test_score_refuses_a_wrong_layer_or_channel(
     tiny: VGG16, noise: Image.Image, error: type[Exception], layer: str, channel: int
 ) -> None:
     with pytest.raises(error):
         score(tiny, noise, layer, channel)
 
 
-def test_a_mixture_is_scored_as_the_weighted_sum(tiny: VGG16, noise: Image.Image) -> None:
+def test_a_mixture_is_scored_as_the_weighted_sum_of_its_channels(tiny: VGG16, noise: Image.Image) -> None:
     one, two = (score(tiny, noise, "conv3_1", channel) for channel in (1, 4))
     both = score(tiny, noise, "conv3_1", {1: 2.0, 4: -0.5})
     assert both.saved_activation == pytest.approx(2 * one.saved_activation - 0.5 * two.saved_activation, rel=1e-4)
@@ -129,7 +129,7 @@ def test_a_mixture_is_scored_as_the_weighted_sum(tiny: VGG16, noise: Image.Image
     assert both.selectivity is None
 
 
-def test_a_scored_record_is_the_record_with_the_score(tiny: VGG16) -> None:
+def test_a_scored_record_adds_the_score_to_the_record(tiny: VGG16) -> None:
     *_, last = maximize(tiny, "block2_conv1", 3, size=64, steps=2)
     record = scored_record(tiny, last)
     assert json.loads(json.dumps(record)) == record
@@ -139,7 +139,7 @@ def test_a_scored_record_is_the_record_with_the_score(tiny: VGG16) -> None:
     assert added == score(tiny, last.picture, "conv2_1", 3).record()
 
 
-# How a picture looks, in numbers
+# Saturation and naturalness
 
 
 def test_saturation_counts_values_near_black_and_white() -> None:
@@ -151,7 +151,7 @@ def test_saturation_counts_values_near_black_and_white() -> None:
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0])
 @pytest.mark.parametrize("side", [225, 384])
-def test_the_slope_is_that_of_noise_made_with_it(exponent: float, side: int) -> None:
+def test_the_slope_matches_noise_of_a_known_slope(exponent: float, side: int) -> None:
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
     frequency[0, 0] = np.inf
     white = np.fft.fft2(np.random.default_rng(0).standard_normal((side, side)))
@@ -168,8 +168,8 @@ def test_a_picture_of_one_colour_has_no_slope() -> None:
 # Selectivity
 
 
-def test_selectivity_is_the_rank_of_the_lift_worked_out_by_hand(noise: Image.Image) -> None:
-    """Means of 1, 2, 3 and 4 deviations above their averages: channel 2 has one channel above it."""
+def test_selectivity_ranks_channels_by_deviations_above_their_average(noise: Image.Image) -> None:
+    """The four channels lie 1, 2, 3 and 4 deviations above their averages, so channel 2 ranks second."""
     net = toy()
     with torch.inference_mode():
         means = cut(net, "conv1_1")(pil_to_tensor(noise)[None] / 255)[0].mean((1, 2))
@@ -189,9 +189,7 @@ def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Imag
 
 
 @pytest.mark.parametrize("layer", ["conv3_1", "pool4"])
-def test_the_statistics_are_what_torchvision_computes_from_the_photos(
-    vgg16: VGG16, features: nn.Sequential, layer: str
-) -> None:
+def test_the_photo_statistics_equal_those_from_torchvision(vgg16: VGG16, features: nn.Sequential, layer: str) -> None:
     prepare, part = VGG16_Weights.IMAGENET1K_V1.transforms(), features[: find_layer(layer).index + 1]
     means = []
     for path in sorted(EXAMPLES.glob("*.jpg")):

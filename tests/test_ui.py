@@ -1,4 +1,4 @@
-"""The page and its endpoints, called the way programs call them: through gradio_client, over HTTP."""
+"""The page's endpoints, called as a program would call them: through gradio_client, over HTTP."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from cnnvis.vgg import VGG16
 PHOTO = Path(__file__).parents[1] / "examples" / "coffee.jpg"
 
 
-def test_layers_are_the_31_of_the_engine(client: Client) -> None:
+def test_the_layers_endpoint_lists_the_engines_31_layers(client: Client) -> None:
     layers = client.predict(api_name="/layers")
     assert [layer["name"] for layer in layers] == [layer.name for layer in cnnvis.LAYERS]
     assert layers[10] == {
@@ -28,7 +28,7 @@ def test_layers_are_the_31_of_the_engine(client: Client) -> None:
     }
 
 
-def test_filters_give_the_engines_sheet_pixel_for_pixel(client: Client, vgg16: VGG16) -> None:
+def test_the_filters_endpoint_returns_the_engines_sheet_pixel_for_pixel(client: Client, vgg16: VGG16) -> None:
     file, record = client.predict(layer="block2_conv1", view="gray", input_channel=5, api_name="/filters")
     drawn = cnnvis.filter_sheet(vgg16, "conv2_1", "gray", 5)
     assert Image.open(file).format == "PNG"
@@ -36,7 +36,7 @@ def test_filters_give_the_engines_sheet_pixel_for_pixel(client: Client, vgg16: V
     assert record == json.loads(json.dumps(drawn.record()))
 
 
-def test_feature_maps_and_one_map_of_an_uploaded_photo(client: Client, vgg16: VGG16) -> None:
+def test_an_uploaded_photo_gives_a_sheet_of_maps_and_a_single_map(client: Client, vgg16: VGG16) -> None:
     photo = handle_file(PHOTO)
     file, record = client.predict(photo, "features[14]", order="strength", api_name="/feature_maps")
     assert Image.open(file).format == "JPEG"
@@ -49,7 +49,7 @@ def test_feature_maps_and_one_map_of_an_uploaded_photo(client: Client, vgg16: VG
     assert Image.open(picture).size == Image.open(overlay).size
 
 
-def test_an_ascent_streams_and_its_last_picture_carries_its_score(client: Client, vgg16: VGG16) -> None:
+def test_an_ascent_streams_pictures_and_the_last_one_carries_its_score(client: Client, vgg16: VGG16) -> None:
     job = client.submit(layer="conv2_1", channel=3, recipe="erhan", steps=6, size=64, api_name="/maximize")
     events = list(job)
     records = [record for _, record in events]
@@ -64,7 +64,7 @@ def test_an_ascent_streams_and_its_last_picture_carries_its_score(client: Client
     assert again.picture.tobytes() == last.convert("RGB").tobytes()
 
 
-def test_an_ascent_may_start_from_a_photo(client: Client) -> None:
+def test_an_ascent_can_start_from_a_photo(client: Client) -> None:
     job = client.submit(layer="conv1_1", steps=1, size=64, image=handle_file(PHOTO), api_name="/maximize")
     (first, _), *_ = list(job)
     assert Image.open(first).size == (64, 64)
@@ -88,16 +88,16 @@ def test_an_ascent_may_start_from_a_photo(client: Client) -> None:
         ("/maximize", {"recipe": "magic"}, "recipe 'magic' is unknown"),
     ],
 )
-def test_a_refusal_says_what_was_given_and_what_is_allowed(
+def test_an_error_names_the_given_value_and_the_allowed_ones(
     client: Client, endpoint: str, wrong: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(AppError) as refused:
         client.predict(**wrong, api_name=endpoint)
     assert sentence in str(refused.value)
-    assert "/" not in str(refused.value)  # nothing about the server's file system
+    assert "/" not in str(refused.value)  # the message reveals no path on the server
 
 
-def test_a_photo_too_large_to_decode_is_refused_by_its_header(client: Client, tmp_path: Path) -> None:
+def test_an_oversized_photo_is_refused_from_its_header_alone(client: Client, tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.png"
     Image.new("1", (9000, 9000)).save(bomb)
     with pytest.raises(AppError, match="9000 × 9000 pixels"):

@@ -1,4 +1,4 @@
-"""The network: equal to torchvision's at every layer, cut in any dialect, in either precision."""
+"""The network: it equals torchvision's at every layer, can be cut at any layer, and runs in two precisions."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnnvis.vgg import VGG16, Normalize, cut, exact, fast_dtype, forward
 
 
 def torchvision_twin(net: VGG16) -> torch.nn.Sequential:
-    """Torchvision's `make_layers` in the toy's widths, with the toy's weights under torchvision's names."""
+    """Rebuild the toy with torchvision's `make_layers`, and copy its weights."""
     plan: list[int | str] = []
     for width, size in zip(TOY_WIDTHS, (2, 2, 3, 3, 3), strict=True):
         plan += [width] * size + ["M"]
@@ -33,11 +33,11 @@ def test_every_layer_equals_torchvision_bit_for_bit(tiny: VGG16) -> None:
     normal = torchvision.transforms.functional.normalize(rgb, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     assert torch.equal(Normalize()(rgb), normal)
     for layer in LAYERS:
-        theirs = twin[: layer.index + 1](normal.clone())  # their ReLU overwrites what it is given
+        theirs = twin[: layer.index + 1](normal.clone())  # torchvision's ReLU overwrites its input
         assert torch.equal(cut(tiny, layer.name)(rgb), theirs), layer.name
 
 
-def test_no_step_overwrites_what_it_is_given(tiny: VGG16) -> None:
+def test_no_step_overwrites_its_input(tiny: VGG16) -> None:
     values = torch.rand(1, 3, 64, 64)
     for name, step in tiny.named_children():
         before = values.clone()
@@ -47,7 +47,7 @@ def test_no_step_overwrites_what_it_is_given(tiny: VGG16) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS[::6], ids=lambda layer: layer.name)
-def test_cut_shares_its_modules(tiny: VGG16, layer: Layer) -> None:
+def test_a_cut_network_shares_its_modules_with_the_whole_one(tiny: VGG16, layer: Layer) -> None:
     part = cut(tiny, layer.name)
     names = ["input", *(other.name for other in LAYERS[: layer.index + 1])]
     assert [name for name, _ in part.named_children()] == names
@@ -55,12 +55,12 @@ def test_cut_shares_its_modules(tiny: VGG16, layer: Layer) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["features.10", "features[10]", "10", 10, "block3_conv1", " CONV3_1 "])
-def test_a_network_is_cut_in_any_dialect(tiny: VGG16, dialect: Any) -> None:
+def test_the_layer_to_cut_at_can_be_named_in_any_dialect(tiny: VGG16, dialect: Any) -> None:
     assert list(cut(tiny, dialect)) == list(cut(tiny, "conv3_1"))
 
 
 @pytest.mark.parametrize("name", ["conv9_1", "input", ""])
-def test_a_network_is_not_cut_where_there_is_no_layer(tiny: VGG16, name: str) -> None:
+def test_cutting_at_an_unknown_layer_is_refused(tiny: VGG16, name: str) -> None:
     with pytest.raises(LayerError, match="does not exist"):
         cut(tiny, name)
 
@@ -75,25 +75,25 @@ def test_the_network_is_frozen_and_in_eval_mode(tiny: VGG16) -> None:
 
 
 @pytest.mark.parametrize(("avx", "amx"), [(False, False), (True, False), (False, True), (True, True)])
-def test_a_cpu_computes_in_bfloat16_only_where_it_has_it(avx: bool, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cpu_uses_bfloat16_only_if_it_supports_it(avx: bool, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert fast_dtype("cpu") == (torch.bfloat16 if avx or amx else torch.float32)
 
 
-def test_a_torch_that_cannot_be_asked_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torch_without_the_cpu_checks_uses_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
     assert fast_dtype(torch.device("cpu")) == torch.float32
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_only_emulates_bfloat16_uses_float32(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
     assert fast_dtype("cuda:0") == (torch.bfloat16 if native else torch.float32)
 
 
-def test_other_devices_compute_in_float32() -> None:
+def test_other_devices_use_float32() -> None:
     assert fast_dtype("mps") == torch.float32
 
 
@@ -102,7 +102,7 @@ def cudnn_flags() -> tuple[bool, ...]:
     return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
 
 
-def test_exact_makes_a_gpu_deterministic_and_leaves_its_switches_as_they_were() -> None:
+def test_exact_makes_a_gpu_deterministic_and_restores_its_flags() -> None:
     before = cudnn_flags()
     with exact(torch.device("cuda", 0)):
         assert cudnn_flags() == (True, False, True, False)
@@ -115,7 +115,7 @@ def test_exact_makes_a_gpu_deterministic_and_leaves_its_switches_as_they_were() 
 
 
 @torch.no_grad()
-def test_forward_gives_float32_in_either_precision() -> None:
+def test_forward_returns_float32_in_either_precision() -> None:
     net = toy(1)
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     plain = cut(net, "conv3_1")(rgb)

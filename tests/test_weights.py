@@ -1,4 +1,4 @@
-"""The weights: where they come from, what is refused and how, and one network for everybody."""
+"""The weights: where they come from, which files are refused, and the one network that all callers share."""
 
 import copy
 import hashlib
@@ -30,26 +30,26 @@ Choose = Callable[[object], None]
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither the developer's CNNVIS_WEIGHTS nor their Hub cache has a say here."""
+    """Ignore the developer's own CNNVIS_WEIGHTS and Hub cache."""
     monkeypatch.delenv("CNNVIS_WEIGHTS", raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, Tensor]:
-    """The bundled file's 26 tensors as they are stored, in float16."""
+    """The bundled file's 26 tensors, as stored: in float16."""
     return load_file(BUNDLED)
 
 
 @pytest.fixture
 def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
-    """Sets CNNVIS_WEIGHTS."""
+    """A function that sets CNNVIS_WEIGHTS."""
     return lambda choice: monkeypatch.setenv("CNNVIS_WEIGHTS", str(choice))
 
 
 @pytest.fixture
 def another(tmp_path: Path, choose: Choose) -> Path:
-    """The bundled file under a name of its own, chosen: a network that no other test has loaded."""
+    """The bundled file under another name, chosen as the weights: no other test has loaded this network."""
     path = tmp_path / "another.safetensors"
     path.symlink_to(BUNDLED)
     choose(path)
@@ -57,13 +57,13 @@ def another(tmp_path: Path, choose: Choose) -> Path:
 
 
 def first_layer(stored: dict[str, Tensor], **changes: Tensor) -> dict[str, Tensor]:
-    """Two good tensors and nothing else, or what `changes` makes of them."""
+    """Return the two tensors of the first layer and nothing else. `changes` replaces either of them."""
     start = {part: stored[f"features.0.{part}"] for part in ("weight", "bias")} | changes
     return {f"features.0.{part}": tensor for part, tensor in start.items()}
 
 
 def refusal(path: Path | None = None) -> str:
-    """The sentence that read_weights refuses with, checked for what must not be in it."""
+    """Return the error message of read_weights. Check that it is one plain sentence without a path."""
     with pytest.raises(WeightsError) as caught:
         read_weights()
     sentence = str(caught.value)
@@ -76,7 +76,7 @@ def refusal(path: Path | None = None) -> str:
 # The bundled file
 
 
-def test_bundled_values() -> None:
+def test_the_bundled_file_holds_the_published_values() -> None:
     state, origin = read_weights()
     kernel = torch.tensor(
         [
@@ -93,7 +93,7 @@ def test_bundled_values() -> None:
     assert (origin.source, origin.path, origin.stored_as, origin.full) == ("bundled", BUNDLED, "float16", False)
 
 
-def test_bundled_file_states_its_licence() -> None:
+def test_the_bundled_file_states_its_licence() -> None:
     licence = BUNDLED.with_name("LICENSE-vgg16.txt").read_text()
     with safe_open(BUNDLED, framework="pt") as file:
         assert "BSD-3-Clause" in file.metadata()["about"]
@@ -101,12 +101,12 @@ def test_bundled_file_states_its_licence() -> None:
     assert hashlib.sha256(BUNDLED.read_bytes()).hexdigest() in licence
 
 
-def test_empty_choice_is_no_choice(choose: Choose) -> None:
+def test_a_blank_choice_means_the_bundled_file(choose: Choose) -> None:
     choose("  ")
     assert read_weights()[1].source == "bundled"
 
 
-def test_damaged_bundled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_bundled_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pointer = tmp_path / "vgg16_features.safetensors"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1799d0093a34\nsize 29431896\n")
     monkeypatch.setattr(weights, "BUNDLED", pointer)
@@ -116,7 +116,7 @@ def test_damaged_bundled_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 # The network
 
 
-def test_layers_bit_equal_to_torchvision(another: Path) -> None:
+def test_layers_equal_torchvisions_bit_for_bit(another: Path) -> None:
     net = copy.deepcopy(load_vgg16("cpu")).to(memory_format=torch.contiguous_format)
     features = torchvision.models.vgg.make_layers(torchvision.models.vgg.cfgs["D"])
     features.load_state_dict({key.removeprefix("features."): tensor for key, tensor in read_weights()[0].items()})
@@ -128,7 +128,7 @@ def test_layers_bit_equal_to_torchvision(another: Path) -> None:
             assert torch.equal(cut(net, name)(photo), theirs), name
 
 
-def test_network_is_ready_for_use(another: Path) -> None:
+def test_a_loaded_network_is_ready_for_use(another: Path) -> None:
     before = torch.random.get_rng_state()
     net = load_vgg16("cpu")
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -138,7 +138,7 @@ def test_network_is_ready_for_use(another: Path) -> None:
     assert net.origin.path == another and "another.safetensors" in repr(net)
 
 
-def test_network_loaded_in_inference_mode_still_gives_gradients(another: Path) -> None:
+def test_a_network_loaded_in_inference_mode_still_gives_gradients(another: Path) -> None:
     with torch.inference_mode():
         net = load_vgg16("cpu")
     photo = torch.rand(1, 3, 32, 32, requires_grad=True)
@@ -146,7 +146,7 @@ def test_network_loaded_in_inference_mode_still_gives_gradients(another: Path) -
     assert gradient.abs().sum() > 0
 
 
-def test_threads_share_one_reading(another: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_load_together_read_the_file_once(another: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readings = []
     digest = hashlib.file_digest
 
@@ -167,7 +167,7 @@ def test_threads_share_one_reading(another: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_pick_device(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_an_existing_device_can_be_picked(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: int(there))
     assert pick_device() == torch.device("cuda" if there else "cpu")
@@ -179,10 +179,10 @@ def test_pick_device(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
             pick_device(absent)
 
 
-# A file of one's own
+# The user's own file
 
 
-def test_origin_says_where_from_without_folders(another: Path) -> None:
+def test_the_origin_names_the_file_without_its_folder(another: Path) -> None:
     _, origin = read_weights()
     sha256 = hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
     expected = {"source": "file", "file": another.name, "sha256": sha256, "stored_as": "float16", "full": False}
@@ -191,7 +191,9 @@ def test_origin_says_where_from_without_folders(another: Path) -> None:
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-def test_torchvision_pth(zipped: bool, stored: dict[str, Tensor], tmp_path: Path, choose: Choose) -> None:
+def test_a_pth_file_of_torchvision_can_be_read(
+    zipped: bool, stored: dict[str, Tensor], tmp_path: Path, choose: Choose
+) -> None:
     path = tmp_path / "vgg16.pth"
     head = {f"classifier.{number}.{part}": torch.zeros(1) for number in (0, 3, 6) for part in ("weight", "bias")}
     torch.save(stored | head, path, _use_new_zipfile_serialization=zipped)
@@ -201,7 +203,9 @@ def test_torchvision_pth(zipped: bool, stored: dict[str, Tensor], tmp_path: Path
     assert all(torch.equal(state[key], tensor.float()) for key, tensor in stored.items())
 
 
-def test_tensors_do_not_hang_on_the_file(stored: dict[str, Tensor], tmp_path: Path, choose: Choose) -> None:
+def test_tensors_do_not_change_when_the_file_is_overwritten(
+    stored: dict[str, Tensor], tmp_path: Path, choose: Choose
+) -> None:
     path = tmp_path / "vgg16.safetensors"
     save_file({key: tensor.float() for key, tensor in stored.items()}, path)
     choose(path)
@@ -212,23 +216,23 @@ def test_tensors_do_not_hang_on_the_file(stored: dict[str, Tensor], tmp_path: Pa
     assert all(torch.equal(state[key], tensor.float()) for key, tensor in stored.items())
 
 
-# What is refused
+# Refused files
 
 
 @pytest.mark.parametrize("name", ["weights.bin", "weights", "Hub"])
-def test_unknown_suffix(name: str, tmp_path: Path, choose: Choose) -> None:
+def test_an_unknown_suffix_is_refused(name: str, tmp_path: Path, choose: Choose) -> None:
     choose(tmp_path / name)
     assert "neither .safetensors nor .pth" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["missing.safetensors", "missing.pth"])
-def test_missing_file(name: str, tmp_path: Path, choose: Choose) -> None:
+def test_a_missing_file_is_refused(name: str, tmp_path: Path, choose: Choose) -> None:
     choose(tmp_path / name)
     assert "does not exist: name another in CNNVIS_WEIGHTS, or unset it" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy", "empty safetensors", "empty pth", "folder"])
-def test_truncated(kind: str, stored: dict[str, Tensor], tmp_path: Path, choose: Choose) -> None:
+def test_a_truncated_file_is_refused(kind: str, stored: dict[str, Tensor], tmp_path: Path, choose: Choose) -> None:
     path = tmp_path / ("weights.safetensors" if "safetensors" in kind or kind == "folder" else "weights.pth")
     if kind == "folder":
         path.mkdir()
@@ -255,7 +259,7 @@ def test_truncated(kind: str, stored: dict[str, Tensor], tmp_path: Path, choose:
         ({"weight": torch.zeros(1), "bias": torch.zeros(63)}, "features.0.weight of shape (1,)"),
     ],
 )
-def test_first_thing_wrong(
+def test_a_wrong_tensor_is_refused_by_name(
     changes: dict[str, Tensor],
     found: str,
     suffix: str,
@@ -270,7 +274,7 @@ def test_first_thing_wrong(
 
 
 class Malicious:
-    """A pickle that makes a file when it is read."""
+    """A pickle that creates a file when it is loaded."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -280,7 +284,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "plain pickle"])
-def test_malicious_pickle_is_not_run(kind: str, tmp_path: Path, choose: Choose) -> None:
+def test_a_malicious_pickle_is_not_run(kind: str, tmp_path: Path, choose: Choose) -> None:
     path, mark = tmp_path / "weights.pth", tmp_path / "executed"
     state = {"features.0.weight": Malicious(mark)}
     if kind == "plain pickle":
@@ -294,7 +298,7 @@ def test_malicious_pickle_is_not_run(kind: str, tmp_path: Path, choose: Choose) 
     assert mark.exists(), "the file would not have done anything anyway"
 
 
-def test_pickle_of_something_else(tmp_path: Path, choose: Choose) -> None:
+def test_a_pickle_of_something_else_is_refused(tmp_path: Path, choose: Choose) -> None:
     path = tmp_path / "weights.pth"
     torch.save([torch.zeros(1)], path)
     choose(path)

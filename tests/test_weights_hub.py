@@ -1,4 +1,4 @@
-"""The weights on the Hugging Face Hub: its cache, one download, and what happens without a network."""
+"""The weights on the Hugging Face Hub: the cache, a single download, and behaviour without a network."""
 
 import hashlib
 import json
@@ -21,46 +21,46 @@ import pytest
 import torch
 from conftest import EXAMPLES
 from safetensors.torch import load_file, save_file
-from test_weights import no_settings  # noqa: F401 -- an autouse fixture: it works here by being here
+from test_weights import no_settings  # noqa: F401 -- an autouse fixture: importing it is enough
 
 from cnnvis.weights import BUNDLED, HUB_FILE, HUB_REPO, HUB_REVISION, read_weights
 
-TIMM = ("pre_logits.fc1", "pre_logits.fc2", "head.fc")  # timm's names of the classifier
+TIMM = ("pre_logits.fc1", "pre_logits.fc2", "head.fc")  # timm's names for the classifier's layers
 HEAD = {f"{name}.{part}": torch.zeros(1) for name in TIMM for part in ("weight", "bias")}
 SHAPES = {"pre_logits.fc1": (4096, 512, 7, 7), "pre_logits.fc2": (4096, 4096, 1, 1), "head.fc": (1000, 4096)}
 
 
 def cache_folder() -> Path:
-    """Where the Hub's cache keeps our repository."""
+    """Return the folder of our repository in the Hub's cache."""
     return Path(huggingface_hub.constants.HF_HUB_CACHE, f"models--{HUB_REPO.replace('/', '--')}")
 
 
 def plant(content: bytes) -> None:
-    """Put a file where the Hub's cache keeps ours."""
+    """Put a file into the Hub's cache, in the place of our weights."""
     path = cache_folder() / "snapshots" / HUB_REVISION / HUB_FILE
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
 
 
-def test_cached_hub_file_comes_before_the_bundled_one() -> None:
+def test_a_cached_hub_file_is_preferred_to_the_bundled_one() -> None:
     plant(BUNDLED.read_bytes())
     assert read_weights()[1].source == "hub"
 
 
-def test_broken_cached_hub_file_is_stepped_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_cached_hub_file_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
     plant(BUNDLED.read_bytes()[:1000])
     assert read_weights()[1].source == "bundled"
     assert "'model.safetensors' is truncated" in caplog.text and "Using the bundled file" in caplog.text
 
 
-def test_unreadable_hub_cache_is_no_cache() -> None:
+def test_an_unreadable_hub_cache_is_ignored() -> None:
     cache_folder().mkdir(parents=True)
-    (cache_folder() / "snapshots").touch()  # a file where a folder should be: as unreadable for root as for anyone
+    (cache_folder() / "snapshots").touch()  # a file in place of a folder: even root cannot read it
     assert read_weights()[1].source == "bundled"
 
 
 class FakeHub(ThreadingHTTPServer):
-    """The two requests that the Hub answers for a file, over real sockets."""
+    """A Hub that answers the two requests for a file, over real sockets."""
 
     def __init__(self, port: int, body: Any) -> None:
         super().__init__(("127.0.0.1", port), Answer)
@@ -88,7 +88,7 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body if known else b"")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: a test's output is its own."""
+        """Log nothing, to keep the test output clean."""
 
 
 READER = """
@@ -113,7 +113,7 @@ for line in sys.stdin:
 
 
 class Elsewhere:
-    """A Python of its own with a Hub cache of its own: huggingface_hub reads its settings once, when imported."""
+    """A separate Python with its own Hub cache: huggingface_hub reads its settings only once, on import."""
 
     def __init__(self, home: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -133,7 +133,7 @@ class Elsewhere:
         )
 
     def read(self, choice: str) -> Any:
-        """The origin of the weights with this CNNVIS_WEIGHTS, as JSON, or the refusal's sentence."""
+        """Read the weights with this CNNVIS_WEIGHTS. Return their origin as JSON, or the error message."""
         assert self.python.stdin and self.python.stdout
         print(choice, file=self.python.stdin, flush=True)
         return json.loads(self.python.stdout.readline())
@@ -141,7 +141,7 @@ class Elsewhere:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    """One process for all tests of the Hub: torch takes seconds to import."""
+    """One process for all Hub tests, because torch takes seconds to import."""
     elsewhere = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
     with elsewhere.python:
         yield elsewhere
@@ -150,14 +150,14 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
 
 @pytest.fixture
 def elsewhere(process: Elsewhere) -> Elsewhere:
-    """The other process, with nothing in its cache."""
+    """The other process, with an empty cache."""
     shutil.rmtree(process.cache, ignore_errors=True)
     return process
 
 
 @pytest.fixture
 def hub(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[FakeHub]:
-    """A Hub for the other process, whose file holds a classifier too."""
+    """A Hub for the other process. Its file includes a classifier."""
     save_file(load_file(BUNDLED) | HEAD, tmp_path / "served.safetensors")
     with FakeHub(elsewhere.port, (tmp_path / "served.safetensors").read_bytes()) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -165,7 +165,7 @@ def hub(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[FakeHub]:
         server.shutdown()
 
 
-def test_hub_downloads_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
+def test_the_hub_file_is_downloaded_only_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
     first = elsewhere.read("hub")
     assert (first["source"], first["file"], first["full"]) == ("hub", HUB_FILE, True)
     assert first["sha256"] == hashlib.sha256(hub.body).hexdigest()
@@ -175,12 +175,12 @@ def test_hub_downloads_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
     assert hub.requests == []
 
 
-def test_nothing_chosen_asks_no_network(hub: FakeHub, elsewhere: Elsewhere) -> None:
+def test_no_network_is_used_unless_the_hub_is_chosen(hub: FakeHub, elsewhere: Elsewhere) -> None:
     assert elsewhere.read("")["source"] == "bundled"
     assert hub.requests == []
 
 
-def test_interrupted_download_leaves_nothing_to_stumble_over(hub: FakeHub, elsewhere: Elsewhere) -> None:
+def test_an_interrupted_download_leaves_no_file_behind(hub: FakeHub, elsewhere: Elsewhere) -> None:
     whole = hub.body
     hub.body = whole[: len(whole) // 2]
     refused = elsewhere.read("hub")
@@ -191,16 +191,16 @@ def test_interrupted_download_leaves_nothing_to_stumble_over(hub: FakeHub, elsew
     assert elsewhere.read("hub")["sha256"] == hashlib.sha256(whole).hexdigest()
 
 
-def test_no_network_is_said_at_once(elsewhere: Elsewhere) -> None:
+def test_a_missing_network_is_reported_at_once(elsewhere: Elsewhere) -> None:
     assert elsewhere.read("")["source"] == "bundled"
     start = time.monotonic()
     refused = elsewhere.read("hub")
     assert "could not be downloaded (ConnectError)" in refused and "unset CNNVIS_WEIGHTS" in refused
-    assert time.monotonic() - start < 5  # hf_hub_download alone needs 23 s
+    assert time.monotonic() - start < 5  # hf_hub_download alone takes 23 s
 
 
 def full_size(path: Path) -> None:
-    """A file of timm's layout and size, 553 MB of zeros that take no room on the disk."""
+    """Create a file with timm's layout and size: 553 MB of zeros, sparse, so it takes up no space on disk."""
     shapes = {name: tuple(tensor.shape) for name, tensor in load_file(BUNDLED).items()}
     shapes |= {f"{name}.weight": shape for name, shape in SHAPES.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in SHAPES.items()}
@@ -217,7 +217,7 @@ def full_size(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_network_comes_from_the_hub(elsewhere: Elsewhere, tmp_path: Path) -> None:
+def test_the_whole_network_can_be_loaded_from_the_hub(elsewhere: Elsewhere, tmp_path: Path) -> None:
     path = tmp_path / "full.safetensors"
     full_size(path)
     assert path.stat().st_size > 553_000_000
@@ -230,4 +230,4 @@ def test_the_whole_network_comes_from_the_hub(elsewhere: Elsewhere, tmp_path: Pa
         parameters, least = elsewhere.read(f"classes {EXAMPLES / 'chelsea.jpg'}")
         server.shutdown()
     assert parameters == 138_357_544  # torchvision's VGG16
-    assert least == pytest.approx(1 / 1000)  # of zeros every class is as likely
+    assert least == pytest.approx(1 / 1000)  # with zero weights, all classes are equally likely

@@ -1,7 +1,7 @@
-"""ZeroGPU, as far as it can be tested without one: a stand-in for Hugging Face's `spaces`.
+"""ZeroGPU, tested without the hardware: a stand-in replaces Hugging Face's package `spaces`.
 
-Like the real package (0.51) it pickles what crosses to the GPU's process, and lets torch believe in a GPU before there
-is one: `to("cuda")` succeeds in the main process and moves nothing.
+Like the real package (0.51), the stand-in pickles everything that crosses to the GPU's process. It also makes torch
+believe that there is a GPU: in the main process `to("cuda")` succeeds and moves nothing.
 """
 
 import os
@@ -54,7 +54,7 @@ assert record["robust"] is not None
 choice = {"layer": "conv1_1", "channel": 0}
 *_, (shown, run) = maximize._grow(choice, "", "fourier", "5", "", False, 0, 2, 64, 0, "channel")
 assert json.loads(shown)["names"] == ["conv1_1 channel 0", "conv1_1 channel 5"]
-assert run.snapshots[0].step == 2 and len(run.pictures) == len(run.frames) > 1
+assert run.snapshots[0].step == 2 and len(run.pictures) == len(run.moments) > 1
 *_, rungs = maximize._run_ladder(choice, 1)
 assert [caption.partition(":")[0] for _, caption in rungs][0] == "erhan" and len(rungs) == 5
 refused = ""
@@ -83,7 +83,7 @@ assert record["channels"] == 64 and len(spaces.calls) == before, "sheets must no
 
 
 def run(code: str, tmp_path: Path, **settings: str) -> None:
-    """Run code in a process of its own that imports the stand-in as `spaces`."""
+    """Run code in a separate process, where `import spaces` finds the stand-in."""
     (tmp_path / "spaces.py").write_text(STAND_IN)
     own = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "GRADIO_TEMP_DIR": str(tmp_path)}
     environment = {**os.environ, **own, "GRADIO_ANALYTICS_ENABLED": "False", **settings}
@@ -91,7 +91,7 @@ def run(code: str, tmp_path: Path, **settings: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_elsewhere_nothing_changes() -> None:
+def test_nothing_changes_outside_zerogpu() -> None:
     def function() -> None: ...
 
     assert on_gpu(function) is function
@@ -99,9 +99,9 @@ def test_elsewhere_nothing_changes() -> None:
     assert LIGHT_DEVICE is None
 
 
-def test_only_what_pickles_crosses_to_the_gpu(tmp_path: Path) -> None:
+def test_everything_that_crosses_to_the_gpu_can_be_pickled(tmp_path: Path) -> None:
     run(USE, tmp_path)
 
 
-def test_on_zerogpu_ascents_borrow_a_gpu_and_sheets_do_not(tmp_path: Path) -> None:
+def test_on_zerogpu_ascents_use_a_gpu_and_sheets_do_not(tmp_path: Path) -> None:
     run(BRANCH, tmp_path, SPACES_ZERO_GPU="true")

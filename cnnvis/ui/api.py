@@ -10,17 +10,18 @@ import gradio as gr
 from gradio.events import api
 
 from cnnvis import features
-from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS
+from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, find_layer
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS, filter_sheet
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
 from cnnvis.scoring import scored_record
 from cnnvis.ui.files import picture_file
 from cnnvis.ui.growing import grow
-from cnnvis.ui.handlers import HEAVY, LIGHT, for_people
+from cnnvis.ui.handlers import HEAVY, LIGHT, readable_errors
 from cnnvis.ui.photos import given_photo
 from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.weights import load_for, load_vgg16
+from cnnvis.vgg import VGG16
+from cnnvis.weights import load_for
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
 DEFAULT = Settings()
@@ -43,8 +44,8 @@ def add_endpoints() -> None:
 def _endpoint(function: Any, inputs: list[Any], outputs: list[Any], queue: dict[str, Any]) -> None:
     description = " ".join((function.__doc__ or "").split())
     name = function.__name__
-    told: dict[str, Any] = {"api_name": name, "api_description": description, "preprocess": False, **queue}
-    gr.Button(name).click(function, inputs, outputs, **told)
+    event: dict[str, Any] = {"api_name": name, "api_description": description, "preprocess": False, **queue}
+    gr.Button(name).click(function, inputs, outputs, **event)
 
 
 def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.Dropdown:
@@ -106,29 +107,33 @@ def layers() -> list[dict]:  # type: ignore[type-arg]  # Gradio reads this annot
     return [layer.as_dict() for layer in LAYERS]
 
 
-@for_people
+def _network_for(layer: str) -> VGG16:
+    return load_for(find_layer(layer), LIGHT_DEVICE)
+
+
+@readable_errors
 def filters(layer: str, view: str, input_channel: int) -> tuple[str, dict[str, Any]]:
     """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
-    drawn = filter_sheet(load_vgg16(LIGHT_DEVICE), layer, view, input_channel)
+    drawn = filter_sheet(_network_for(layer), layer, view, input_channel)
     return picture_file(drawn.picture, f"{drawn.layer}-filters"), drawn.record()
 
 
-@for_people
+@readable_errors
 def feature_maps(image: Any, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
-    drawn = features.map_sheet(load_vgg16(LIGHT_DEVICE), given_photo(image), layer, pipeline, order, contrast)
+    drawn = features.map_sheet(_network_for(layer), given_photo(image), layer, pipeline, order, contrast)
     return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
 
 
-@for_people
+@readable_errors
 def feature_map(image: Any, layer: str, channel: int, pipeline: str) -> tuple[str, str, dict[str, Any]]:
     """One channel's feature map of a photo (PNG), the same laid over the photo (PNG), and its range."""
-    drawn = features.feature_map(load_vgg16(LIGHT_DEVICE), given_photo(image), layer, channel, pipeline)
+    drawn = features.feature_map(_network_for(layer), given_photo(image), layer, channel, pipeline)
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
 
 
-@for_people
+@readable_errors
 def maximize(
     layer: str,
     channel: int,

@@ -15,9 +15,9 @@ def heat_bar(low: float, high: float) -> str:
     return _bar(HEAT, [f"{low:.3g}".replace("-", "−"), f"{high:.3g}".replace("-", "−")])
 
 
-def _bar(ramp: Pixels, ticks: list[str]) -> str:
+def _bar(ramp: Pixels, labels: list[str]) -> str:
     colours = ", ".join("rgb({}, {}, {})".format(*ramp[round(255 * i / (STOPS - 1))]) for i in range(STOPS))
-    named = "".join(f"<span>{tick}</span>" for tick in ticks)
-    label = f"Colours from {ticks[0]} to {ticks[-1]}"
+    named = "".join(f"<span>{text}</span>" for text in labels)
+    label = f"Colours from {labels[0]} to {labels[-1]}"
     gradient = f'<div style="background: linear-gradient(to right, {colours})"></div>'
     return f'<div class="bar" role="img" aria-label="{label}">{gradient}<p aria-hidden="true">{named}</p></div>'

@@ -15,7 +15,7 @@ from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for
 
 KEPT_SHEETS = 32  # at most 4 MB each
-KEPT_MAPS = 8  # at most 26 MB each
+KEPT_MAPS = 8  # at most 26 MB each, in the chain 77 MB
 KEPT_CLASSES = 64
 
 
@@ -33,6 +33,6 @@ def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) ->
 
 
 @lru_cache(maxsize=KEPT_CLASSES)
-def classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
+def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
     """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
     return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)

@@ -35,9 +35,9 @@ class Choice:
     @classmethod
     def read(cls, value: Any) -> "Choice":
         """Check the bar's value, which comes from a browser. Raises LayerError, ChannelError."""
-        told = value if isinstance(value, dict) else {}
-        target = OFFERED.target(told.get("layer", FIRST.layer.name), told.get("channel", FIRST.number))
-        return cls(target, str(told.get("tab") or ""), str(told.get("link") or ""))
+        fields = value if isinstance(value, dict) else {}
+        target = OFFERED.target(fields.get("layer", FIRST.layer.name), fields.get("channel", FIRST.number))
+        return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""))
 
     @property
     def layer(self) -> Layer:

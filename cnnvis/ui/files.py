@@ -1,4 +1,4 @@
-"""Files for the browser: written to Gradio's cache folder, deleted two hours after their last use.
+"""Files for the browser: written to Gradio's cache folder, deleted two hours after they were last written or looked up.
 
 Gradio deletes only files that passed through one of its components. Most of ours reach the browser as addresses inside
 JSON, so this module sweeps its own.
@@ -20,7 +20,7 @@ from PIL import Image
 
 from cnnvis.images import encode
 
-KEPT_SECONDS = 2 * 3600  # after its last use
+KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
 SWEPT_SECONDS = 600  # between two sweeps
 
 _written: set[Path] = set()
@@ -63,7 +63,7 @@ def touch(path: Path) -> bool:
 
 
 def sweep(age: float = KEPT_SECONDS) -> None:
-    """Delete every file written here that has not been used for `age` seconds."""
+    """Delete every file written here that was last written or looked up over `age` seconds ago."""
     oldest = time.time() - age
     with _lock:
         for path in list(_written):

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.handlers import LIGHT, PAGE, for_people
+from cnnvis.ui.handlers import LIGHT, PAGE, readable_errors
 
 # Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with.
 # (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
@@ -58,7 +58,9 @@ class Tab:
 class Restorer:
     """Restores the view that an address asks for."""
 
-    read: Callable[[str], tuple[Choice, dict[Any, Any], list[Any]]]  # to the choice, values of inputs, and of outputs
+    read: Callable[
+        [str], tuple[Choice, dict[Any, Any], list[Any]]
+    ]  # query string to choice, values of inputs, of outputs
     outputs: Sequence[Any]
 
 
@@ -78,19 +80,19 @@ def connect(
     outputs = [*restorer.outputs, *(part for follower in everyone for part in follower.outputs)]
     first = next(iter(followers))
 
-    @for_people
+    @readable_errors
     def draw(value: Any, *values: Any) -> list[Any]:
-        told = dict(zip(inputs, values, strict=True))
+        known = dict(zip(inputs, values, strict=True))
         choice, shown = Choice.read(value), [gr.skip()] * len(restorer.outputs)
         if choice.tab not in followers:
             choice = replace(choice, tab=first)
         if choice.link:
             choice, asked, shown = restorer.read(choice.link)
-            told |= asked
+            known |= asked
         visible = [*always, followers[choice.tab]]
         for follower in everyone:
             if follower in visible:
-                shown += follower.draw(choice, *(told[part] for part in follower.inputs))
+                shown += follower.draw(choice, *(known[part] for part in follower.inputs))
             else:
                 shown += [gr.skip()] * len(follower.outputs)
         return shown

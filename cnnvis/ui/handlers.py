@@ -20,7 +20,7 @@ PAGE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def for_people(handler: Handler) -> Handler:
+def readable_errors(handler: Handler) -> Handler:
     """Show a CnnvisError as a message; any other exception is a bug, and is logged with its traceback."""
 
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -60,8 +60,8 @@ class ReadableBlocks(gr.Blocks):
         except Exception as error:  # pydantic's, pathlib's or the component's: all are about the given value
             files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
             named = str(files[0]).partition(":")[0] if files else "an input"
-            sentence = f"{named} cannot be read: give an uploaded file, or the http address of one."
-            raise gr.Error(sentence, print_exception=False) from error
+            message = f"{named} cannot be read: give an uploaded file, or the http address of one."
+            raise gr.Error(message, print_exception=False) from error
 
 
 def large_picture(label: str, elem_id: str, *classes: str, height: int, visible: bool = True) -> gr.Image:

@@ -13,31 +13,17 @@ from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
 from cnnvis.recipes import RECIPES, Settings, check_setting
 from cnnvis.ui.choice import FIRST, OFFERED
-from cnnvis.ui.photos import DEFAULT, EXAMPLES, find_photo
+from cnnvis.ui.photos import DEFAULT, EXAMPLES, example_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.weights import pick_device
 
 
 def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if value not in allowed:
-            raise SettingError.not_one_of(name, value, allowed)
-        return value
-
-    return check
+    return lambda value: str(SettingError.check(name, value, allowed))
 
 
 def _setting(name: str) -> Callable[[str], int]:
     return lambda value: int(check_setting(name, value, pick_device()))
-
-
-def _example_name(digest: str) -> str:
-    """The file name of an example; a visitor's own photo has no place in an address."""
-    try:
-        photo = find_photo(digest)
-    except CnnvisError:
-        photo = None
-    return photo.name if photo else ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +33,7 @@ class Parameter:
     name: str
     default: Any
     check: Callable[[str], Any]  # from the text in an address; raises CnnvisError
-    encode: Callable[[Any], Any]  # from the control's value to the address's; "" or None for the default
+    encode: Callable[[Any], Any]  # from the control's value to the address's; "" leaves it out
     decode: Callable[[Any], Any] = lambda value: value  # and back
 
 
@@ -57,7 +43,7 @@ PARAMETERS = (
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
-    Parameter("photo", DEFAULT.name, _one_of("photo", EXAMPLES), _example_name, lambda name: EXAMPLES[name].digest),
+    Parameter("photo", DEFAULT.name, _one_of("photo", EXAMPLES), example_name, lambda name: EXAMPLES[name].digest),
 )
 
 
@@ -71,9 +57,9 @@ class Address:
 
     def query(self) -> str:
         """The part of the address after "?"; "" for the default view."""
-        told = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **self.values}
+        named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **self.values}
         default = {"tab": TABS[0].id, "layer": FIRST.layer.name, "channel": FIRST.number}
-        return urlencode({name: value for name, value in told.items() if default.get(name) != value})
+        return urlencode({name: value for name, value in named.items() if default.get(name) != value})
 
 
 def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address:

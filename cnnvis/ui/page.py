@@ -10,7 +10,7 @@ from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
-from cnnvis.ui.handlers import PAGE, ReadableBlocks, for_people
+from cnnvis.ui.handlers import PAGE, ReadableBlocks, readable_errors
 from cnnvis.ui.photos import DEFAULT, photo_picture
 from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
@@ -20,6 +20,7 @@ from cnnvis.ui.zero import place_network
 from cnnvis.vgg import fast_dtype
 from cnnvis.weights import load_vgg16
 
+LOADING = "VGG16 is loading…"
 QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
 
 
@@ -41,7 +42,7 @@ def build_page() -> gr.Blocks:
         controls = {name: part for one in followers.values() for name, part in one.controls.items()}
         always = [Follower(lambda choice: (choice.words(),), [], [words]), share(page, controls)]
         connect(bar, tabs, followers, always, restorer(holder, shared, controls, note))
-        state = gr.Markdown("VGG16 is loading…", elem_id="network", elem_classes="quiet")
+        state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()
         page.load(_network, None, state, **PAGE)
@@ -50,10 +51,10 @@ def build_page() -> gr.Blocks:
     return page
 
 
-@for_people
+@readable_errors
 def _network() -> Iterator[str]:
     """Show which network is in use, and first that it is loading."""
-    yield "VGG16 is loading…"
+    yield LOADING
     net = load_vgg16()
     precision = str(fast_dtype(net.device)).removeprefix("torch.")
     yield f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."

@@ -1,7 +1,7 @@
 """Photos on the page: a small record for each, looked up by the sha256 of its file.
 
-A chosen photo is copied into the page's own store, and from then on travels as its digest. So no event can fail to
-read it, and the engine alone opens it.
+A chosen photo is opened once and copied into the page's own store. From then on it travels as its digest, so an event
+can only fail to find it after it has expired.
 """
 
 import base64
@@ -61,9 +61,14 @@ DEFAULT = next(iter(EXAMPLES.values()))
 _BY_DIGEST = {photo.digest: photo for photo in EXAMPLES.values()}
 
 
+def example_name(digest: str) -> str:
+    """The name by which a link calls the example with this digest; "" for any other photo."""
+    return _BY_DIGEST[digest].name if digest in _BY_DIGEST else ""
+
+
 def store_photo(source: str | io.BytesIO) -> StoredPhoto:
     """Copy a photo into the store, unless it is an example. Raises PhotoError if it cannot be opened."""
-    open_photo(source)  # now, so that nothing drawn from the store can fail
+    open_photo(source)  # now, so that every stored photo is readable
     content = source.getvalue() if isinstance(source, io.BytesIO) else Path(source).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))

@@ -15,15 +15,15 @@ def score_card(records: Sequence[Record]) -> str:
     never = ""
     if silent:
         which = f"Channel {', '.join(silent)} never fires on this picture"
-        never = f"<p><strong>{which}:</strong> its whole map is zero after the ReLU.</p>"
+        never = f"<p><strong>{which}:</strong> no value of its map is above zero.</p>"
     heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     size = records[0]["size"]
-    grown = ""
+    note = ""
     if size != PHOTO_SIDE:
-        grown = f"<p>Every picture is measured at {PHOTO_SIDE} px; this one grew at {size} px.</p>"
+        note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
-    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{grown}{CAVEAT}</div>'
+    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
 
 
 def _row(name: str, cells: list[str]) -> str:
@@ -33,7 +33,7 @@ def _row(name: str, cells: list[str]) -> str:
 
 def _robust(record: Record) -> str:
     saved, robust = record["saved_activation"], record["robust"]
-    share = f" ({min(100.0, 100 * robust / saved):.0f} %)" if saved > 0 else ""
+    share = f" ({100 * robust / saved:.0f} %)" if saved > 0 else ""
     return f"{robust:.1f}{share}"
 
 

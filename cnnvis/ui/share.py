@@ -10,10 +10,10 @@ import gradio as gr
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.follow import Follower, Restorer, Shared
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
-from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.photos import EXAMPLES, example_name
 from cnnvis.ui.texts import OWN_PHOTO
 
-FRAME_HEIGHT = 760  # px of an embedded view
+EMBED_HEIGHT = 760  # px of an embedded view
 
 # Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page.
 _ADDRESS = """(query) => {
@@ -31,22 +31,22 @@ _COPY = """async (link) => {
   try { await navigator.clipboard.writeText(text); return '%s copied'; }
   catch { prompt('Copy this:', text); return '%s'; }
 }"""
-_FRAME = """`<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%%"`
+_EMBED = """`<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%%"`
   + ` height="%d" style="border:0" loading="lazy"></iframe>`"""
-# Finds out whether the page is a frame of another one, before anything is drawn that it should not show.
+# With embed=1 in the address, hides everything but the view before anything is drawn.
 EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('embed') === '1';
   document.documentElement.classList.toggle('embedded', embed); }"""
 
 
 def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
-    """Lay out the box; return what keeps it up to date.
+    """Lay out the link and its buttons; return what keeps the link up to date.
 
     `controls` are the components whose values belong in an address, by the names in `links.PARAMETERS`.
     """
     with gr.Row(elem_classes="share"):
         link = gr.Textbox(label="Link to this view", interactive=False, elem_id="link", scale=4, min_width=240)
         copy = gr.Button("Copy link", elem_id="copy-link", scale=1, min_width=120)
-        frame = gr.Button("Copy embed code", elem_id="copy-embed", scale=1, min_width=150)
+        embed = gr.Button("Copy embed code", elem_id="copy-embed", scale=1, min_width=150)
     own = gr.HTML(OWN_PHOTO, visible=False, elem_id="link-photo", elem_classes="quiet share")
     gr.HTML('<a target="_blank" rel="noopener">Open the whole page</a>', elem_id="whole-page")
     query = gr.Textbox(visible="hidden", elem_id="query")  # in the DOM, because otherwise it would send no `change`
@@ -54,14 +54,13 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     names = list(controls)
 
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
-        told = dict(zip(names, values, strict=True))
-        known = {photo.digest for photo in EXAMPLES.values()}
-        is_own = bool(told["photo"]) and told["photo"] not in known
-        return address_of(choice.tab, choice.target, told).query(), gr.HTML(visible=is_own)
+        named = dict(zip(names, values, strict=True))
+        is_own = bool(named["photo"]) and not example_name(named["photo"])
+        return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js=_ADDRESS)
     copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
-    frame.click(None, link, frame, js=_COPY % (_FRAME % FRAME_HEIGHT, "Embed code", "Copy embed code"))
+    embed.click(None, link, embed, js=_COPY % (_EMBED % EMBED_HEIGHT, "Embed code", "Copy embed code"))
     page.load(None, None, None, js=EMBEDDED)
     page.load(None, query, link, js=_ADDRESS)  # the default view's address is "", which is no change
     triggers = [control.input for control in controls.values()]

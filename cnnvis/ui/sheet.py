@@ -51,7 +51,7 @@ def sheet(elem_id: str) -> gr.HTML:
 
 
 def sheet_value(label: str, tiles: Tiles) -> str:
-    """The value of a chooser, as JSON: Gradio would copy and compare a value of 512 parts many times per event.
+    """The value of a chooser, as JSON, because Gradio would copy and compare a value of 512 parts many times per event.
 
     CSS measures the position of a background in percent of how much larger it is than the button.
     """
@@ -62,7 +62,7 @@ def sheet_value(label: str, tiles: Tiles) -> str:
             "src": tiles.src,
             "label": label,
             "columns": tiles.columns,
-            "items": [_told(item) for item in tiles.items],
+            "items": [_as_json(item) for item in tiles.items],
             "wide": 100 * width / tile,
             "high": 100 * height / tile,
             "across": 100 * _RIM_PX / (width - tile),
@@ -74,6 +74,6 @@ def sheet_value(label: str, tiles: Tiles) -> str:
     )
 
 
-def _told(item: Item) -> dict[str, str | int]:
+def _as_json(item: Item) -> dict[str, str | int]:
     name = f"channel {item.channel}" + (f", {item.note}" if item.note else "")
     return {"layer": item.layer, "channel": item.channel, "tile": item.tile, "name": name}

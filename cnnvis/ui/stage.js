@@ -3,26 +3,26 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const part = (name) => element.querySelector('.stage-' + name);
 const slider = part('slider');
-let told = null;  // the newest value
-let run = null;  // the id of the ascent that the frames are of
+let newest = null;  // the newest value
+let ascent = null;  // the id of the ascent that the frames are of
 let frames = [];  // {step, activations, urls}, one for each picture received
 let shown = 0;
 let spoken = 0;  // when the screen reader last heard of progress
 
-const words = (value) => value === null || value === undefined ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1);
-const reached = (name, frame, i, steps) => `${name}, step ${frame.step} of ${steps}`
-  + (frame.activations[i] === null ? ': the start' : `, activation ${words(frame.activations[i])}`);
+const digits = (value) => value === null || value === undefined ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1);
+const caption = (name, frame, i, steps) => `${name}, step ${frame.step} of ${steps}`
+  + (frame.activations[i] === null ? ': the start' : `, activation ${digits(frame.activations[i])}`);
 
 function build(value) {
   const pictures = part('pictures');
   pictures.replaceChildren(...value.names.map((name, i) => {
     const figure = document.createElement('figure');
     const image = document.createElement('img');
-    const caption = document.createElement('figcaption');
-    caption.className = 'stage-curve-' + i;
-    caption.innerHTML = '<i aria-hidden="true"></i><span></span><span class="stage-files"></span>';
-    caption.children[1].textContent = name;
-    figure.append(image, caption);
+    const figcaption = document.createElement('figcaption');
+    figcaption.className = 'stage-curve-' + i;
+    figcaption.innerHTML = '<i aria-hidden="true"></i><span></span><span class="stage-files"></span>';
+    figcaption.children[1].textContent = name;
+    figure.append(image, figcaption);
     return figure;
   }));
   pictures.dataset.count = value.names.length;
@@ -34,9 +34,9 @@ function show(value) {
   const frame = frames[shown];
   part('pictures').querySelectorAll('img').forEach((image, i) => {
     if (image.getAttribute('src') !== frame.urls[i]) image.src = frame.urls[i];
-    image.alt = reached(value.names[i], frame, i, value.steps);
+    image.alt = caption(value.names[i], frame, i, value.steps);
   });
-  const activations = frame.activations.map((activation) => activation === null ? 'start' : words(activation));
+  const activations = frame.activations.map((activation) => activation === null ? 'start' : digits(activation));
   part('status').textContent = `Step ${frame.step} of ${value.steps}`
     + (frame.step ? ` · activation ${activations.join(' / ')}` : ': the start')
     + (shown === frames.length - 1 && value.note ? ` · ${value.note}` : '');
@@ -52,9 +52,9 @@ function plot(value) {
   const low = Math.min(...all);
   const high = Math.max(...all, low + 1e-6);
   const down = (activation) => 100 - 100 * (activation - low) / (high - low);
-  const line = (name, points) => {
+  const line = (name, attributes) => {
     const drawn = document.createElementNS(SVG, name);
-    for (const [key, content] of Object.entries(points)) drawn.setAttribute(key, content);
+    for (const [key, content] of Object.entries(attributes)) drawn.setAttribute(key, content);
     return drawn;
   };
   const curves = value.curves.map((curve, i) => line('polyline', {
@@ -64,9 +64,9 @@ function plot(value) {
   const zero = line('line', {class: 'stage-zero', x1: 0, x2: 400, y1: down(0), y2: down(0)});
   const marker = line('line', {class: 'stage-marker', x1: 0, x2: 0, y1: 0, y2: 100});
   part('curve').replaceChildren(zero, ...curves, marker);
-  part('curve').setAttribute('aria-label', `Activation by step, from ${words(low)} to ${words(high)}`);
-  part('high').textContent = words(high);
-  part('low').textContent = words(low);
+  part('curve').setAttribute('aria-label', `Activation by step, from ${digits(low)} to ${digits(high)}`);
+  part('high').textContent = digits(high);
+  part('low').textContent = digits(low);
   part('steps').textContent = `step ${value.steps}`;
 }
 
@@ -84,17 +84,17 @@ function offer(value) {
   });
 }
 
-function speak(value, text) {
+function speak(text) {
   spoken = Date.now();
   part('said').textContent = text;
 }
 
 watch('value', () => {
   if (!props.value) return;
-  const value = told = JSON.parse(props.value);
-  const begun = value.run !== run;
+  const value = newest = JSON.parse(props.value);
+  const begun = value.ascent !== ascent;
   if (begun) {
-    run = value.run;
+    ascent = value.ascent;
     frames = [];
     shown = 0;
     build(value);
@@ -108,13 +108,13 @@ watch('value', () => {
   show(value);
   offer(value);
   const last = frames[frames.length - 1];
-  const all = value.names.map((name, i) => reached(name, last, i, value.steps)).join('; ');
-  if (begun) speak(value, `Growing ${value.names.join(', ')}, ${value.steps} steps`);
-  else if (value.frames) speak(value, `${all}. ${value.note}`);
-  else if (Date.now() - spoken > 5000) speak(value, all);
+  const all = value.names.map((name, i) => caption(name, last, i, value.steps)).join('; ');
+  if (begun) speak(`Growing ${value.names.join(', ')}, ${value.steps} steps`);
+  else if (value.frames) speak(`${all}. ${value.note}`);
+  else if (Date.now() - spoken > 5000) speak(all);
 });
 
 slider.addEventListener('input', () => {
   shown = +slider.value;
-  show(told);
+  show(newest);
 });

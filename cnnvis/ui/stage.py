@@ -33,33 +33,33 @@ def stage(elem_id: str) -> gr.HTML:
     )
 
 
-def frame_value(snapshots: list[Snapshot], urls: list[str]) -> dict[str, Any]:
+def moment_value(snapshots: list[Snapshot], urls: list[str]) -> dict[str, Any]:
     """One moment of an ascent of one or several channels; `urls` are the pictures', relative to the page."""
     activations = [snapshot.activation for snapshot in snapshots]
     return {"step": snapshots[0].step, "activations": activations, "urls": urls}
 
 
 def stage_value(
-    run: str,
+    ascent: str,
     snapshots: list[Snapshot],
-    frame: dict[str, Any],
-    frames: list[dict[str, Any]] | None = None,
+    moment: dict[str, Any],
+    moments: list[dict[str, Any]] | None = None,
     files: list[dict[str, str]] | None = None,
     note: str = "",
 ) -> str:
-    """The stage's value for the ascent `run`: the newest frame, and at the end all `frames` and the files.
+    """The stage's value for one `ascent`, named by its id: the newest moment, at the end all `moments` and the files.
 
     `files` has, for each channel, the downloads by name with their addresses. All of it is JSON, because Gradio would
     copy and compare a value of many parts many times per event.
     """
-    told = {
-        "run": run,
+    value = {
+        "ascent": ascent,
         "names": [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots],
         "steps": snapshots[0].steps,
         "curves": [snapshot.curve for snapshot in snapshots],
-        "frame": frame,
-        "frames": frames,
+        "frame": moment,
+        "frames": moments,
         "files": files,
         "note": note,
     }
-    return json.dumps(told)
+    return json.dumps(value)

@@ -5,8 +5,9 @@ MASTHEAD = """<div class="masthead"><h1>Inside VGG16</h1>
 <p>One filter of a trained image network, seen three ways: its weights, how it responds to your photo,
 and the picture that activates it most.</p></div>"""
 
-ABOUT_FILTERS = """A **filter** is a small window of weights that has learned to look for a pattern. It slides over its
-input, multiplies and adds. Each square below is one filter. Choose any of them."""
+ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to respond to a pattern. It slides over its
+input, multiplies and adds. Each square stands for one filter: at conv1_1 it is the filter itself, deeper it is one of
+the filter's kernels."""
 
 MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
 
@@ -25,8 +26,9 @@ who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, a
 photo that activates it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1).</p>"""
 
 ABOUT_PIPELINES = """*As VGG computes it*: the centre of the photo at 224 px, normalised, with ReLU and pooling between
-the convolutions. *Chained*: as in the original notebook, the squashed photo passes through the convolutions alone. The
-network never sees that. Deep layers then get a smaller photo, because without pooling they cost 48 times as much."""
+the convolutions. *Chained*: as in the original notebooks, the squashed photo passes through the convolutions alone,
+which VGG16 itself never computes. Deep layers then get a smaller photo, because without pooling they cost 48 times as
+much."""
 
 CHOOSE_PHOTO = "Choose a photo."
 CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the tab Feature maps."
@@ -41,23 +43,24 @@ value is multiplied by the weight over it; all products and the bias are added; 
 move the window, click the photo or enter a row and a column. The photo comes from the tab *Feature maps*. Its colours
 are normalised: minus ImageNet's mean, divided by its standard deviation, so mid-grey is about 0."""
 
-ABOUT_SLIDING = """**The same at every place** makes the feature map. On the left is the filter's input: at conv1_1 the
-photo, in deeper layers the input map with the largest kernel. On the right the map grows, blue below zero and orange
-above. A real filter stops at every value; this one stops at most 96 times."""
+ABOUT_SLIDING = """**Doing this at every place** gives the feature map. On the left is the filter's input: at conv1_1
+the photo, in deeper layers the input channel whose kernel is largest. On the right the map grows, blue below zero and
+orange above. A real filter stops at every value; this one stops at most 96 times."""
 
 LESSONS = {
     "What are filters and feature maps?": """
 VGG16 was trained to tell apart 1,000 kinds of things in photos (Simonyan & Zisserman 2015). It has 13 layers of
 filters, 4,224 in all. A **filter** is a small set of weights. Applied at every place of a picture, it gives one number
-for each: its **feature map**. The filters of the next layer read those maps, not the photo, so each of their values
-depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first filters respond to edges
-and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
+for each place; together they are its **feature map**. The filters of the next layer read those maps, not the photo. So
+each of their values depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first
+filters respond to edges and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
     "What is activation maximization?": """
 A feature map shows how a filter responds to one photo. Activation maximization looks for the picture to which it
 responds most (Erhan et al. 2009). It starts from noise and changes every pixel a little in the direction that raises
-the activation, again and again. Without any help this makes noise that only the network sees. Small shifts, turns and
-zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et al. 2017;
-Qin et al. 2018 survey the methods). *The ladder*, in the tab *Activation maximization*, adds them one at a time.""",
+the activation, again and again. Without any help this makes pictures that look like noise to people. Small shifts,
+turns and zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et
+al. 2017; Qin et al. 2018 survey the methods). *The ladder*, in the tab *Activation maximization*, adds them one at a
+time.""",
     "What can these pictures tell, and what not?": """
 They show what **can** activate a channel, not what usually does. Asked which of two photos activates a channel more,
 people were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in 92&nbsp;±&nbsp;2&nbsp;% after

@@ -9,7 +9,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def theme() -> gr.themes.Base:
-    """Quiet greys and one accent, so the pictures are what is colourful."""
+    """Quiet greys and one accent, so that the pictures supply the colour."""
     return gr.themes.Base(
         primary_hue="orange",
         neutral_hue="slate",

@@ -1,7 +1,7 @@
 """ZeroGPU, Hugging Face's shared GPUs: a function borrows a GPU while it runs, in a process of its own.
 
 Everywhere else this does nothing: `on_gpu` returns the function unchanged, and one network serves everything.
-Arguments and results cross to the other process by pickling, so they are plain values, pictures and records.
+Arguments and results cross to the other process by pickling.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from cnnvis.weights import load_vgg16
 
 ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
-GPU_SECONDS = 60  # the longest call; a longer one would count against a visitor's quota before it began
+GPU_SECONDS = 60  # the longest call; ZeroGPU checks a visitor's quota against it before the call begins
 LIGHT_DEVICE = "cpu" if ZERO else None  # for sheets, maps and scores: on ZeroGPU they would cost a visitor's quota
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -1,4 +1,4 @@
-"""A page of its own in a process of its own, and a real browser that reports whatever goes wrong in it."""
+"""The page in a separate process, and a real browser that reports every error on it."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def missing(reason: str) -> None:
-    """Skip where there is no browser, unless CNNVIS_E2E=required, as in .ci/run, forbids it."""
+    """Skip the test for lack of a browser, or fail it if CNNVIS_E2E=required, as in .ci/run."""
     if os.environ.get("CNNVIS_E2E") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -42,13 +42,13 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds the running page's log and, under `gradio`, its files."""
+    """The folder with the running page's log and, under `gradio`, its files."""
     return tmp_path_factory.mktemp("page")
 
 
 @pytest.fixture(scope="session")
 def url(browser: object, served: Path) -> Iterator[str]:
-    """The address of a running page; only started where there is a browser to look at it."""
+    """The address of the running page. It starts only if there is a browser."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -77,9 +77,9 @@ def url(browser: object, served: Path) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser, url):
-    """Open the page in a window of its own: `visit(width=390, scheme="dark", query="?tab=maps")`.
+    """A function that opens the page in a new window: `visit(width=390, scheme="dark", query="?tab=maps")`.
 
-    At the end of the test nothing may have been said on the console as an error or asked of another host.
+    The test fails if the console shows an error, or if the page sends a request to another host.
     """
     wrong: list[str] = []
     contexts = []
@@ -108,7 +108,7 @@ def visit(browser, url):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them take seconds: `pytest -m "not slow"` leaves the browser out."""
+    """Mark all browser tests as slow: `pytest -m "not slow"` leaves them out."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("slow")

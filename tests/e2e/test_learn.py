@@ -1,4 +1,4 @@
-"""The Learn tab and the pictures that carry their experiment, in a real browser."""
+"""The Learn tab, and saved pictures that carry their experiment, in a real browser."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def move(page, row: int, column: int) -> None:
 
 
 @pytest.mark.parametrize("layer", PLACES)
-def test_the_arithmetic_is_the_networks_own(visit, vgg16: VGG16, layer: str) -> None:
+def test_the_arithmetic_agrees_with_the_network(visit, vgg16: VGG16, layer: str) -> None:
     page = visit(query=f"?tab=learn&layer={layer}&channel=7")
     page.locator("#sums h3").wait_for()
     values = cnnvis.feature_maps(vgg16, ROOT / "examples" / "chelsea.jpg", layer).values[7]
@@ -36,13 +36,13 @@ def test_the_arithmetic_is_the_networks_own(visit, vgg16: VGG16, layer: str) -> 
         page.locator("#sums h3", has_text=f"row {row}, column {column}").wait_for()
         text = page.locator("#sums").inner_text()
         network = float(values[row, column])
-        same = pytest.approx(network, rel=1.5e-4, abs=1e-4)  # four digits are shown
+        same = pytest.approx(network, rel=1.5e-4, abs=1e-4)  # the page shows four digits
         assert float(re.search(r"sum: (\S+);", text)[1]) == same
         assert float(page.locator("#network-value").inner_text()) == same
         assert float(re.search(r"after ReLU: ([\d.]+\d|0)", text)[1]) == pytest.approx(
             max(0.0, network), rel=1.5e-4, abs=1e-4
         )
-        most = float(applied.at(row, column).by_input.abs().max())  # of all input channels it is the one to look at
+        most = float(applied.at(row, column).by_input.abs().max())  # the page singles out this input channel
         shown = [abs(float(part)) for part in re.findall(r"(?:most here|Red|Green|Blue): (\S+)", text)]
         assert max(shown) == pytest.approx(most, rel=5e-4, abs=1e-4)  # half a unit of the fourth digit
 
@@ -52,7 +52,7 @@ def test_a_click_on_the_photo_moves_the_window(visit) -> None:
     page.locator("#sums h3").wait_for()
     photo = page.locator("#window img")
     box = photo.bounding_box()
-    photo.click(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})  # waits until it lies still
+    photo.click(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})  # once it has stopped moving
     page.locator("#sums h3", has_text=re.compile(r"row 8[34], column 2[78]")).wait_for()
     assert page.locator("#row input").input_value() in ("83", "84")
 
@@ -72,7 +72,7 @@ def test_the_sliding_filter_ends_with_the_map(visit, vgg16: VGG16) -> None:
     assert sum(difference) / len(difference) < 6  # a GIF has few colours
 
 
-def test_a_saved_picture_brings_its_experiment_back(visit, vgg16: VGG16, tmp_path: Path) -> None:
+def test_a_saved_picture_restores_its_experiment(visit, vgg16: VGG16, tmp_path: Path) -> None:
     *_, last = cnnvis.maximize(vgg16, "conv2_2", 9, "erhan", steps=5, size=80, seed=11)
     file = tmp_path / "mine.png"
     file.write_bytes(cnnvis.encode(last.picture, "png", last.record()))
@@ -90,7 +90,7 @@ def test_a_saved_picture_brings_its_experiment_back(visit, vgg16: VGG16, tmp_pat
     assert again.convert("RGB").tobytes() == last.picture.tobytes()
 
 
-def test_a_file_without_an_experiment_is_refused_in_words(visit, tmp_path: Path) -> None:
+def test_a_file_without_an_experiment_is_refused_with_a_clear_message(visit, tmp_path: Path) -> None:
     plain = tmp_path / "plain.png"
     Image.new("RGB", (8, 8)).save(plain)
     page = visit(query="?tab=maximize")

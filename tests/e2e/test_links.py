@@ -1,4 +1,4 @@
-"""Addresses in a real browser: every view comes back, bad ones are said, and views live in somebody's own page."""
+"""Addresses in a real browser: links restore views, bad values are reported, and views work in other pages."""
 
 import threading
 from functools import partial
@@ -23,8 +23,8 @@ def link(page) -> str:
 
 
 @pytest.mark.parametrize("query", VIEWS)
-def test_a_link_restores_its_view_and_copies_itself(visit, url: str, query: str) -> None:
-    canonical = query.replace("tab=filters&", "")  # a default needs not be said
+def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str) -> None:
+    canonical = query.replace("tab=filters&", "")  # the default is left out
     page = visit(query=f"?{query}")
     place, text = VIEWS[query]
     page.locator(place, has_text=text).wait_for()
@@ -44,7 +44,7 @@ def test_a_link_restores_its_view_and_copies_itself(visit, url: str, query: str)
         assert values == ["3", "9", "96"]
 
 
-def test_the_address_follows_the_visitor(visit, url: str) -> None:
+def test_the_address_follows_the_visitors_choices(visit, url: str) -> None:
     page = visit(query="?__theme=dark")
     page.locator('#filter-sheet button[data-channel="12"]').click()
     page.wait_for_function("location.search.includes('channel=12')")
@@ -52,7 +52,7 @@ def test_the_address_follows_the_visitor(visit, url: str) -> None:
     page.get_by_role("tab", name="Feature maps").click()
     page.wait_for_function("location.search.includes('tab=maps')")
     assert link(page) == f"{url}/?tab=maps&channel=12"
-    again = visit(query=page.evaluate("location.search"))  # as a reload would
+    again = visit(query=page.evaluate("location.search"))  # like a reload
     again.locator("#map-facts", has_text="conv1_1 channel 12").wait_for()
     assert again.locator("body.dark").count() == 1
 
@@ -71,7 +71,7 @@ def test_the_address_follows_the_visitor(visit, url: str) -> None:
         ("photo=/etc/passwd", "photo '/etc/passwd' is unknown"),
     ],
 )
-def test_a_bad_value_shows_the_default_and_says_so(visit, bad: str, said: str) -> None:
+def test_a_bad_value_shows_the_default_with_a_notice(visit, bad: str, said: str) -> None:
     page = visit(query=f"?{bad}")
     page.locator("#link-note", has_text=said).wait_for()
     page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
@@ -79,7 +79,7 @@ def test_a_bad_value_shows_the_default_and_says_so(visit, bad: str, said: str) -
 
 @pytest.fixture
 def blog(url: str, tmp_path: Path):
-    """examples/embed.html on another origin, its frames turned to the page under test."""
+    """examples/embed.html on another origin. Its frames point to the page under test."""
     text = (ROOT / "examples" / "embed.html").read_text()
     assert text.count("http://127.0.0.1:7860/") >= 2
     (tmp_path / "index.html").write_text(text.replace("http://127.0.0.1:7860/", f"{url}/"))
@@ -92,7 +92,7 @@ def blog(url: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_two_live_views_in_somebodys_page(browser, blog: str, scheme: str) -> None:
+def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 1000, "height": 1400}, color_scheme=scheme)
     page = context.new_page()
     errors, hosts = [], set()

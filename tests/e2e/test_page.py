@@ -39,7 +39,7 @@ def fetched(page, source: str) -> bytes:
         return answer.read()
 
 
-def test_a_cell_chosen_with_the_mouse_is_the_choice_of_every_tab(visit) -> None:
+def test_a_cell_clicked_in_one_tab_is_chosen_in_every_tab(visit) -> None:
     page = visit()
     cell(page, "#filter-sheet", 17).click()
     page.get_by_role("heading", name="conv1_1 · filter 17").wait_for()
@@ -55,11 +55,11 @@ def test_a_cell_chosen_with_the_mouse_is_the_choice_of_every_tab(visit) -> None:
     assert page.locator("#about-choice").inner_text().startswith("conv1_1 channel 5 of 64")
 
 
-def test_a_cell_is_chosen_with_the_keyboard_alone(visit) -> None:
+def test_a_cell_can_be_chosen_with_the_keyboard_alone(visit) -> None:
     page = visit()
     page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
     first = cell(page, "#filter-sheet", 0)
-    for _ in range(60):  # Tab goes through the controls and stops once at the sheet
+    for _ in range(60):  # Tab walks through the controls and stops once at the sheet
         page.keyboard.press("Tab")
         if first.evaluate("cell => cell === document.activeElement"):
             break
@@ -77,7 +77,7 @@ def test_a_cell_is_chosen_with_the_keyboard_alone(visit) -> None:
     assert below > 3
 
 
-def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
+def test_the_layer_the_channel_and_the_buttons_change_the_choice(visit) -> None:
     page = visit()
     choose_layer(page, "conv4_3")
     page.get_by_role("heading", name="conv4_3 · filter 0").wait_for()
@@ -93,9 +93,9 @@ def test_layer_channel_and_the_buttons_beside_them(visit) -> None:
     number.fill("512")
     number.press("Enter")
     assert number.evaluate("number => number.validity.rangeOverflow && number.validationMessage.includes('511')")
-    assert page.evaluate("document.documentElement.dataset.channel") == "300"  # nothing else was chosen
+    assert page.evaluate("document.documentElement.dataset.channel") == "300"  # the choice has not changed
     choose_layer(page, "conv1_2")
-    page.get_by_role("heading", name="conv1_2 · filter 63").wait_for()  # it has no 300
+    page.get_by_role("heading", name="conv1_2 · filter 63").wait_for()  # it has no channel 300
     page.get_by_label("All 31 layers").check()
     choose_layer(page, "relu5_1")
     page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
@@ -114,10 +114,10 @@ def test_the_bar_stays_in_view_while_the_page_scrolls(visit, width: int) -> None
     assert box["x"] + box["width"] <= width
     next_one.click()
     page.get_by_role("heading", name="conv1_1 · filter 1", exact=True).wait_for()
-    assert page.evaluate("scrollY") > 200  # whoever walks through the channels keeps looking at the same place
+    assert page.evaluate("scrollY") > 200  # stepping through channels does not scroll the page
 
 
-def test_the_nearest_filters_lead_there_and_strength_reorders_the_sheet(visit) -> None:
+def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> None:
     page = visit()
     page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
     nearest = page.locator("#nearest-sheet button").first
@@ -132,7 +132,7 @@ def test_the_nearest_filters_lead_there_and_strength_reorders_the_sheet(visit) -
     assert norms == sorted(norms, reverse=True)
 
 
-def test_a_photo_of_the_visitors_own(visit, tmp_path) -> None:
+def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
     page = visit()
     open_tab(page, "Feature maps")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
@@ -158,7 +158,7 @@ def test_a_photo_of_the_visitors_own(visit, tmp_path) -> None:
     page.locator("#map-caption", has_text="the convolutions alone").wait_for()
 
 
-def test_an_ascent_is_watched_stopped_wound_back_and_taken_home(visit) -> None:
+def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     page = visit()
     choose_layer(page, "conv5_1")
     open_tab(page, "Activation maximization")
@@ -198,12 +198,12 @@ def test_an_ascent_is_watched_stopped_wound_back_and_taken_home(visit) -> None:
     assert (gif.format, gif.n_frames) == ("GIF", last + 1)
 
 
-def test_several_channels_grow_at_once(visit) -> None:
+def test_several_channels_can_grow_at_once(visit) -> None:
     page = visit()
     open_tab(page, "Activation maximization")
     page.get_by_role("button", name="Advanced").click()
     page.get_by_label("More channels of the layer").wait_for()
-    page.wait_for_timeout(200)  # gradio sets a field's value once more, up to 20 ms after the field has appeared
+    page.wait_for_timeout(200)  # Gradio sets a field's value once more, up to 20 ms after the field has appeared
     page.get_by_label("More channels of the layer").fill("5, 9")
     page.get_by_role("button", name="Start").click()
     page.locator("#score-card th[scope=col]").nth(2).wait_for()
@@ -216,10 +216,10 @@ def test_several_channels_grow_at_once(visit) -> None:
     page.get_by_role("button", name="Start").click()
     page.get_by_text("give at most 3 whole numbers").wait_for()
     page.wait_for_function("!document.querySelector('#start').disabled")
-    assert page.locator("#stage img").count() == 3  # what was there stays
+    assert page.locator("#stage img").count() == 3  # the earlier pictures stay
 
 
-def test_an_ascent_grows_out_of_the_photo(visit) -> None:
+def test_an_ascent_can_grow_from_the_photo(visit) -> None:
     page = visit()
     open_tab(page, "Feature maps")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
@@ -230,13 +230,13 @@ def test_an_ascent_grows_out_of_the_photo(visit) -> None:
     page.get_by_label("Wind back through the ascent").focus()
     page.keyboard.press("Home")
     start = Image.open(io.BytesIO(fetched(page, page.locator("#stage img").get_attribute("src"))))
-    assert len(start.convert("RGB").getcolors(2**24)) > 5000  # a photo, not noise about grey
+    assert len(start.convert("RGB").getcolors(2**24)) > 5000  # a photo, not grey noise
     assert max(high - low for low, high in start.getextrema()) > 200
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 390])
-def test_a_phone_never_scrolls_sideways(visit, width: int, scheme: str) -> None:
+def test_the_page_never_scrolls_sideways_on_a_phone(visit, width: int, scheme: str) -> None:
     page = visit(width, 800, scheme)
     for name in TABS:
         open_tab(page, name)
@@ -248,18 +248,18 @@ def test_a_phone_never_scrolls_sideways(visit, width: int, scheme: str) -> None:
         assert not covered
 
 
-def test_on_a_phone_the_growing_picture_and_stop_are_in_view(visit) -> None:
+def test_the_growing_picture_and_the_stop_button_fit_on_a_phone(visit) -> None:
     page = visit(390, 700)
     open_tab(page, "Activation maximization")
     page.locator("#start").click()
     page.locator("#stage img").wait_for()
     for part in ("#stop", "#stage img"):
         box = page.locator(part).bounding_box()
-        assert 128 < box["y"] < box["y"] + box["height"] <= 700, part  # between the bar and the window's end
+        assert 128 < box["y"] < box["y"] + box["height"] <= 700, part  # below the bar and within the window
 
 
-def test_another_visitor_does_not_move_my_choice(visit) -> None:
-    """What the server draws for me after another visitor's choice is still about mine."""
+def test_another_visitor_does_not_change_my_choice(visit) -> None:
+    """After another visitor makes a choice, the server still draws mine for me."""
     mine, theirs = visit(), visit()
     choose_layer(mine, "conv1_2")
     cell(mine, "#filter-sheet", 7).click()
@@ -267,7 +267,7 @@ def test_another_visitor_does_not_move_my_choice(visit) -> None:
     choose_layer(theirs, "conv2_1")
     cell(theirs, "#filter-sheet", 9).click()
     theirs.get_by_role("heading", name="conv2_1 · filter 9").wait_for()
-    open_tab(mine, "Feature maps")  # drawn by the server, now
+    open_tab(mine, "Feature maps")  # only now does the server draw it
     mine.locator("#map-facts", has_text="conv1_2 channel 7").wait_for()
     assert mine.locator("#map-sheet button").count() == 64
     open_tab(theirs, "Feature maps")
@@ -275,22 +275,22 @@ def test_another_visitor_does_not_move_my_choice(visit) -> None:
 
 
 def own_photo(page, path) -> None:
-    """Put a file where the photo is."""
+    """Replace the photo with a file."""
     page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
     page.locator("#map-facts", has_text="Choose a photo.").wait_for()
     page.locator("#photo input[type=file]").set_input_files(path)
 
 
-def test_a_photo_that_is_gone_stops_its_own_tabs_alone(visit, served, tmp_path) -> None:
+def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_path) -> None:
     photo = tmp_path / "mine.png"
     Image.linear_gradient("L").convert("RGB").save(photo)
     page = visit()
     open_tab(page, "Feature maps")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
     own_photo(page, photo)
-    page.locator("#link-photo", has_text="not part of this link").wait_for()  # nobody else has that photo
+    page.locator("#link-photo", has_text="not part of this link").wait_for()  # no one else has that photo
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
-    for stored in (served / "gradio").rglob(STORED_AS):  # as after two hours
+    for stored in (served / "gradio").rglob(STORED_AS):  # as happens after two hours
         stored.unlink()
     page.get_by_role("button", name="Next").click()
     page.locator("#map-facts", has_text="The photo is no longer on the server").wait_for()
@@ -306,7 +306,7 @@ def test_a_photo_that_is_gone_stops_its_own_tabs_alone(visit, served, tmp_path) 
     assert not page.locator("#link-photo").is_visible()
 
 
-def test_an_unreadable_photo_is_refused_once_and_every_tab_goes_on(visit, tmp_path) -> None:
+def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit, tmp_path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"")
     page = visit()

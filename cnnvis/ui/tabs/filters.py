@@ -1,12 +1,12 @@
-"""The Filters tab: the chosen filter large, the filters most like it, and the whole layer as a chooser."""
+"""The Filters tab: the chosen filter large, the most similar filters, and the whole layer as a chooser."""
 
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.filters import Filter, FilterSheet, draw_filter
+from cnnvis.ui import cached
 from cnnvis.ui.bars import signed_bar
-from cnnvis.ui.cached import filter_sheet
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
@@ -14,11 +14,11 @@ from cnnvis.ui.handlers import large_picture
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR
 from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.vgg import convolution
+from cnnvis.vgg import conv_module
 from cnnvis.weights import load_vgg16
 
 VIEW_LABELS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each over its own range", "gray")]
-ORDER_LABELS = [("Channel number", "index"), ("Largest weights first", "norm")]
+ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
 
 
 def layout(_: Shared) -> Follower:
@@ -47,8 +47,8 @@ def layout(_: Shared) -> Follower:
 
 def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
     net = load_vgg16(LIGHT_DEVICE)
-    kernels = convolution(net, choice.layer).in_channels
-    everything, png = filter_sheet(net, choice.layer, view, min(int(source or 0), kernels - 1))
+    kernels = conv_module(net, choice.layer).in_channels
+    everything, png = cached.filter_sheet(net, choice.layer, view, min(int(source or 0), kernels - 1))
     mine = draw_filter(net, choice.target)
     name = everything.layer
     path = bytes_file(png, f"{name}-filters-{everything.view}.png")
@@ -61,17 +61,17 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
         f"### {name} · filter {choice.channel}",
         large,
         _facts(mine),
-        sheet_value("Most similar filters", _tiles(path, everything, _relatives(choice, mine))),
+        sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
     )
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
-    """The sprite stays in the order of the channels; the items need not."""
+    """The items on the sprite, which stays in the order of the channels."""
     return Tiles(file_url(path), sprite.picture.size, sprite.cell, sprite.gap, sprite.columns, items)
 
 
 def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:
-    """Choosing a filter keeps the chosen layer, which may be the ReLU or the pool after the convolution."""
+    """All filters in order. Choosing one keeps the chosen layer, even if that is the ReLU or pool after them."""
     channels = list(range(sprite.channels))
     if order == "norm":
         channels.sort(key=lambda channel: -sprite.norm[channel])
@@ -79,7 +79,7 @@ def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:
     return [Item(channel, layer, channel, f"L2 norm {sprite.norm[channel]:.2f}") for channel in channels]
 
 
-def _relatives(choice: Choice, mine: Filter) -> list[Item]:
+def _nearest(choice: Choice, mine: Filter) -> list[Item]:
     return [Item(channel, choice.layer.name, channel, f"cosine {cosine:.2f}") for channel, cosine in mine.nearest]
 
 

@@ -13,7 +13,7 @@ from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, for_people, large_picture, sentence
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, large_picture, readable_errors, sentence
 from cnnvis.ui.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -53,14 +53,14 @@ def layout(shared: Shared) -> Follower:
 def _applied(choice: Choice, photo: StoredPhoto) -> Applied:
     """The chosen filter on the photo, from the maps that the Feature maps tab uses too."""
     net = load_vgg16(LIGHT_DEVICE)
-    convolution = ARCHITECTURE.find(choice.layer.convolution)
+    convolution = ARCHITECTURE.convolution_of(choice.layer)
     return apply_to_maps(net, cached.feature_maps(net, photo, convolution, "network"), choice.channel)
 
 
 def _clicked(bar: Any, event: gr.SelectData) -> tuple[int, int]:
     """The row and the column of the map at a click on the photo."""
     across, down = event.index
-    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.find(Choice.read(bar).layer.convolution).stride
+    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.convolution_of(Choice.read(bar).layer).stride
     return int(down) // pixels, int(across) // pixels
 
 
@@ -145,7 +145,7 @@ def _cell(value: float, paint: Any) -> str:
     return f'<td style="background: rgb({paint[0]}, {paint[1]}, {paint[2]})">{value + 0.0:.3f}</td>'
 
 
-@for_people
+@readable_errors
 def _slide(bar: Any, digest: str) -> Any:
     photo = find_photo(digest)
     if photo is None:

@@ -8,14 +8,13 @@ from PIL import Image
 from cnnvis.architecture import ARCHITECTURE, Layer
 from cnnvis.errors import GET_WHOLE_NETWORK, PhotoError
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, draw_sheet
-from cnnvis.images import open_photo
 from cnnvis.patch import Patch, cut_patches
 from cnnvis.ui import cached
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, for_people, large_picture, sentence
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, large_picture, readable_errors, sentence
 from cnnvis.ui.photos import PICTURE_PX, StoredPhoto, example_buttons, find_photo, given_photo, store_photo
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
@@ -24,7 +23,7 @@ from cnnvis.vgg import VGG16
 from cnnvis.weights import load_vgg16
 
 RADIOS = {
-    "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebook", "conv_chain")],
+    "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")],
     "Order": [("Channel number", "index"), ("Strongest first", "strength")],
     "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
 }
@@ -39,7 +38,7 @@ def layout(shared: Shared) -> Follower:
             with gr.Row():
                 with gr.Column(min_width=140):
                     shared.picture.render()  # type: ignore[no-untyped-call]
-                overlay = _picture("The map on the photo", "map-overlay", "smooth")
+                overlay = _picture("The map on the photo", "map-overlay")
             with gr.Row():
                 before = _picture("The map before ReLU", "map-before", "sharp")
                 after = _picture("The map after ReLU", "map-after", "sharp")
@@ -56,7 +55,11 @@ def layout(shared: Shared) -> Follower:
     with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
         show_path = gr.Button("Show all layers", size="sm", elem_id="path-button")
         path = gr.Gallery(
-            columns=7, object_fit="contain", height="auto", elem_id="path", label="One channel number in 13 layers"
+            columns=7,
+            object_fit="contain",
+            height="auto",
+            elem_id="path",
+            label="One channel number, in every convolution that has it",
         )
 
     outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
@@ -71,14 +74,14 @@ def layout(shared: Shared) -> Follower:
     return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls)
 
 
-def _picture(title: str, elem_id: str, look: str) -> tuple[gr.Image, gr.HTML]:
+def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
     """A place for a picture and, below it, for what its colours mean."""
     with gr.Column(min_width=140):
-        picture = large_picture(title, elem_id, look, height=PICTURE_PX)
+        picture = large_picture(title, elem_id, *looks, height=PICTURE_PX)
         return picture, gr.HTML(elem_id=f"{elem_id}-scale")
 
 
-@for_people
+@readable_errors
 def _store(image: Any) -> str:
     """Keep the visitor's photo, and return its digest."""
     source = given_photo(image)
@@ -94,7 +97,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
         return _empty(CHOOSE_PHOTO)
     net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
     # The chain has nothing but convolutions.
-    layer = choice.layer if pipeline == "network" else _convolution(choice.layer)
+    layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
     maps = _maps(net, photo, layer, pipeline)
     drawn = draw_sheet(maps, order, contrast)
     path = picture_file(drawn.picture, f"{layer.name}-maps", "jpeg")
@@ -106,7 +109,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
         _caption(maps),
         f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
         _patches(cut_patches(maps, channel)),
-        *_shown("Before ReLU", before, channel),
+        *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
         gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
         '<p class="quiet">Values above zero, on the photo.</p>',
@@ -118,14 +121,10 @@ def _empty(reason: str) -> tuple[Any, ...]:
     return None, None, "", reason, "", *[None, ""] * 3
 
 
-def _convolution(layer: Layer) -> Layer:
-    return ARCHITECTURE.find(layer.convolution)
-
-
 def _maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
     """The maps of a layer; those of a ReLU are derived from its convolution's."""
     if layer.kind == "relu":
-        return cached.feature_maps(net, photo, _convolution(layer), pipeline).rectified()
+        return cached.feature_maps(net, photo, ARCHITECTURE.convolution_of(layer), pipeline).rectified()
     return cached.feature_maps(net, photo, layer, pipeline)
 
 
@@ -135,15 +134,15 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
         return maps, None
     if maps.layer.kind == "pool":
         return None, maps
-    before = _maps(net, photo, _convolution(maps.layer), maps.pipeline)
+    before = _maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
     return before, before.rectified()
 
 
 def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str) -> str:
-    """Choosing a map keeps the chosen layer, which in the chain may be the ReLU of the convolution shown."""
+    """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
     label = f"All feature maps of {drawn.layer}, {'strongest first' if order == 'strength' else 'by channel number'}"
-    told = enumerate(zip(drawn.order, drawn.strength, strict=True))
-    items = [Item(tile, choice.layer.name, channel, f"mean {mean:.2f}") for tile, (channel, mean) in told]
+    tiles = enumerate(zip(drawn.order, drawn.strength, strict=True))
+    items = [Item(tile, choice.layer.name, channel, f"mean {mean:.2f}") for tile, (channel, mean) in tiles]
     return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
 
 
@@ -177,7 +176,7 @@ def _facts(maps: Maps, mine: FeatureMap) -> str:
     rank = int((maps.strength > maps.strength[mine.channel]).sum()) + 1
     text = f"**{mine.layer} channel {mine.channel}** is rank {rank} of {len(maps.values)} by its mean on this photo."
     if mine.max <= 0:
-        return f"{text} It never fires on it."
+        return f"{text} It never fires on this photo."
     if maps.layer.kind == "conv" and maps.pipeline == "network":
         above = 100 * float((maps.values[mine.channel] > 0).float().mean())
         return f"{text} {above:.0f} % of the map passes the ReLU."
@@ -188,7 +187,7 @@ def _classes(net: VGG16, photo: StoredPhoto) -> str:
     """How the whole network classifies the photo, or what it would take to ask."""
     if not net.origin.full:
         return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
-    likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.classes(net, photo))
+    likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
     return f"VGG16 classifies the photo as: {likely}."
 
 
@@ -212,10 +211,10 @@ def _patches(found: list[Patch]) -> str:
     return f'{heading}<div class="patches">{"".join(figures)}</div>'
 
 
-@for_people
+@readable_errors
 def _path(bar: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
     photo = find_photo(digest)
     if photo is None:
         return []
-    steps = channel_path(load_vgg16(LIGHT_DEVICE), open_photo(photo.path), Choice.read(bar).channel, pipeline)
+    steps = channel_path(load_vgg16(LIGHT_DEVICE), photo.path, Choice.read(bar).channel, pipeline)
     return [(_file(step, step.picture, "map"), step.layer) for step in steps]

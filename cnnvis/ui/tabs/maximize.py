@@ -21,10 +21,10 @@ from cnnvis.ui.choice import FIRST, Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.growing import grow, grow_ladder
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, for_people
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.score_card import score_card
-from cnnvis.ui.stage import frame_value, stage, stage_value
+from cnnvis.ui.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.weights import load_for, pick_device
@@ -32,8 +32,8 @@ from cnnvis.weights import load_for, pick_device
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
     "maco": "maco: calmer, closer to a photo",
-    "deepdream": "deepdream: nudges your photo, from the tab Feature maps",
-    "erhan": "erhan: as in the original notebook",
+    "deepdream": "deepdream: changes your photo a little (choose it under Feature maps)",
+    "erhan": "erhan: as in the original notebooks",
 }
 OBJECTIVE_NAMES = {
     "channel": "Maximise the whole map",
@@ -53,13 +53,13 @@ _IDLE = f"() => [{_ON}, {_OFF}]"
 
 
 @dataclass
-class Run:
+class VisitorAscent:
     """One visitor's ascent, which the server keeps until it has been scored."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     snapshots: list[Snapshot] = field(default_factory=list)  # the newest of each channel
-    pictures: list[list[Image.Image]] = field(default_factory=list)  # for the GIF: at each moment, of each channel
-    frames: list[dict[str, Any]] = field(default_factory=list)  # the same moments, as the stage shows them
+    pictures: list[list[Image.Image]] = field(default_factory=list)  # for the GIF: at each moment, one of each channel
+    moments: list[dict[str, Any]] = field(default_factory=list)  # the same, as the stage shows them
 
 
 def layout(shared: Shared) -> Follower:
@@ -75,7 +75,7 @@ def layout(shared: Shared) -> Follower:
                 start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
                 stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-                settings, others, whole, from_photo = _advanced()
+                settings, others, class_number, from_photo = _advanced()
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
                 found = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
@@ -86,45 +86,50 @@ def layout(shared: Shared) -> Follower:
 
     run = gr.State(None)  # the Run, until it has been scored
     busy = start.click(None, None, [start, stop, card], js=_BUSY)  # at once, without asking the server
-    inputs = [shared.bar, shared.photo, recipe, others, whole, from_photo, *(settings[name] for name in SETTINGS)]
+    inputs = [
+        shared.bar,
+        shared.photo,
+        recipe,
+        others,
+        class_number,
+        from_photo,
+        *(settings[name] for name in SETTINGS),
+    ]
     grown = busy.then(_grow, inputs, [shown, run], **PAGE, **HEAVY)
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
     for end in (grown.failure, scored.then, scored.failure):  # `then` does not follow a failure, which must free Start
         end(None, None, [start, stop], js=_IDLE)
     stop.click(None, None, None, cancels=[grown], **PAGE)
-    told = {"recipe": recipe, **settings}
-    repeated = saved.upload(_repeat, saved, [shared.bar, *told.values(), others, whole, found], **PAGE, **QUICK)
-    controls = {name: told[name] for name in ("recipe", "steps", "size", "seed")}
+    all_settings = {"recipe": recipe, **settings}
+    restored = [shared.bar, *all_settings.values(), others, class_number, from_photo, found]
+    repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
+    controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(lambda choice: (_heading(choice.target),), [], [target], after=[repeated], controls=controls)
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
-    """The settings by name, with their limits from the engine; more channels; a class; whether to use the photo."""
+    """The settings by name, steps and size within the engine's limits; more channels; a class; start from the photo."""
     bounds, default = limits(pick_device()), Settings()
     objectives = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
-    own = "Steps (0: the recipe's own number)"
+    own, limit = "Steps (0: the recipe's own number)", "Stop after this many seconds (0: never)"
     settings = {
         "seed": gr.Number(default.seed, label="Seed: same seed, same picture", precision=0, elem_id="seed"),
         "steps": gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps"),
         "size": gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size"),
-        "seconds": gr.Slider(0, 60, default.seconds, step=1, label="Stop after seconds (0: never)", elem_id="seconds"),
+        "seconds": gr.Slider(0, 60, default.seconds, step=1, label=limit, elem_id="seconds"),
         "objective": gr.Radio(objectives, value=default.objective, label="Objective", elem_id="objective"),
     }
     also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"
     others = gr.Textbox("", label=also, placeholder="none", elem_id="others")
-    whole = gr.Dropdown(
+    class_number = gr.Dropdown(
         [("none", ""), *((name, str(number)) for number, name in enumerate(CLASSES))],
         value="",
         label="A class of the whole network, instead of the channel",
         info=f"For this, {GET_WHOLE_NETWORK}.",
         elem_id="class",
     )
-    return (
-        settings,
-        others,
-        whole,
-        gr.Checkbox(False, label="Start from the photo, not from noise", elem_id="from-photo"),
-    )
+    from_photo = gr.Checkbox(False, label="Start from the photo, not from noise", elem_id="from-photo")
+    return settings, others, class_number, from_photo
 
 
 def _ladder(shared: Shared, seed: gr.Number) -> None:
@@ -132,31 +137,31 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
     with gr.Accordion("The ladder: adding one regulariser at a time", open=False, elem_id="ladder-box"):
         gr.Markdown(ABOUT_LADDER, elem_classes="quiet")
         with gr.Row():
-            up = gr.Button("Run the ladder", size="sm", elem_id="climb")
-            down = gr.Button("Stop", size="sm", elem_id="climb-stop")
+            start = gr.Button("Run the ladder", size="sm", elem_id="climb")
+            stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
-    running = up.click(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
-    down.click(None, None, None, cancels=[running], **PAGE)
+    running = start.click(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
+    stop.click(None, None, None, cancels=[running], **PAGE)
 
 
 def _heading(target: Target) -> str:
     return f"### {target.layer.name} · channel {target.number}"
 
 
-@for_people
+@readable_errors
 def _grow(
-    bar: Any, digest: str, recipe: str, others: str, whole: str, from_photo: bool, *values: Any
-) -> Iterator[tuple[str, Run]]:
-    chosen = ARCHITECTURE.target(CLASS, whole) if whole else Choice.read(bar).target
+    bar: Any, digest: str, recipe: str, others: str, class_number: str, from_photo: bool, *values: Any
+) -> Iterator[tuple[str, VisitorAscent]]:
+    chosen = ARCHITECTURE.target(CLASS, class_number) if class_number else Choice.read(bar).target
     targets = {target.number: target for target in (chosen, *_more(chosen, others))}
     settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
-    run = Run()
-    for run.snapshots in grow(list(targets.values()), recipe, photo.path if photo else None, settings):
-        run.pictures.append([one.picture for one in run.snapshots])
-        paths = [picture_file(one.picture, _name(one), "jpeg") for one in run.snapshots]
-        run.frames.append(frame_value(run.snapshots, [file_url(path) for path in paths]))
-        yield stage_value(run.id, run.snapshots, run.frames[-1]), run
+    ascent = VisitorAscent()
+    for ascent.snapshots in grow(list(targets.values()), recipe, photo.path if photo else None, settings):
+        ascent.pictures.append([one.picture for one in ascent.snapshots])
+        paths = [picture_file(one.picture, _name(one), "jpeg") for one in ascent.snapshots]
+        ascent.moments.append(moment_value(ascent.snapshots, [file_url(path) for path in paths]))
+        yield stage_value(ascent.id, ascent.snapshots, ascent.moments[-1]), ascent
 
 
 def _more(chosen: Target, text: str) -> list[Target]:
@@ -172,53 +177,52 @@ def _name(snapshot: Snapshot) -> str:
     return f"{snapshot.layer}-{snapshot.channel}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
 
 
-@for_people
-def _finish(run: Run | None) -> Iterator[tuple[Any, Any, None]]:
+@readable_errors
+def _finish(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, None]]:
     """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
-    if not run:  # stopped before anything had grown
+    if not ascent:  # stopped before anything had grown
         yield gr.skip(), gr.skip(), None
         return
-    last = run.snapshots[0]
+    last, moments = ascent.snapshots[0], list(ascent.moments)
     note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
-    yield stage_value(run.id, run.snapshots, run.frames[-1], run.frames, note=f"{note}; scoring"), gr.skip(), None
     records: list[dict[str, Any]] = []
     files: list[dict[str, str]] = []
-    frames = list(run.frames)
 
-    def shown() -> str:
-        return stage_value(run.id, run.snapshots, frames[-1], frames, files, note)
+    def shown(note: str) -> str:
+        return stage_value(ascent.id, ascent.snapshots, moments[-1], moments, files, note)
 
-    urls = list(frames[-1]["urls"])
-    for i, snapshot in enumerate(run.snapshots):
+    yield shown(f"{note}; scoring"), gr.skip(), None
+    urls = list(moments[-1]["urls"])
+    for i, snapshot in enumerate(ascent.snapshots):
         records.append(scored_record(load_for(snapshot.target.layer, LIGHT_DEVICE), snapshot))
         urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=records[-1]))
         files.append({"PNG": urls[i]})
-        frames[-1] = frame_value(run.snapshots, list(urls))
-        yield shown(), score_card(records), None
-    for i, snapshot in enumerate(run.snapshots):
-        moments = [pictures[i] for pictures in run.pictures]
-        files[i] = {**files[i], "GIF": file_url(bytes_file(animation(moments), f"{_name(snapshot)}.gif"))}
-        yield shown(), gr.skip(), None
+        moments[-1] = moment_value(ascent.snapshots, list(urls))
+        yield shown(note), score_card(records), None
+    for i, snapshot in enumerate(ascent.snapshots):
+        gif = animation([pictures[i] for pictures in ascent.pictures])
+        files[i] = {**files[i], "GIF": file_url(bytes_file(gif, f"{_name(snapshot)}.gif"))}
+        yield shown(note), gr.skip(), None
 
 
-@for_people
+@readable_errors
 def _repeat(file: str | None) -> tuple[Any, ...]:
     """Set the choice and the controls to the experiment in a saved picture."""
     made = read_experiment(file or "", pick_device())
     if not isinstance(made.channel, int):
         raise PhotoError("the picture is of a weighted sum of channels: repeat it with `maximize --like`.")
-    told = {"recipe": made.settings.recipe, **{name: getattr(made.settings, name) for name in SETTINGS}}
-    words = _about(made, told)
-    if made.target.layer.kind == "class":
-        return gr.skip(), *told.values(), "", str(made.channel), words
-    return Choice(made.target).value(), *told.values(), "", "", words
+    values = {name: getattr(made.settings, name) for name in ("recipe", *SETTINGS)}
+    of_class = made.target.layer.kind == "class"
+    choice = gr.skip() if of_class else Choice(made.target).value()
+    class_number = str(made.channel) if of_class else ""
+    return choice, *values.values(), "", class_number, bool(made.start_sha256), _about(made, values)
 
 
-def _about(made: Experiment, told: dict[str, Any]) -> str:
+def _about(made: Experiment, values: dict[str, Any]) -> str:
     """What the saved picture is of, and what of it the page cannot repeat."""
-    words = f"This is {made.target}, recipe {told['recipe']}, seed {told['seed']}. Press Start."
-    kept = {name: told[name] for name in SETTINGS}
-    settled = settle(told["recipe"], made.target.layer, pick_device(), **kept)
+    words = f"This is {made.target}, recipe {values['recipe']}, seed {values['seed']}. Press Start."
+    kept = {name: values[name] for name in SETTINGS}
+    settled = settle(values["recipe"], made.target.layer, pick_device(), **kept)
     if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
         words += f" The page has no control for its {', '.join(odd)}; `maximize --like` repeats these too."
     if made.start_sha256:
@@ -226,12 +230,12 @@ def _about(made: Experiment, told: dict[str, Any]) -> str:
     return words
 
 
-@for_people
+@readable_errors
 def _run_ladder(bar: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
     shown: list[tuple[str, str]] = []
     for rung in grow_ladder(Choice.read(bar).target, int(seed or 0)):
-        reached = rung.score
-        caption = f"{rung.name}: saved activation {reached.saved_activation:.1f}, robust {reached.robust:.1f}"
+        score = rung.score
+        caption = f"{rung.name}: saved activation {score.saved_activation:.1f}, robust activation {score.robust:.1f}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
         shown = [*shown, (picture_file(rung.picture, name), caption)]
         yield shown
