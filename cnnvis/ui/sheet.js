@@ -13,7 +13,8 @@ function isChosen(cell) {
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
   holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
-  holder.innerHTML = value.items.map(({layer, channel, tile, name}) => {
+  holder.innerHTML = value.items.map(({layer, channel, tile, note}) => {
+    const name = `channel ${channel}` + (note && `, ${note}`);
     const across = value.across + (tile % value.columns) * value.right;
     const down = value.top + Math.floor(tile / value.columns) * value.down;
     return `<button type="button" data-layer="${layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`

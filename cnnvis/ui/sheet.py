@@ -7,7 +7,7 @@ keys move, Enter or Space chooses.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -62,7 +62,7 @@ def sheet_value(label: str, tiles: Tiles) -> str:
             "src": tiles.src,
             "label": label,
             "columns": tiles.columns,
-            "items": [_as_json(item) for item in tiles.items],
+            "items": [asdict(item) for item in tiles.items],
             "wide": 100 * width / tile,
             "high": 100 * height / tile,
             "across": 100 * _RIM_PX / (width - tile),
@@ -72,8 +72,3 @@ def sheet_value(label: str, tiles: Tiles) -> str:
         },
         separators=(",", ":"),
     )
-
-
-def _as_json(item: Item) -> dict[str, str | int]:
-    name = f"channel {item.channel}" + (f", {item.note}" if item.note else "")
-    return {"layer": item.layer, "channel": item.channel, "tile": item.tile, "name": name}

@@ -125,7 +125,7 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
     assert "cosine" in nearest.get_attribute("aria-label")
     nearest.click()
     page.get_by_role("heading", name=f"conv1_1 · filter {goal}", exact=True).wait_for()
-    page.get_by_label("Largest weights first").check()
+    page.get_by_label("Largest L2 norm first").check()
     page.wait_for_function("+document.querySelector('#filter-sheet button').dataset.channel !== 0")
     names = page.locator("#filter-sheet button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
     norms = [float(name.split()[-1]) for name in names]
