@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
-from cnnvis.commands import SETTINGS, filters, info, layers, maps, maximize, overlay_path, score
+from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add = command(maximize, "layer?", "channel?")
     default, limits = cnnvis.Settings(), cnnvis.limits(pick_device())
     add("--recipe", metavar="R", help=f"{', '.join(cnnvis.RECIPES)} (default {default.recipe})")
-    for name, text in SETTINGS.items():
+    for name, text in SETTING_OPTIONS.items():
         allowed = ", ".join(CHOICES[name]) if name in CHOICES else "{} to {}".format(*limits[name])
         text += f" ({allowed}; default {getattr(default, name)})"
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)

@@ -22,7 +22,7 @@ from cnnvis.version import __version__
 from cnnvis.vgg import fast_dtype
 from cnnvis.weights import load_for, pick_device
 
-SETTINGS = {  # the settings that `maximize` takes, in words; their defaults, limits and choices are the engine's
+SETTING_OPTIONS = {  # the settings that `maximize` takes, in words; their defaults, limits and choices are the engine's
     "steps": "at most this many steps; 0: the recipe's own number at that depth",
     "size": "side of the picture in px",
     "seed": "of the noise to start from: same seed, same picture",
@@ -121,7 +121,7 @@ def maximize(options: argparse.Namespace) -> None:
     """
     target, settings = _asked(options)
     net = load_for(target.layer)
-    ascent = ascend(net, [target], settings, **_given(options, *SETTINGS, "start"))
+    ascent = ascend(net, [target], settings, **_given(options, *SETTING_OPTIONS, "start"))
     snapshots = _watch(ascent, keep=None if options.animation else 1)
     if not snapshots:
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ VIEWS = ("auto", "rgb", "signed", "gray")
 NEAR_ZERO = 0.01  # of the layer's largest weight: below this, `sparsity` counts a weight as zero
 FULL_COLOUR = 0.995  # share of a layer's weights within the signed scale; scaled to the largest, all would look pale
 WEIGHT_PX = 16  # px for one weight on a sheet of all filters
-LARGE_PX, KERNEL_PX = 80, 20  # px for one weight of a single filter: in colour, and in each of its kernels
+LARGE_WEIGHT_PX, KERNEL_PX = 80, 20  # px for one weight of a single filter: in colour, and in each of its kernels
 GAP_PX = 4
 
 
@@ -123,7 +123,7 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
     mine = weights[number]
     if target.layer.depth == 1:
         shown, scale = torch.arange(3), _largest(weights)
-        picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), LARGE_PX), 1, 0)
+        picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), LARGE_WEIGHT_PX), 1, 0)
     else:
         shown = mine.flatten(1).norm(dim=1).argsort(descending=True)[: max(1, kernels)]
         scale = _largest(mine)

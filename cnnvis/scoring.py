@@ -41,7 +41,7 @@ class Selectivity:
     deviation on the photos.
     """
 
-    rank: int  # of the channel's lift among its layer's; 1: no other channel is lifted further
+    rank: int  # of the channel's lift among its layer's; 1: the largest
     of: int  # channels ranked: those whose response differs between the photos
     deviations: float  # the channel's lift, in standard deviations
     photos: int  # how many photos the average and the deviation are of

@@ -24,7 +24,7 @@ from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
-DEFAULT = Settings()
+DEFAULTS = Settings()
 WIDEST = max(layer.channels for layer in LAYERS)
 CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
@@ -54,7 +54,7 @@ def _words(label: str, allowed: list[str] | tuple[str, ...], value: str) -> gr.D
 
 def _number(name: str, meaning: str) -> gr.Number:
     low, high = limits("cuda")[name]
-    return gr.Number(getattr(DEFAULT, name), label=f"{name}: {low} to {high}; {meaning}")
+    return gr.Number(getattr(DEFAULTS, name), label=f"{name}: {low} to {high}; {meaning}")
 
 
 def _photo(meaning: str = "a photo, at most 25 megapixels and 15 MB") -> gr.Image:

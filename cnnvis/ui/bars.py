@@ -2,7 +2,7 @@
 
 from cnnvis.images import HEAT, SIGNED, Pixels
 
-STOPS = 9  # colours in a gradient: enough for these smooth ramps
+GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps
 
 
 def signed_bar(scale: float) -> str:
@@ -16,7 +16,9 @@ def heat_bar(low: float, high: float) -> str:
 
 
 def _bar(ramp: Pixels, labels: list[str]) -> str:
-    colours = ", ".join("rgb({}, {}, {})".format(*ramp[round(255 * i / (STOPS - 1))]) for i in range(STOPS))
+    colours = ", ".join(
+        "rgb({}, {}, {})".format(*ramp[round(255 * i / (GRADIENT_COLOURS - 1))]) for i in range(GRADIENT_COLOURS)
+    )
     named = "".join(f"<span>{text}</span>" for text in labels)
     label = f"Colours from {labels[0]} to {labels[-1]}"
     gradient = f'<div style="background: linear-gradient(to right, {colours})"></div>'

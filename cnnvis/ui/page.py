@@ -11,7 +11,7 @@ from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks, readable_errors
-from cnnvis.ui.photos import DEFAULT, photo_picture
+from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
 from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
@@ -33,7 +33,7 @@ def build_page() -> gr.Blocks:
         gr.HTML(MASTHEAD)
         note = gr.Markdown(visible=False, elem_id="link-note")
         bar, words = choice_bar(), choice_words()
-        shared = Shared(bar, gr.Textbox(DEFAULT.digest, visible=False, elem_id="photo-digest"), photo_picture())
+        shared = Shared(bar, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture())
         tabs, followers = {}, {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as holder:
             for tab in TABS:

@@ -57,7 +57,7 @@ EXAMPLES = {
         _example("hubble.jpg", "NASA and ESA, public domain"),
     )
 }
-DEFAULT = next(iter(EXAMPLES.values()))
+DEFAULT_PHOTO = next(iter(EXAMPLES.values()))
 _BY_DIGEST = {photo.digest: photo for photo in EXAMPLES.values()}
 
 
@@ -110,7 +110,7 @@ def given_photo(image: Any) -> str | io.BytesIO | None:
 def photo_picture() -> gr.Image:
     """The photo as the visitor sees and changes it, not yet laid out."""
     return gr.Image(
-        str(DEFAULT.path),
+        str(DEFAULT_PHOTO.path),
         label="Your photo",
         type="filepath",
         sources=["upload", "clipboard"],

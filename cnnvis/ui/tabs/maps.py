@@ -216,5 +216,5 @@ def _path(bar: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
     photo = find_photo(digest)
     if photo is None:
         return []
-    steps = channel_path(load_vgg16(LIGHT_DEVICE), photo.path, Choice.read(bar).channel, pipeline)
-    return [(_file(step, step.picture, "map"), step.layer) for step in steps]
+    drawn = channel_path(load_vgg16(LIGHT_DEVICE), photo.path, Choice.read(bar).channel, pipeline)
+    return [(_file(one, one.picture, "map"), one.layer) for one in drawn]
