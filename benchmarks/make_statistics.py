@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from cnnvis.features import compute_maps
-from cnnvis.images import open_photo
+from cnnvis.photo import open_photo
 from cnnvis.weights import STATISTICS, load_vgg16
 
 PHOTOS = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))

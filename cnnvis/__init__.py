@@ -15,8 +15,9 @@ from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, Set
 from cnnvis.experiment import Experiment, read_experiment
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
-from cnnvis.images import animation, encode, open_photo
+from cnnvis.images import animation, encode
 from cnnvis.patch import Patch, patches
+from cnnvis.photo import open_photo
 from cnnvis.recipes import RECIPES, Ascent, Settings, limits
 from cnnvis.rungs import Rung, ladder
 from cnnvis.scoring import Score, Selectivity, score, scored_record

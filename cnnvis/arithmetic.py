@@ -13,8 +13,9 @@ from torch.nn.functional import pad
 
 from cnnvis.errors import SettingError
 from cnnvis.features import Maps, compute_maps
-from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, Photo, colour, open_photo, signed, stretch
+from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
 from cnnvis.numbers import whole_number
+from cnnvis.photo import Photo, open_photo
 from cnnvis.vgg import VGG16, bias_of, conv_module
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12

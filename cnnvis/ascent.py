@@ -18,7 +18,8 @@ from torch import Tensor
 from cnnvis.architecture import Mixture, Target, Targeted
 from cnnvis.canvas import Canvas, RandomView, new_canvas
 from cnnvis.errors import ChannelError, SettingError
-from cnnvis.images import Photo, Pictured, open_photo, to_picture
+from cnnvis.images import Pictured, to_picture
+from cnnvis.photo import Photo, open_photo
 from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, exact, fast_dtype, forward, up_to

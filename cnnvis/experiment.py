@@ -10,7 +10,8 @@ from PIL import Image
 
 from cnnvis.architecture import ARCHITECTURE, Target, Targeted
 from cnnvis.errors import PhotoError
-from cnnvis.images import RECORD_CHUNK, check_bytes
+from cnnvis.images import RECORD_CHUNK
+from cnnvis.photo import check_bytes
 from cnnvis.recipes import Settings, settle
 
 

@@ -15,7 +15,6 @@ from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
     HEAT,
     PHOTO_SIDE,
-    Photo,
     Pictured,
     Pixels,
     blend,
@@ -23,11 +22,11 @@ from cnnvis.images import (
     columns_for,
     contact_sheet,
     crop_like_training,
-    open_photo,
     signed,
     stretch,
     to_tensor,
 )
+from cnnvis.photo import Photo, open_photo
 from cnnvis.vgg import VGG16, cut, exact
 
 PIPELINES = ("network", "conv_chain")

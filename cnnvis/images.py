@@ -1,4 +1,4 @@
-"""Pictures in and out: opening any photo safely, colour maps, contact sheets, files and animations.
+"""Pictures: to and from tensors, colour maps, contact sheets, files and animations.
 
 Inside cnnvis a picture is a float32 tensor (N, 3, H, W), RGB in [0, 1]; outside it is a PIL image in RGB.
 Nothing here knows about networks.
@@ -6,24 +6,18 @@ Nothing here knows about networks.
 
 import io
 import json
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from cnnvis.errors import PhotoError, SettingError, short
+from cnnvis.errors import SettingError
 from cnnvis.version import __version__
-
-MAX_PHOTO_BYTES = 15_000_000
-MAX_PHOTO_PIXELS = 25_000_000
-# Formats that Pillow decodes itself; for EPS and the like it would start other programs.
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "AVIF", "PPM")
 
 PHOTO_SIDE = 224  # px; what VGG16 was trained on
 RESIZED_SIDE = 256  # px; torchvision resizes the shorter side to this before cropping
@@ -33,79 +27,6 @@ RECORD_CHUNK = "cnnvis"  # the text chunk of a PNG that holds its record
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 Pixels = NDArray[np.uint8]  # (..., 3), RGB
-Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` takes; None raises a PhotoError
-
-
-def open_photo(source: Photo) -> Image.Image:
-    """Open a photo of any supported format as an upright 8-bit RGB picture.
-
-    Files over 15 MB and pictures over 25 megapixels are refused before they are decoded. An animation gives its first
-    picture, transparent parts become white, and 16-bit values are scaled to 8 bits.
-    Raises PhotoError.
-    """
-    if source is None:
-        raise PhotoError("no picture was given: choose a photo.")
-    if not isinstance(source, Image.Image):
-        check_bytes(source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is stricter
-        try:
-            if isinstance(source, Image.Image):
-                return _upright_rgb(source)
-            with Image.open(source, formats=PHOTO_FORMATS) as photo:
-                return _upright_rgb(photo)
-        except PhotoError:
-            raise
-        except Image.DecompressionBombError as cause:
-            raise PhotoError(_too_many_pixels("far too many")) from cause
-        except Exception as cause:  # a broken file can make a decoder raise anything
-            known = ", ".join(PHOTO_FORMATS)
-            raise PhotoError(f"the file is not a readable picture: choose an undamaged {known} file.") from cause
-
-
-def check_bytes(source: str | Path | BinaryIO) -> None:
-    """Check that a file exists and is not too large; a stream is rewound to its start. Raises PhotoError."""
-    try:
-        if isinstance(source, str | Path):
-            size = Path(source).stat().st_size
-        else:
-            size = source.seek(0, io.SEEK_END)
-            source.seek(0)
-    except (OSError, ValueError) as cause:  # ValueError: a NUL in the name
-        raise PhotoError(f"the picture {short(Path(str(source)).name)} cannot be read: is the path right?") from cause
-    if size > MAX_PHOTO_BYTES:
-        limit = f"{MAX_PHOTO_BYTES:,} bytes"
-        raise PhotoError(f"the picture has {size:,} bytes: choose one of at most {limit}.")
-
-
-def _upright_rgb(photo: Image.Image) -> Image.Image:
-    width, height = photo.size
-    if not width * height:
-        raise PhotoError(f"the picture has {width} × {height} pixels: choose one that is not empty.")
-    if width * height > MAX_PHOTO_PIXELS:
-        raise PhotoError(_too_many_pixels(f"{width} × {height}"))
-    if getattr(photo, "is_animated", False):
-        photo.seek(0)
-    photo = ImageOps.exif_transpose(photo)
-    if photo.mode.startswith(("I", "F")):
-        return _from_deep_grey(photo)
-    if photo.has_transparency_data:
-        photo = photo.convert("RGBA")
-        white = Image.new("RGBA", photo.size, "white")
-        return Image.alpha_composite(white, photo).convert("RGB")
-    return photo.convert("RGB")
-
-
-def _too_many_pixels(given: str) -> str:
-    return f"the picture has {given} pixels: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
-
-
-def _from_deep_grey(photo: Image.Image) -> Image.Image:
-    """16- and 32-bit grey to 8-bit RGB: 16-bit values are scaled, anything else is stretched to its own range."""
-    values = np.nan_to_num(np.asarray(photo, dtype=np.float64))
-    low, high = (0, 65535) if photo.mode.startswith("I") and values.max() <= 65535 else (values.min(), values.max())
-    grey = (values - low) / max(high - low, 1e-12) * 255
-    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
 def crop_like_training(photo: Image.Image) -> Image.Image:

@@ -8,7 +8,8 @@ import torch
 from conftest import toy
 
 from cnnvis.architecture import ARCHITECTURE
-from cnnvis.images import crop_like_training, open_photo, to_tensor
+from cnnvis.images import crop_like_training, to_tensor
+from cnnvis.photo import open_photo
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.photos import EXAMPLES

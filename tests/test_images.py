@@ -1,9 +1,7 @@
-"""Pictures in and out: files that are opened or refused, colours, contact sheets, and encoded files."""
+"""Pictures: the crop that VGG16 was trained on, tensors, colours, contact sheets, and encoded files."""
 
 import io
 import json
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,9 @@ from PIL import Image
 from torchvision.models import VGG16_Weights
 from torchvision.transforms.functional import to_tensor as torchvision_to_tensor
 
-from cnnvis.errors import PhotoError
 from cnnvis.images import (
     GREY,
     HEAT,
-    MAX_PHOTO_BYTES,
     SHEET_BACKGROUND,
     SIGNED,
     Pictured,
@@ -31,11 +27,11 @@ from cnnvis.images import (
     contact_sheet,
     crop_like_training,
     encode,
-    open_photo,
     stretch,
     to_picture,
     to_tensor,
 )
+from cnnvis.photo import open_photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -60,191 +56,6 @@ def greys(values: list[float], kind: str) -> Image.Image:
 def row(picture: Image.Image) -> list[tuple[int, ...]]:
     """Return the colours of the first row."""
     return [tuple(pixel) for pixel in np.asarray(picture)[0].tolist()]
-
-
-def refusal(source: Any) -> str:
-    """Return the error message for a refused picture. Check that it contains no path."""
-    with pytest.raises(PhotoError) as caught:
-        open_photo(source)
-    sentence = str(caught.value)
-    assert "/" not in sentence
-    assert sentence.endswith((".", "?"))
-    return sentence
-
-
-# Colour modes
-
-
-def palette() -> Image.Image:
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([*RED, *BLUE])
-    picture.putpixel((1, 0), 1)
-    return picture
-
-
-def two_pixels(mode: str, first: Any, second: Any) -> Image.Image:
-    picture = Image.new(mode, (2, 1), first)
-    picture.putpixel((1, 0), second)
-    return picture
-
-
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        (saved(two_pixels("1", 0, 1)), [(0, 0, 0), WHITE]),
-        (saved(two_pixels("L", 7, 200)), [(7, 7, 7), (200, 200, 200)]),
-        (saved(two_pixels("LA", (7, 255), (7, 0))), [(7, 7, 7), WHITE]),
-        (saved(palette()), [RED, BLUE]),
-        (saved(palette(), transparency=0), [WHITE, BLUE]),
-        (saved(two_pixels("RGB", RED, BLUE), transparency=RED), [WHITE, BLUE]),
-        (saved(two_pixels("RGBA", (*RED, 128), (*BLUE, 255))), [(255, 127, 127), BLUE]),
-        (saved(two_pixels("CMYK", (0, 255, 255, 0), (0, 0, 0, 51)), "TIFF"), [RED, (204, 204, 204)]),
-        (saved(greys([257, 32768, 65535], "uint16")), [(1,) * 3, (128,) * 3, WHITE]),
-        (saved(greys([257, 32768, 65535], "int32"), "TIFF"), [(1,) * 3, (128,) * 3, WHITE]),
-        (saved(greys([100_000, 150_000, 200_000], "int32"), "TIFF"), [(0,) * 3, (128,) * 3, WHITE]),
-        (saved(greys([-1.0, 0.0, 4.0], "float32"), "TIFF"), [(0,) * 3, (51,) * 3, WHITE]),
-        (saved(greys([3.5, 3.5], "float32"), "TIFF"), [(0,) * 3, (0,) * 3]),
-    ],
-    ids=[
-        "1",
-        "L",
-        "LA",
-        "P",
-        "P-transparent",
-        "RGB-transparent",
-        "RGBA",
-        "CMYK",
-        "I;16",
-        "I",
-        "I-deep",
-        "F",
-        "F-constant",
-    ],
-)
-def test_every_mode_becomes_rgb_on_white(file: io.BytesIO, expected: list[tuple[int, ...]]) -> None:
-    picture = open_photo(file)
-    assert picture.mode == "RGB"
-    assert row(picture) == expected
-    with Image.open(file) as opened:  # the same picture, opened by the caller
-        assert row(open_photo(opened)) == expected
-
-
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
-def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
-    frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN, BLUE)]
-    options = {"lossless": True} if kind == "WEBP" else {}
-    file = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100, **options)
-    assert row(open_photo(file)) == [RED] * 4
-    with Image.open(file) as opened:
-        assert opened.n_frames == 3
-        opened.seek(2)
-        assert row(open_photo(opened)) == [RED] * 4
-
-
-# How a camera with orientation 1 to 8 stores the picture whose rows are 123 and 456.
-STORED = {
-    1: ["123", "456"],
-    2: ["321", "654"],
-    3: ["654", "321"],
-    4: ["456", "123"],
-    5: ["14", "25", "36"],
-    6: ["36", "25", "14"],
-    7: ["63", "52", "41"],
-    8: ["41", "52", "63"],
-}
-
-
-@pytest.mark.parametrize("orientation", STORED)
-def test_photos_are_turned_upright(orientation: int) -> None:
-    blocks = np.array([[40 * int(digit) for digit in line] for line in STORED[orientation]], dtype=np.uint8)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = saved(Image.fromarray(blocks.repeat(16, axis=0).repeat(16, axis=1)), "JPEG", quality=95, exif=exif)
-    upright = np.asarray(open_photo(file))[8::16, 8::16, 0]
-    np.testing.assert_allclose(upright, [[40, 80, 120], [160, 200, 240]], atol=2)
-
-
-@pytest.mark.parametrize("photo", sorted(EXAMPLES.glob("*.jpg")), ids=lambda path: path.stem)
-def test_a_photo_can_be_a_path_a_file_name_or_an_open_file(photo: Path) -> None:
-    with Image.open(photo) as plain:
-        pixels = np.asarray(plain.convert("RGB"))
-    with photo.open("rb") as file:
-        sources = (photo, str(photo), file, io.BytesIO(photo.read_bytes()))
-        assert all(np.array_equal(np.asarray(open_photo(source)), pixels) for source in sources)
-        assert not file.closed
-
-
-# Refused pictures
-
-
-def png_header(width: int, height: int) -> bytes:
-    """Make the start of an RGB PNG of that size, without its pixels."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = b"IDAT" + zlib.compress(b"")
-    chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (body, pixels))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
-def test_a_file_over_15_megabytes_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "large.png"
-    path.write_bytes(saved(noise(3, 3)).getvalue())
-    with path.open("r+b") as file:
-        file.truncate(MAX_PHOTO_BYTES)
-    assert open_photo(path).size == (3, 3)
-    with path.open("r+b") as file:
-        file.truncate(MAX_PHOTO_BYTES + 200_000)
-    sentence = "the picture has 15,200,000 bytes: choose one of at most 15,000,000 bytes."
-    assert refusal(path) == refusal(io.BytesIO(path.read_bytes())) == sentence
-
-
-@pytest.mark.parametrize(
-    ("size", "found"),
-    [
-        ((9000, 9000), "has 9000 × 9000 pixels: choose one of at most 25 megapixels"),
-        ((5001, 5000), "has 5001 × 5000 pixels"),
-        ((12000, 10000), "has 12000 × 10000 pixels"),  # Pillow would warn
-        ((30000, 30000), "has far too many pixels: choose one of at most 25 megapixels"),  # Pillow would refuse
-        ((5000, 5000), "not a readable picture"),  # small enough to be decoded, but decoding fails
-    ],
-)
-def test_too_many_pixels_are_refused_without_decoding(size: tuple[int, int], found: str) -> None:
-    assert found in refusal(io.BytesIO(png_header(*size)))
-
-
-def test_the_size_limit_applies_to_a_picture_in_memory_too() -> None:
-    assert "5001 × 5000" in refusal(Image.new("1", (5001, 5000)))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"hello",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"%PDF-1.4\n",
-        saved(noise(4, 4), "EPS").getvalue(),
-        saved(noise(4, 4), "ICO").getvalue(),
-        saved(noise(64, 64), "JPEG").getvalue()[:-500],
-        saved(noise(64, 64), "PNG").getvalue()[:-500],
-        saved(noise(64, 64), "WEBP").getvalue()[:-500],
-        saved(noise(64, 64), "PNG").getvalue()[:20],
-    ],
-    ids=["empty", "text", "svg", "pdf", "eps", "ico", "half-JPEG", "half-PNG", "half-WebP", "half-header"],
-)
-def test_a_damaged_or_unsupported_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(content)
-    assert refusal(path) == refusal(io.BytesIO(content))
-    assert refusal(path).startswith("the file is not a readable picture: choose an undamaged JPEG, PNG,")
-
-
-def test_a_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "missing.jpg") == "the picture 'missing.jpg' cannot be read: is the path right?"
-    assert refusal(str(tmp_path / "missing.jpg")) == refusal(tmp_path / "missing.jpg")
-
-
-def test_a_folder_is_refused_without_being_named(tmp_path: Path) -> None:
-    assert str(tmp_path.name) not in refusal(tmp_path)
 
 
 # The crop that VGG16 was trained on

@@ -8,7 +8,8 @@ from functools import lru_cache
 from cnnvis.architecture import CLASS, Layer, find_layer
 from cnnvis.features import Maps, compute_maps, top_classes
 from cnnvis.filters import FilterSheet, draw_filters
-from cnnvis.images import encode, open_photo
+from cnnvis.images import encode
+from cnnvis.photo import open_photo
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16

@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnvis.architecture import Target
 from cnnvis.ascent import Snapshot, ascend
-from cnnvis.images import Photo
+from cnnvis.photo import Photo
 from cnnvis.rungs import Rung, run_ladder
 from cnnvis.ui.zero import on_gpu
 from cnnvis.weights import load_for

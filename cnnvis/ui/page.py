@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.images import MAX_PHOTO_BYTES
+from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping

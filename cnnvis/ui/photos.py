@@ -17,7 +17,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 
 from cnnvis.errors import PhotoError
-from cnnvis.images import open_photo
+from cnnvis.photo import open_photo
 from cnnvis.ui.files import bytes_file, content_path, data_url, touch
 from cnnvis.ui.handlers import PAGE, QUICK
 
