@@ -7,12 +7,13 @@ before they are decoded.
 import io
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms, ImageOps
 
 from cnnvis.errors import PhotoError, short
 
@@ -41,12 +42,12 @@ def open_photo(source: Photo) -> Image.Image:
     if source is None:
         raise PhotoError("no picture was given: choose a photo.")
     if isinstance(source, Image.Image):
-        return _upright_rgb(source)
+        return _upright_rgb(source, ours=False)
     check_bytes(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a file's oddities; what matters is whether it can be decoded
         with _opened(source) as photo:
-            return _upright_rgb(photo)
+            return _upright_rgb(photo, ours=True)
 
 
 def check_bytes(source: str | Path | BinaryIO) -> None:
@@ -103,7 +104,8 @@ def _too_many(given: str) -> str:
     return f"the picture has {given} pixels: choose one of at most {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
 
 
-def _upright_rgb(photo: Image.Image) -> Image.Image:
+def _upright_rgb(photo: Image.Image, ours: bool) -> Image.Image:
+    """Decode, turn and convert a picture; one that is not ours is copied first, since the rest happens in place."""
     width, height = photo.size
     if not width * height:
         raise PhotoError(f"the picture has {width} × {height} pixels: choose one that is not empty.")
@@ -111,21 +113,20 @@ def _upright_rgb(photo: Image.Image) -> Image.Image:
         raise PhotoError(_too_many(f"{width} × {height}"))
     _decode(photo)
     sixteen_bits = photo.mode.startswith("I;16") or (photo.mode == "I" and photo.format == "PPM")
-    photo = _upright(photo)
+    photo = photo if ours else photo.copy()
+    _turn_upright(photo)
     if photo.mode.startswith(("I", "F")):
         return _from_deep_grey(photo, sixteen_bits)
     if photo.mode == "La":  # Pillow turns this mode into nothing but LA
         photo = photo.convert("LA")
     alpha = None
     if photo.has_transparency_data:
-        photo = photo.convert("RGBA")
+        photo = photo if photo.mode == "RGBA" else photo.convert("RGBA")
         alpha = photo.getchannel("A")
     colours = _srgb(photo)
-    if alpha is None:
-        return colours
-    white = Image.new("RGB", photo.size, "white")
-    white.paste(colours, mask=alpha)
-    return white
+    if alpha is not None:
+        colours.paste("white", mask=ImageChops.invert(alpha))
+    return colours
 
 
 def _decode(photo: Image.Image) -> None:
@@ -138,16 +139,17 @@ def _decode(photo: Image.Image) -> None:
         raise PhotoError(f"the picture is damaged or cut short: choose an undamaged {KNOWN} file.") from cause
 
 
-def _upright(photo: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(photo)
-    except Exception:  # broken EXIF can raise anything, and says nothing then
-        return photo
+def _turn_upright(photo: Image.Image) -> None:
+    """Rotate and mirror the picture in place, as its EXIF says."""
+    with suppress(Exception):  # broken EXIF can raise anything, and says nothing then
+        ImageOps.exif_transpose(photo, in_place=True)  # most photos are upright: no copy of a large one
 
 
 def _srgb(photo: Image.Image) -> Image.Image:
     """The colours as sRGB: by the picture's own profile, or as its mode means them; transparency is dropped."""
     profile = photo.info.get("icc_profile")
+    if photo.mode == "RGB" and not profile:
+        return photo
     if photo.mode == "LAB":
         return _converted(photo, ImageCms.createProfile("LAB"))
     if photo.mode not in ("L", "RGB", "CMYK"):
@@ -173,9 +175,11 @@ def _from_deep_grey(photo: Image.Image, sixteen_bits: bool) -> Image.Image:
     black, white = _percentiles(values)
     if not (sixteen_bits and white >= EIGHTH):
         low, high = black, white
+    grey = np.empty(values.shape, np.uint8)
     with np.errstate(invalid="ignore", over="ignore"):
-        scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255 / max(high - low, 1e-30))
-    grey = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0).round().clip(0, 255).astype(np.uint8)
+        for rows in np.array_split(np.arange(len(values)), -(-values.size // MOST_RANKED)):  # to need little memory
+            scaled = (values[rows].astype(np.float32) - np.float32(low)) * np.float32(255 / max(high - low, 1e-30))
+            grey[rows] = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0).round().clip(0, 255)
     transparent = photo.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
