@@ -21,7 +21,7 @@ ROWS = [
     {"errors", "numbers", "version"},
     {"classes"},
     {"architecture"},
-    {"images", "vgg"},
+    {"images", "photo", "vgg"},
     {"weights", "recipes"},
     {"canvas"},
     {"filters", "features", "ascent", "experiment"},

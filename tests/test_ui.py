@@ -4,13 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from safetensors.torch import save_file
 
 import cnnvis
+from cnnvis.errors import PhotoError
 from cnnvis.recipes import Settings
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.follow import Follower
+from cnnvis.ui.page import _network, build_page, serve
+from cnnvis.ui.photos import DEFAULT_PHOTO, find_photo
+from cnnvis.ui.tabs import maps
 from cnnvis.vgg import VGG16
+from cnnvis.weights import read_weights
 
 PHOTO = Path(__file__).parents[1] / "examples" / "coffee.jpg"
 
@@ -102,3 +111,63 @@ def test_an_oversized_photo_is_refused_from_its_header_alone(client: Client, tmp
     Image.new("1", (9000, 9000)).save(bomb)
     with pytest.raises(AppError, match="9000 × 9000 pixels"):
         client.predict(handle_file(bomb), api_name="/feature_maps")
+
+
+# Parts fail alone
+
+
+def test_a_follower_that_fails_says_so_in_its_own_place_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(choice: Choice) -> tuple[str]:
+        raise error
+
+    part = object()
+    follower = Follower(broken, [], [part], failed=lambda reason: (reason,))
+    silent = Follower(broken, [], [part, part])
+    error: Exception = PhotoError("the photo is gone: choose another.")
+    assert follower.drawn(Choice(), []) == ("The photo is gone: choose another.",)
+    assert caplog.text == ""
+    error = ZeroDivisionError("a bug in /srv/cnnvis")
+    (said,) = follower.drawn(Choice(), [])
+    assert "rest of the page still works" in said and "/srv" not in said
+    assert "ZeroDivisionError: a bug" in caplog.text  # for the operator
+    assert len(silent.drawn(Choice(), [])) == 2
+
+
+def test_weights_with_another_number_of_classes_cost_the_classes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network fine-tuned to ten classes, as people have it."""
+    state = dict(read_weights()[0])
+    state |= {f"classifier.{number}.{part}": torch.zeros(1) for number in (0, 3) for part in ("weight", "bias")}
+    state |= {"classifier.6.weight": torch.zeros(10, 4096), "classifier.6.bias": torch.zeros(10)}
+    path = tmp_path / "ten.safetensors"
+    save_file(state, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    facts = maps._draw(Choice(), DEFAULT_PHOTO.digest, "network", "index", "map")[3]
+    assert "conv1_1 channel 0" in facts and "VGG16 cannot classify the photo: weights file 'ten.safetensors'" in facts
+
+
+def test_a_network_that_cannot_be_loaded_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(tmp_path / "missing.safetensors"))
+    first, last = _network()
+    assert first == "VGG16 is loading…"
+    assert last.startswith("VGG16 could not be loaded: weights file 'missing.safetensors' does not exist")
+    assert str(tmp_path) not in last
+    with pytest.raises(SystemExit) as left:
+        serve(build_page())
+    assert left.value.code == 2
+
+
+def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    upload = tmp_path / "upload" / "photo"
+    upload.parent.mkdir()
+    scene = Image.linear_gradient("L").convert("RGB").resize((2000, 500))
+    for form, redrawn in (("TIFF", True), ("PPM", True), ("PNG", False), ("JPEG", False)):
+        scene.save(upload, form)
+        digest, shown = maps._store({"path": str(upload)})
+        assert find_photo(digest) is not None
+        assert isinstance(shown, str) == redrawn
+        if redrawn:
+            with Image.open(shown) as picture:
+                assert (picture.format, picture.size) == ("JPEG", (1024, 256))

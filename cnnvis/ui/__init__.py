@@ -1,5 +1,5 @@
-"""The page and its endpoints: the only package that knows gradio."""
+"""The page and its endpoints: the only package that imports Gradio."""
 
-from cnnvis.ui.page import build_page, launch_options
+from cnnvis.ui.page import build_page, launch_options, serve
 
-__all__ = ["build_page", "launch_options"]
+__all__ = ["build_page", "launch_options", "serve"]

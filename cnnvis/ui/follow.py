@@ -5,14 +5,18 @@ unfinished ascent, see tabs/maximize.py, and for two hours their photo and pictu
 the queue time: with seven events per choice, a choice took a second.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
 
+from cnnvis.errors import CnnvisError
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.handlers import LIGHT, PAGE, readable_errors
+from cnnvis.ui.handlers import LIGHT, PAGE, readable_errors, sentence
+
+log = logging.getLogger(__name__)
 
 # Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with.
 # (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
@@ -43,6 +47,18 @@ class Follower:
     triggers: Sequence[Any] = ()  # events of its own controls
     after: Sequence[Any] = ()  # events that change its inputs
     controls: Mapping[str, Any] = field(default_factory=dict)  # by name, those whose values belong in an address
+    failed: Callable[[str], tuple[Any, ...]] | None = None  # what to show instead, with the reason; None: no change
+
+    def drawn(self, choice: Choice, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Draw this part; whatever goes wrong is said in its own place, and every other part goes on."""
+        try:
+            return self.draw(choice, *values)
+        except CnnvisError as error:
+            reason = sentence(error)
+        except Exception:  # a bug, or a full disk: for the log, not for the visitor
+            log.exception("could not draw %s", choice.target)
+            reason = "This part could not be drawn. The rest of the page still works: try another layer or photo."
+        return self.failed(reason) if self.failed else tuple(gr.skip() for _ in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,7 @@ def connect(
         visible = [*always, followers[choice.tab]]
         for follower in everyone:
             if follower in visible:
-                shown += follower.draw(choice, *(known[part] for part in follower.inputs))
+                shown += follower.drawn(choice, [known[part] for part in follower.inputs])
             else:
                 shown += [gr.skip()] * len(follower.outputs)
         return shown

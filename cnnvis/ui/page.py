@@ -1,16 +1,19 @@
 """The page: a masthead, the choice, the tabs, the link to what is shown, and the endpoints behind it."""
 
+import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
+from cnnvis.errors import WeightsError
 from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
-from cnnvis.ui.handlers import PAGE, ReadableBlocks, readable_errors
+from cnnvis.ui.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
 from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
@@ -19,6 +22,8 @@ from cnnvis.ui.theme import CSS, theme
 from cnnvis.ui.zero import place_network
 from cnnvis.vgg import fast_dtype
 from cnnvis.weights import load_vgg16
+
+log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
 QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
@@ -51,11 +56,15 @@ def build_page() -> gr.Blocks:
     return page
 
 
-@readable_errors
 def _network() -> Iterator[str]:
     """Show which network is in use, and first that it is loading."""
     yield LOADING
-    net = load_vgg16()
+    try:
+        net = load_vgg16()
+    except WeightsError as error:
+        log.error("%s", error)
+        yield f"VGG16 could not be loaded: {error}"
+        return
     precision = str(fast_dtype(net.device)).removeprefix("torch.")
     yield f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
 
@@ -71,3 +80,13 @@ def launch_options() -> dict[str, Any]:
         "state_session_capacity": 300,
         "footer_links": ["api", "settings"],
     }
+
+
+def serve(page: gr.Blocks) -> None:
+    """Load the network, then serve the page; without a network, say why in one line and exit with code 2."""
+    try:
+        load_vgg16()
+    except WeightsError as error:
+        print(f"cnnvis: {error}", file=sys.stderr)
+        sys.exit(2)
+    page.launch(**launch_options())

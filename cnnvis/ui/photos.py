@@ -66,12 +66,18 @@ def example_name(digest: str) -> str:
     return _BY_DIGEST[digest].name if digest in _BY_DIGEST else ""
 
 
-def store_photo(source: str | io.BytesIO) -> StoredPhoto:
-    """Copy a photo into the store, unless it is an example. Raises PhotoError if it cannot be opened."""
-    open_photo(source)  # now, so that every stored photo is readable
+def store_photo(source: str | io.BytesIO) -> tuple[StoredPhoto, Image.Image]:
+    """Copy a photo into the store, unless it is an example, and open it. Raises PhotoError if it cannot be opened."""
+    opened = open_photo(source)  # now, so that every stored photo is readable
     content = source.getvalue() if isinstance(source, io.BytesIO) else Path(source).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
+    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS))), opened
+
+
+def shown_by_browsers(path: Path) -> bool:
+    """Whether browsers can show the file: not TIFF and PPM, which begin with these bytes."""
+    with path.open("rb") as file:
+        return not re.match(rb"II\*\0|MM\0\*|P[1-7]\s", file.read(4))
 
 
 def find_photo(digest: str | None) -> StoredPhoto | None:

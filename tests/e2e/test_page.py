@@ -4,11 +4,14 @@ import io
 import json
 import re
 import urllib.request
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cnnvis.ui.photos import STORED_AS
+
+CASES = Path(__file__).parents[1] / "cases"
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TABS = {"Filters": "#filter-sheet", "Feature maps": "#map-sheet", "Activation maximization": "#stage"}
@@ -262,9 +265,11 @@ def test_another_visitor_does_not_change_my_choice(visit) -> None:
     """After another visitor makes a choice, the server still draws mine for me."""
     mine, theirs = visit(), visit()
     choose_layer(mine, "conv1_2")
+    mine.get_by_role("heading", name="conv1_2 · filter 0").wait_for()
     cell(mine, "#filter-sheet", 7).click()
     mine.get_by_role("heading", name="conv1_2 · filter 7").wait_for()
     choose_layer(theirs, "conv2_1")
+    theirs.get_by_role("heading", name="conv2_1 · filter 0").wait_for()
     cell(theirs, "#filter-sheet", 9).click()
     theirs.get_by_role("heading", name="conv2_1 · filter 9").wait_for()
     open_tab(mine, "Feature maps")  # only now does the server draw it
@@ -306,18 +311,47 @@ def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_pat
     assert not page.locator("#link-photo").is_visible()
 
 
-def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit, tmp_path) -> None:
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"")
+REFUSED = {
+    "empty.jpg": "the file is empty",
+    "heic_header.heic": "the file is a HEIC picture",
+    "bomb_225MP_1bit.png": "the picture has 225 million pixels",
+    "truncated_60.jpg": "the picture is damaged or cut short",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit, name: str) -> None:
     page = visit()
     open_tab(page, "Feature maps")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
-    own_photo(page, broken)
-    page.get_by_text("the file is not a readable picture").wait_for()
-    assert page.get_by_text("the file is not a readable picture").count() == 1
+    own_photo(page, CASES / name)
+    page.get_by_text(REFUSED[name]).wait_for()
+    assert page.get_by_text(REFUSED[name]).count() == 1
+    open_filters_and_ascend(page)
+    page.get_by_role("tab", name="Learn").click()
+    page.locator("#sums", has_text="Choose a photo").wait_for()
+    page.get_by_role("tab", name="Feature maps", exact=True).click()
+    page.locator("#examples button").first.click()
+    page.locator("#map-facts", has_text="conv1_1 channel 5").wait_for()
+
+
+def open_filters_and_ascend(page) -> None:
+    """Use the tabs that need no photo."""
     open_tab(page, "Filters")
     cell(page, "#filter-sheet", 5).click()
     page.get_by_role("heading", name="conv1_1 · filter 5").wait_for()
     open_tab(page, "Activation maximization")
+    page.get_by_role("heading", name="conv1_1 · channel 5").wait_for()
     page.locator("#start").click()
     page.locator("#score-card table").wait_for()
+
+
+def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
+    page = visit()
+    open_tab(page, "Feature maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    own_photo(page, CASES / "int32_holding_0_255.tif")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    shown = "document.querySelector('#photo img')"
+    page.wait_for_function(f"{shown}?.complete && {shown}.naturalWidth === 240")
+    open_filters_and_ascend(page)

@@ -1,5 +1,6 @@
 """The Filters tab: the chosen filter large, the most similar filters, and the whole layer as a chooser."""
 
+import html
 from typing import Any
 
 import gradio as gr
@@ -42,7 +43,7 @@ def layout(_: Shared) -> Follower:
 
     outputs = [chooser, download, caption, heading, large, facts, nearest]
     triggers = [view.input, source.submit, source.blur, order.input]
-    return Follower(_draw, [view, source, order], outputs, triggers)
+    return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)
 
 
 def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
@@ -63,6 +64,11 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
         _facts(mine),
         sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
     )
+
+
+def _empty(reason: str) -> tuple[Any, ...]:
+    """The tab without its pictures, and why."""
+    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", None
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from cnnvis.architecture import ARCHITECTURE
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_to_maps, sliding, with_window
-from cnnvis.errors import PhotoError
 from cnnvis.images import animation, signed
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, large_picture, readable_errors, sentence
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -47,7 +46,7 @@ def layout(shared: Shared) -> Follower:
     play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **HEAVY)
     outputs = [place, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
-    return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked])
+    return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)
 
 
 def _applied(choice: Choice, photo: StoredPhoto) -> Applied:
@@ -65,13 +64,9 @@ def _clicked(bar: Any, event: gr.SelectData) -> tuple[int, int]:
 
 
 def _draw(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Any, ...]:
-    gone = gr.Image(None, visible=False)
-    try:
-        photo = find_photo(digest)
-    except PhotoError as error:
-        return None, gr.skip(), gr.skip(), sentence(error), gone
+    photo = find_photo(digest)
     if photo is None:
-        return None, gr.skip(), gr.skip(), CHOOSE_PHOTO_ELSEWHERE, gone
+        return _empty(CHOOSE_PHOTO_ELSEWHERE)
     applied = _applied(choice, photo)
     height, width = applied.map.shape
     place = _inside(row, height), _inside(column, width)
@@ -83,8 +78,13 @@ def _draw(choice: Choice, digest: str, row: float | None, column: float | None) 
         _field("Row", height, row, place[0]),
         _field("Column", width, column, place[1]),
         _arithmetic(one),
-        gone,
+        gr.Image(None, visible=False),
     )
+
+
+def _empty(reason: str) -> tuple[Any, ...]:
+    """The tab without a photo, and why."""
+    return None, gr.skip(), gr.skip(), reason, gr.Image(None, visible=False)
 
 
 def _field(name: str, count: int, given: float | None, used: int) -> gr.Number:

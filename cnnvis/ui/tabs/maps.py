@@ -6,7 +6,7 @@ import gradio as gr
 from PIL import Image
 
 from cnnvis.architecture import ARCHITECTURE, Layer
-from cnnvis.errors import GET_WHOLE_NETWORK, PhotoError
+from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, draw_sheet
 from cnnvis.patch import Patch, cut_patches
 from cnnvis.ui import cached
@@ -14,8 +14,16 @@ from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, large_picture, readable_errors, sentence
-from cnnvis.ui.photos import PICTURE_PX, StoredPhoto, example_buttons, find_photo, given_photo, store_photo
+from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.photos import (
+    PICTURE_PX,
+    StoredPhoto,
+    example_buttons,
+    find_photo,
+    given_photo,
+    shown_by_browsers,
+    store_photo,
+)
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -27,6 +35,7 @@ RADIOS = {
     "Order": [("Channel number", "index"), ("Strongest first", "strength")],
     "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
 }
+SHOWN_PX = 1024  # the longest side of a photo that is drawn for the browser
 PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees are visible
 
 
@@ -65,13 +74,15 @@ def layout(shared: Shared) -> Follower:
     outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
     inputs: list[Any] = [shared.photo, pipeline, order, contrast]
     # Gradio does not read the picture: it would decode the file before any limit of ours.
-    stored = shared.picture.upload(_store, shared.picture, shared.photo, preprocess=False, **PAGE, **LIGHT)
+    stored = shared.picture.upload(
+        _store, shared.picture, [shared.photo, shared.picture], preprocess=False, **PAGE, **LIGHT
+    )
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
     show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **HEAVY)
     controls = {"pipeline": pipeline, "photo": shared.photo}
     triggers = [part.input for part in (pipeline, order, contrast)]
-    return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls)
+    return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls, _empty)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
@@ -82,17 +93,20 @@ def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
 
 
 @readable_errors
-def _store(image: Any) -> str:
-    """Keep the visitor's photo, and return its digest."""
+def _store(image: Any) -> tuple[str, Any]:
+    """Keep the visitor's photo; return its digest, and a picture of it if the browser cannot show the file itself."""
     source = given_photo(image)
-    return store_photo(source).digest if source else ""
+    if source is None:
+        return "", gr.skip()
+    photo, opened = store_photo(source)
+    if shown_by_browsers(photo.path):
+        return photo.digest, gr.skip()
+    opened.thumbnail((SHOWN_PX, SHOWN_PX))
+    return photo.digest, picture_file(opened, "photo", "jpeg")
 
 
 def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
-    try:
-        photo = find_photo(digest)
-    except PhotoError as error:
-        return _empty(sentence(error))
+    photo = find_photo(digest)
     if photo is None:
         return _empty(CHOOSE_PHOTO)
     net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
@@ -187,7 +201,10 @@ def _classes(net: VGG16, photo: StoredPhoto) -> str:
     """How the whole network classifies the photo, or what it would take to ask."""
     if not net.origin.full:
         return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
-    likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
+    try:
+        likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
+    except CnnvisError as error:  # an optional extra must not cost the maps
+        return f"VGG16 cannot classify the photo: {error}"
     return f"VGG16 classifies the photo as: {likely}."
 
 
