@@ -19,6 +19,7 @@ from cnnvis.ui.files import picture_file
 from cnnvis.ui.growing import grow
 from cnnvis.ui.handlers import HEAVY, LIGHT, readable_errors
 from cnnvis.ui.photos import given_photo
+from cnnvis.ui.rooms import admit, make_way
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for
@@ -38,7 +39,7 @@ def add_endpoints() -> None:
         _endpoint(filters, _filter_inputs(), [picture, record], LIGHT)
         _endpoint(feature_maps, _map_inputs(), [picture, record], LIGHT)
         _endpoint(feature_map, _one_map_inputs(), [picture, second, record], LIGHT)
-        _endpoint(maximize, _ascent_inputs(), [picture, record], HEAVY)
+        _endpoint(maximize, _ascent_inputs(), [picture, record], {**HEAVY, "validator": admit})
 
 
 def _endpoint(function: Any, inputs: list[Any], outputs: list[Any], queue: dict[str, Any]) -> None:
@@ -151,10 +152,9 @@ def maximize(
     """
     target = ARCHITECTURE.target(layer, channel)
     settings = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
-    for (snapshot,) in grow([target], recipe, given_photo(image), settings):
+    for (snapshot,) in make_way(grow([target], recipe, given_photo(image), settings)):
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
-        if snapshot.last:
-            record = scored_record(load_for(target.layer, LIGHT_DEVICE), snapshot)
-            yield picture_file(snapshot.picture, name, record=record), record
-        else:
+        if not snapshot.last:
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()
+    record = scored_record(load_for(target.layer, LIGHT_DEVICE), snapshot)
+    yield picture_file(snapshot.picture, name, record=record), record

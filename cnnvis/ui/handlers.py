@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from cnnvis.errors import CnnvisError
+from cnnvis.ui.rooms import ASCENTS
 
-# Ascents and sheets have separate queues, so neither waits for the other.
-HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 1}
+# Ascents and sheets have separate queues, so neither waits for the other; rooms.py says how many may wait.
+HEAVY: dict[str, Any] = {"concurrency_id": ASCENTS, "concurrency_limit": 1}
 LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
 # Instant handlers never queue behind computation.
 QUICK: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 8}
@@ -53,6 +54,8 @@ class ReadableBlocks(gr.Blocks):
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         """Read the inputs of an event. Raises gr.Error."""
+        if block_fn.is_validator_function:
+            return [None] * len(inputs)  # ours asks whether there is room; what cannot be read, the handler refuses
         try:
             return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
         except gr.Error:

@@ -15,6 +15,7 @@ from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
+from cnnvis.ui.rooms import TOTAL_PLACES
 from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
@@ -26,7 +27,6 @@ from cnnvis.weights import load_vgg16
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
-QUEUE_SIZE = 24  # visitors waiting; the next one is told that the page is busy
 
 
 def build_page() -> gr.Blocks:
@@ -52,7 +52,7 @@ def build_page() -> gr.Blocks:
         add_endpoints()
         page.load(_network, None, state, **PAGE)
     # Calls that bypass the queue would bypass its limits too.
-    page.queue(max_size=QUEUE_SIZE, api_open=False)
+    page.queue(max_size=TOTAL_PLACES, api_open=False)
     return page
 
 

@@ -13,7 +13,7 @@ function isChosen(cell) {
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
   holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
-  holder.innerHTML = value.items.map(({layer, channel, tile, note}) => {
+  holder.innerHTML = value.items.map(([tile, layer, channel, note]) => {
     const name = `channel ${channel}` + (note && `, ${note}`);
     const across = value.across + (tile % value.columns) * value.right;
     const down = value.top + Math.floor(tile / value.columns) * value.down;

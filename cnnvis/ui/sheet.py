@@ -7,7 +7,7 @@ keys move, Enter or Space chooses.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -62,7 +62,7 @@ def sheet_value(label: str, tiles: Tiles) -> str:
             "src": tiles.src,
             "label": label,
             "columns": tiles.columns,
-            "items": [asdict(item) for item in tiles.items],
+            "items": [(item.tile, item.layer, item.channel, item.note) for item in tiles.items],
             "wide": 100 * width / tile,
             "high": 100 * height / tile,
             "across": 100 * _RIM_PX / (width - tile),

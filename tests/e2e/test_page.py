@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from PIL import Image
 
 from cnnvis.ui.photos import STORED_AS
@@ -355,3 +356,19 @@ def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
     shown = "document.querySelector('#photo img')"
     page.wait_for_function(f"{shown}?.complete && {shown}.naturalWidth === 240")
     open_filters_and_ascend(page)
+
+
+def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
+    """Three programs before the visitor: one ascends, two wait."""
+    programs = [Client(url, verbose=False, download_files=False) for _ in range(3)]
+    asked = {"layer": "conv3_1", "steps": 512, "size": 224, "api_name": "/maximize"}
+    jobs = [program.submit(**asked) for program in programs]
+    next(iter(jobs[0]))
+    page = visit(query="?tab=maximize&layer=conv1_1")
+    page.locator("#start").click()
+    page.locator(".waiting", has_text="You are number 3 of 3 in line").wait_for()
+    for job in reversed(jobs):
+        job.cancel()
+    for program in programs:
+        program.close()
+    page.locator("#score-card table").wait_for()

@@ -12,7 +12,7 @@ from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -43,7 +43,7 @@ def layout(shared: Shared) -> Follower:
     gr.Markdown(PAPERS, elem_classes="quiet")
 
     clicked = place.select(_clicked, shared.bar, [row, column], **PAGE, **QUICK)
-    play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **HEAVY)
+    play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **LIGHT)
     outputs = [place, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
     return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)

@@ -14,7 +14,7 @@ from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.photos import (
     PICTURE_PX,
     StoredPhoto,
@@ -79,7 +79,7 @@ def layout(shared: Shared) -> Follower:
     )
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
-    show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **HEAVY)
+    show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
     controls = {"pipeline": pipeline, "photo": shared.photo}
     triggers = [part.input for part in (pipeline, order, contrast)]
     return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls, _empty)

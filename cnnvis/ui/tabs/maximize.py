@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -23,6 +24,7 @@ from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.growing import grow, grow_ladder
 from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.photos import find_photo
+from cnnvis.ui.rooms import enter, make_way, why_not
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
@@ -74,6 +76,7 @@ def layout(shared: Shared) -> Follower:
             with gr.Row():
                 start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
                 stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
+            line = _line()
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 settings, others, class_number, from_photo = _advanced()
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
@@ -85,7 +88,7 @@ def layout(shared: Shared) -> Follower:
     _ladder(shared, settings["seed"])
 
     run = gr.State(None)  # the Run, until it has been scored
-    busy = start.click(None, None, [start, stop, card], js=_BUSY)  # at once, without asking the server
+    start.click(None, None, [start, stop, card], js=_BUSY)  # at once, while the server is asked
     inputs = [
         shared.bar,
         shared.photo,
@@ -95,9 +98,17 @@ def layout(shared: Shared) -> Follower:
         from_photo,
         *(settings[name] for name in SETTINGS),
     ]
-    grown = busy.then(_grow, inputs, [shown, run], **PAGE, **HEAVY)
+    in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [line]}
+    entered = start.click(enter, None, None, queue=False, **PAGE)
+    entered.failure(why_not, None, card, **PAGE, **QUICK)
+    grown = entered.success(_grow, inputs, [shown, run], **in_line, **HEAVY)
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
-    for end in (grown.failure, scored.then, scored.failure):  # `then` does not follow a failure, which must free Start
+    for end in (
+        entered.failure,
+        grown.failure,
+        scored.then,
+        scored.failure,
+    ):  # `then` does not follow a failure, which must free Start
         end(None, None, [start, stop], js=_IDLE)
     stop.click(None, None, None, cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
@@ -105,6 +116,18 @@ def layout(shared: Shared) -> Follower:
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(lambda choice: (_heading(choice.target),), [], [target], after=[repeated], controls=controls)
+
+
+def _line() -> gr.HTML:
+    """Where a visitor who waits for an ascent reads the place in line, and about how long."""
+    script = Path(__file__).parents[1] / "waiting.js"
+    return gr.HTML(
+        html_template='<p class="waiting" role="status" aria-live="polite"></p>',
+        js_on_load=script.read_text(),
+        elem_id="waiting",
+        apply_default_css=False,
+        padding=False,
+    )
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
@@ -139,8 +162,11 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
         with gr.Row():
             start = gr.Button("Run the ladder", size="sm", elem_id="climb")
             stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
+        refused = gr.HTML()
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
-    running = start.click(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
+    entered = start.click(enter, None, None, queue=False, **PAGE)
+    entered.failure(why_not, None, refused, **PAGE, **QUICK)
+    running = entered.success(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
     stop.click(None, None, None, cancels=[running], **PAGE)
 
 
@@ -157,7 +183,8 @@ def _grow(
     settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
     ascent = VisitorAscent()
-    for ascent.snapshots in grow(list(targets.values()), recipe, photo.path if photo else None, settings):
+    snapshots = grow(list(targets.values()), recipe, photo.path if photo else None, settings)
+    for ascent.snapshots in make_way(snapshots):
         ascent.pictures.append([one.picture for one in ascent.snapshots])
         paths = [picture_file(one.picture, _name(one), "jpeg") for one in ascent.snapshots]
         ascent.moments.append(moment_value(ascent.snapshots, [file_url(path) for path in paths]))

@@ -1,0 +1,90 @@
+"""The room for ascents: a place in line, a sentence for those who find it full, and a turn for the next."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.utils import Status
+
+from cnnvis.ui import rooms
+
+LONG: dict[str, Any] = {"layer": "conv4_1", "steps": 512, "size": 224, "api_name": "/maximize"}
+SHORT: dict[str, Any] = {"layer": "conv1_1", "steps": 1, "size": 64, "api_name": "/maximize"}
+
+
+@pytest.fixture
+def visitors(page: Any) -> Iterator[list[Client]]:
+    """Programs with a session each; whatever they still have in line is cancelled."""
+    clients = [Client(page.local_url, verbose=False, download_files=False) for _ in range(3)]
+    yield clients
+    for one in clients:
+        one.close()
+
+
+def begun(job: Any) -> Any:
+    """The first event of an ascent, once it has a place."""
+    return next(iter(job))
+
+
+def until(happens: Any) -> None:
+    """Wait until something is so, at most half a minute."""
+    for _ in range(300):
+        if happens():
+            return
+        time.sleep(0.1)
+    pytest.fail("it never happened")
+
+
+def test_a_full_room_is_said_in_a_sentence_and_those_in_it_know_their_place(
+    visitors: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "PLACES", 1)
+    first, second, third = visitors
+    running = first.submit(**LONG)
+    begun(running)
+    waiting = second.submit(**SHORT)
+    until(lambda: waiting.status().rank == 0)
+    assert waiting.status().code is Status.IN_QUEUE
+    with pytest.raises(Exception, match="line for ascents is full, 1 are waiting: try again in about 1 min"):
+        third.predict(**SHORT)
+    _, record = third.predict(layer="conv5_3", api_name="/filters")  # light work is let in and answered
+    assert record["channels"] == 512
+    assert not running.done()
+    running.cancel()
+    assert waiting.result(timeout=60)[1]["step"] == 1  # the next in line is served
+    assert third.predict(**SHORT)[1]["step"] == 1  # and there is room again
+
+
+def test_a_session_has_one_place_in_line(visitors: list[Client]) -> None:
+    first, second, _ = visitors
+    running = first.submit(**LONG)
+    begun(running)
+    waiting = second.submit(**SHORT)
+    until(lambda: waiting.status().rank == 0)
+    with pytest.raises(Exception, match="already in line for an ascent"):
+        second.predict(**SHORT)
+    running.cancel()
+    assert waiting.result(timeout=60)[1]["step"] == 1
+
+
+def test_an_ascent_makes_way_when_somebody_waits_and_is_still_scored(
+    visitors: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "SHARED_SECONDS", 1.0)
+    first, second, _ = visitors
+    running = first.submit(**LONG)
+    begun(running)
+    waiting = second.submit(**SHORT)
+    picture, record = running.result(timeout=60)
+    assert 0 < record["step"] < record["steps"] == 512
+    assert record["robust"] is not None and picture["path"].endswith(".png")
+    assert waiting.result(timeout=60)[1]["step"] == 1
+
+
+def test_an_ascent_takes_its_time_when_nobody_waits(visitors: list[Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "SHARED_SECONDS", 0.1)
+    asked = {**LONG, "layer": "conv2_1", "steps": 20}
+    _, record = visitors[0].submit(**asked).result(timeout=60)
+    assert record["step"] == 20 and record["seconds"] > 0.1
