@@ -12,7 +12,8 @@ the filter's kernels."""
 MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
 
 ABOUT_MAPS = """A **feature map** shows how one filter responds at every place of a photo: bright where it finds its
-pattern. Deeper layers have coarser maps, and each of their values sees more of the photo."""
+pattern. Deeper layers have coarser maps, and each of their values sees more of the photo. Your own photo is deleted
+from the server two hours after its last use."""
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
 starts from noise and changes the picture a little at each step, always in the direction that raises the activation."""
