@@ -367,6 +367,11 @@ def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
     page = visit(query="?tab=maximize&layer=conv1_1")
     page.locator("#start").click()
     page.locator(".waiting", has_text="You are number 3 of 3 in line").wait_for()
+    page.locator("#stop").click()  # leaves the line
+    page.wait_for_function("!document.querySelector('#start').disabled")
+    page.wait_for_function("!document.querySelector('.waiting').textContent")
+    page.locator("#start").click()
+    page.locator(".waiting", has_text="You are number 3 of 3 in line").wait_for()
     for job in reversed(jobs):
         job.cancel()
     for program in programs:

@@ -87,28 +87,17 @@ def layout(shared: Shared) -> Follower:
             card = gr.HTML(elem_id="score-card")
     _ladder(shared, settings["seed"])
 
-    run = gr.State(None)  # the Run, until it has been scored
+    run = gr.State(None)  # the VisitorAscent, until it has been scored
     start.click(None, None, [start, stop, card], js=_BUSY)  # at once, while the server is asked
-    inputs = [
-        shared.bar,
-        shared.photo,
-        recipe,
-        others,
-        class_number,
-        from_photo,
-        *(settings[name] for name in SETTINGS),
-    ]
+    inputs = [shared.bar, shared.photo, recipe, others, class_number, from_photo]
+    inputs += [settings[name] for name in SETTINGS]
     in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [line]}
     entered = start.click(enter, None, None, queue=False, **PAGE)
     entered.failure(why_not, None, card, **PAGE, **QUICK)
     grown = entered.success(_grow, inputs, [shown, run], **in_line, **HEAVY)
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
-    for end in (
-        entered.failure,
-        grown.failure,
-        scored.then,
-        scored.failure,
-    ):  # `then` does not follow a failure, which must free Start
+    # `then` does not follow a failure, which must free Start as well.
+    for end in (entered.failure, grown.failure, scored.then, scored.failure):
         end(None, None, [start, stop], js=_IDLE)
     stop.click(None, None, None, cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
