@@ -359,19 +359,20 @@ def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
 
 
 def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
-    """Three programs before the visitor: one ascends, two wait."""
+    """Three programs before the visitor: one ascends, for minutes if it may, and two wait."""
     programs = [Client(url, verbose=False, download_files=False) for _ in range(3)]
-    asked = {"layer": "conv3_1", "steps": 512, "size": 224, "api_name": "/maximize"}
+    asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
     jobs = [program.submit(**asked) for program in programs]
     next(iter(jobs[0]))
     page = visit(query="?tab=maximize&layer=conv1_1")
+    place = page.locator(".waiting", has_text=re.compile(r"You are number [23] of [23] in line, about \d+ s to go"))
     page.locator("#start").click()
-    page.locator(".waiting", has_text="You are number 3 of 3 in line").wait_for()
+    place.wait_for()
     page.locator("#stop").click()  # leaves the line
     page.wait_for_function("!document.querySelector('#start').disabled")
     page.wait_for_function("!document.querySelector('.waiting').textContent")
     page.locator("#start").click()
-    page.locator(".waiting", has_text="You are number 3 of 3 in line").wait_for()
+    place.wait_for()
     for job in reversed(jobs):
         job.cancel()
     for program in programs:
