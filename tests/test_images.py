@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import EXAMPLES
 from numpy.typing import NDArray
+from pictures import WHITE, noise, row, saved
 from PIL import Image
 from torchvision.models import VGG16_Weights
 from torchvision.transforms.functional import to_tensor as torchvision_to_tensor
@@ -32,31 +33,6 @@ from cnnvis.images import (
     to_tensor,
 )
 from cnnvis.photo import open_photo
-
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> io.BytesIO:
-    """Save a picture to an open file."""
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file
-
-
-def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Make random pixels, the hardest picture to resize."""
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-def greys(values: list[float], kind: str) -> Image.Image:
-    """Make one row of grey values with numpy's type `kind`."""
-    return Image.fromarray(np.array([values], dtype=kind))
-
-
-def row(picture: Image.Image) -> list[tuple[int, ...]]:
-    """Return the colours of the first row."""
-    return [tuple(pixel) for pixel in np.asarray(picture)[0].tolist()]
-
 
 # The crop that VGG16 was trained on
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES
 from numpy.typing import NDArray
+from pictures import BLUE, GREEN, RED, WHITE, noise, row, saved
 from PIL import Image, ImageCms
 
 from cnnvis.errors import PhotoError
@@ -19,29 +20,10 @@ from cnnvis.vgg import VGG16
 
 CASES = Path(__file__).parent / "cases"
 
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> io.BytesIO:
-    """Save a picture to an open file."""
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file
-
-
-def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Make random pixels, the hardest picture to resize."""
-    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
-
 
 def greys(values: list[float], kind: str) -> Image.Image:
     """Make one row of grey values with numpy's type `kind`."""
     return Image.fromarray(np.array([values], dtype=kind))
-
-
-def row(picture: Image.Image) -> list[tuple[int, ...]]:
-    """Return the colours of the first row."""
-    return [tuple(pixel) for pixel in np.asarray(picture)[0].tolist()]
 
 
 def refusal(source: Any) -> str:

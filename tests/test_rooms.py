@@ -37,15 +37,21 @@ def until(happens: Any) -> None:
     pytest.fail("it never happened")
 
 
+def one_runs_one_waits(first: Client, second: Client) -> tuple[Any, Any]:
+    """Two visitors' ascents: the first has begun, the second is next in line."""
+    running = first.submit(**LONG)
+    begun(running)
+    waiting = second.submit(**SHORT)
+    until(lambda: waiting.status().rank == 0)
+    return running, waiting
+
+
 def test_a_full_room_is_said_in_a_sentence_and_those_in_it_know_their_place(
     visitors: list[Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rooms, "PLACES", 1)
     first, second, third = visitors
-    running = first.submit(**LONG)
-    begun(running)
-    waiting = second.submit(**SHORT)
-    until(lambda: waiting.status().rank == 0)
+    running, waiting = one_runs_one_waits(first, second)
     assert waiting.status().code is Status.IN_QUEUE
     with pytest.raises(Exception, match="line for ascents is full, 1 are waiting: try again in about 1 min"):
         third.predict(**SHORT)
@@ -59,10 +65,7 @@ def test_a_full_room_is_said_in_a_sentence_and_those_in_it_know_their_place(
 
 def test_a_session_has_one_place_in_line(visitors: list[Client]) -> None:
     first, second, _ = visitors
-    running = first.submit(**LONG)
-    begun(running)
-    waiting = second.submit(**SHORT)
-    until(lambda: waiting.status().rank == 0)
+    running, waiting = one_runs_one_waits(first, second)
     with pytest.raises(Exception, match="already in line for an ascent"):
         second.predict(**SHORT)
     running.cancel()

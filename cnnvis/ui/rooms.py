@@ -5,7 +5,7 @@ wait, and closes the gap when somebody leaves. But it counts all lines together,
 one of them is: that is read here, in one place, from the pinned version (6.31).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -40,8 +40,7 @@ def why_not(request: gr.Request) -> str:
 
 def _refusal(session: str | None) -> str:
     """Why a session may not wait for an ascent, and when to try again; "" if it may."""
-    line = _line()
-    sessions = [event.session_hash for event in line.queue] if line else []
+    sessions = [event.session_hash for event in _waiting()]
     if session in sessions:
         return "You are already in line for an ascent: wait for that one, or stop it."
     if len(sessions) < PLACES:
@@ -50,24 +49,19 @@ def _refusal(session: str | None) -> str:
     return f"The line for ascents is full, {len(sessions)} are waiting: try again in about {minutes} min."
 
 
-def waiting() -> int:
-    """How many wait for an ascent."""
-    line = _line()
-    return len(line.queue) if line else 0
-
-
 def make_way(snapshots: Iterator[list[Snapshot]]) -> Iterator[list[Snapshot]]:
     """Pass on the snapshots of an ascent, but end it after a minute if somebody waits."""
     for batch in snapshots:
         yield batch
-        if batch[0].seconds > SHARED_SECONDS and waiting():
+        if batch[0].seconds > SHARED_SECONDS and _waiting():
             return
 
 
-def _line() -> Any:
-    """Gradio's line of those who wait for an ascent; None before the first one, and outside a page."""
+def _waiting() -> Sequence[Any]:
+    """Gradio's events of those who wait for an ascent; none before the first ascent, and outside a page."""
     page = LocalContext.blocks.get(None)
-    return page._queue.event_queue_per_concurrency_id.get(ASCENTS) if page else None
+    line = page._queue.event_queue_per_concurrency_id.get(ASCENTS) if page else None
+    return line.queue if line else ()
 
 
 def _seconds_each() -> float:
