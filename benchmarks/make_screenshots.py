@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from benchmarks.page import FLAGS, ROOT, chromium, running
+from benchmarks.page import FLAGS, chromium
+from benchmarks.serving import ROOT, running
 
 WIDE = (1280, 1050)
 PHONE, POST = (390, 1100), (860, 1100)
@@ -78,9 +79,9 @@ def phone_and_post(browser: Browser, url: str) -> Image.Image:
 
 def main(folder: str = "docs") -> None:
     """Take the screenshots and save them."""
-    with running() as url, sync_playwright() as playwright:
+    with running() as served, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        for name, picture in photographs(browser, url).items():
+        for name, picture in photographs(browser, served.url).items():
             save(picture, Path(folder) / f"{name}.webp")
         browser.close()
 

@@ -1,6 +1,6 @@
 """Measure how fast the page responds, warm, in a real browser on this machine: medians of several visits.
 
-    python -m benchmarks.page [--visits 3] [--json FILE]
+    python -m benchmarks.page [--visits 3] [--json FILE] [--checkout FOLDER]
 
 Needs Debian's chromium and the package playwright. Starts its own page. Each time runs from the visitor's action until
 the browser has painted the result.
@@ -8,21 +8,16 @@ the browser has painted the result.
 
 import argparse
 import json
-import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.serving import ROOT, running
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # Runs in the browser: the ms until `done` holds (checked before every repaint) and the browser has repainted.
@@ -46,27 +41,6 @@ def chromium() -> str:
     """Find the browser."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     return found or sys.exit(f"none of {', '.join(BROWSERS)} is installed")
-
-
-@contextmanager
-def running() -> Iterator[str]:
-    """Run a page in its own process and yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False"}
-    server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                urlopen(f"http://127.0.0.1:{port}", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def first_paint(page: Page, url: str) -> float:
@@ -126,10 +100,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--visits", type=int, default=3)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="measure the page of another checkout")
     options = parser.parse_args()
-    with running() as url, sync_playwright() as playwright:
+    with running(options.checkout) as served, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        visits = [visit(browser.new_page(), url) for _ in range(options.visits + 1)][1:]  # the first is a warm-up
+        visits = [visit(browser.new_page(), served.url) for _ in range(options.visits + 1)][
+            1:
+        ]  # the first is a warm-up
         browser.close()
     medians = {name: statistics.median(times[name] for times in visits) for name in visits[0]}
     for name, median in medians.items():

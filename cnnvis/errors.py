@@ -1,11 +1,12 @@
-"""Everything a person can get wrong. Each error says what was given and what is allowed.
+"""Everything that a person may have to read. Each error says what was given and what is allowed.
 
 CnnvisError
-├── LayerError      a layer that does not exist, or cannot be used here
-├── ChannelError    a channel outside the layer
-├── SettingError    a setting, word or file name that is not allowed
-├── PhotoError      a picture, or its record, that cannot be used
-└── WeightsError    weights that cannot be found, read or used
+├── LayerError         a layer that does not exist, or cannot be used here
+├── ChannelError       a channel outside the layer
+├── SettingError       a setting, word or file name that is not allowed
+├── PhotoError         a picture, or its record, that cannot be used
+├── WeightsError       weights that cannot be found, read or used
+└── UnavailableError   what this machine cannot do now, because its disk or its memory is full
 
 The page shows these as messages; the command line prints one line and exits with code 2.
 Any other exception is a bug.
@@ -90,6 +91,20 @@ class PhotoError(CnnvisError):
 
 class WeightsError(CnnvisError):
     """Weights that cannot be found, read or used."""
+
+
+class UnavailableError(CnnvisError):
+    """What this machine cannot do now: nobody's mistake, but worth a sentence and another try."""
+
+    @classmethod
+    def disk(cls) -> "UnavailableError":
+        """Nothing can be written to the disk."""
+        return cls("the server cannot store pictures at the moment: try again in a few minutes.")
+
+    @classmethod
+    def memory(cls) -> "UnavailableError":
+        """The memory of the GPU, or of the machine, is full."""
+        return cls("there is not enough memory for this at the moment: try a smaller size, or again in a minute.")
 
 
 def short(value: object, limit: int = 60) -> str:

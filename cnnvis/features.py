@@ -101,11 +101,12 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
     (`chain_side`).
     Raises LayerError, SettingError, PhotoError.
     """
-    found = _checked_layer(net, layer, pipeline)
+    found = check_layer(net, layer, pipeline)
     return compute_maps(net, open_photo(photo), [found], pipeline)[0]
 
 
-def _checked_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
+def check_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
+    """Find a layer that the pipeline has. Raises LayerError, SettingError."""
     found = net.architecture.find(layer)
     SettingError.check("pipeline", pipeline, PIPELINES)
     if pipeline == "conv_chain" and found.kind != "conv":
@@ -159,10 +160,15 @@ def map_sheet(
     `contrast="map"` stretches each map over its own range, `"layer"` stretches all of them over the layer's.
     Raises LayerError, SettingError, PhotoError.
     """
-    found = _checked_layer(net, layer, pipeline)
+    found = check_layer(net, layer, pipeline)
+    check_looks(order, contrast)
+    return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
+
+
+def check_looks(order: str, contrast: str) -> None:
+    """Check how a sheet is to be drawn. Raises SettingError."""
     SettingError.check("order", order, ORDERS)
     SettingError.check("contrast", contrast, CONTRASTS)
-    return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
 
 
 def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSheet:
@@ -194,7 +200,7 @@ def feature_map(net: VGG16, photo: Photo, layer: str, channel: int, pipeline: st
 
     Raises LayerError, ChannelError, SettingError, PhotoError.
     """
-    found = _checked_layer(net, layer, pipeline)
+    found = check_layer(net, layer, pipeline)
     number = check_channel(channel, found)
     return draw_map(compute_maps(net, open_photo(photo), [found], pipeline)[0], number)
 

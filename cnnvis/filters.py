@@ -69,12 +69,17 @@ def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int 
     notebooks (2020) do. `auto` is rgb at conv1_1 and signed elsewhere.
     Raises LayerError, ChannelError, SettingError.
     """
+    return draw_filters(net, *check_sheet(net, layer, view, input_channel))
+
+
+def check_sheet(net: VGG16, layer: str, view: str, input_channel: int) -> tuple[Layer, str, int]:
+    """The arguments of `draw_filters`. Raises LayerError, ChannelError, SettingError."""
     found = net.architecture.find(layer, kind="conv")
     SettingError.check("view", view, VIEWS)
     if view == "rgb" and found.depth > 1:
         raise SettingError(f"view 'rgb' is for conv1_1 alone, not {found.name}: choose signed or gray.")
     inputs = conv_module(net, found).in_channels
-    return draw_filters(net, found, view, check_index(input_channel, inputs, found, "input_channel"))
+    return found, view, check_index(input_channel, inputs, found, "input_channel")
 
 
 def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> FilterSheet:

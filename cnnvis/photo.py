@@ -39,19 +39,19 @@ def open_photo(source: Photo) -> Image.Image:
     scaled if they fill an eighth of the 16-bit range, and stretched otherwise.
     Raises PhotoError.
     """
-    if source is None:
-        raise PhotoError("no picture was given: choose a photo.")
     if isinstance(source, Image.Image):
         return _upright_rgb(source, ours=False)
-    check_bytes(source)
+    source = check_bytes(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a file's oddities; what matters is whether it can be decoded
         with _opened(source) as photo:
             return _upright_rgb(photo, ours=True)
 
 
-def check_bytes(source: str | Path | BinaryIO) -> None:
-    """Check that a file exists and is neither empty nor too large; rewind a stream. Raises PhotoError."""
+def check_bytes(source: str | Path | BinaryIO | None) -> str | Path | BinaryIO:
+    """Check that a file was given, exists and is neither empty nor too large; rewind a stream. Raises PhotoError."""
+    if source is None:
+        raise PhotoError("no picture was given: choose a photo.")
     try:
         if isinstance(source, str | Path):
             size = Path(source).stat().st_size
@@ -65,6 +65,7 @@ def check_bytes(source: str | Path | BinaryIO) -> None:
     if size > MAX_PHOTO_BYTES:
         limit = f"{MAX_PHOTO_BYTES:,} bytes"
         raise PhotoError(f"the picture has {size:,} bytes: choose one of at most {limit}.")
+    return source
 
 
 def _opened(source: str | Path | BinaryIO) -> Image.Image:

@@ -4,8 +4,8 @@ To reach a layer, cut the network there: there are no hooks. Nothing here touche
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cnnvis.architecture import CLASSIFIER_CELLS, Architecture, Layer
 from cnnvis.classes import CLASSES
+from cnnvis.errors import UnavailableError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -136,14 +137,19 @@ def fast_dtype(device: torch.device | str) -> torch.dtype:
     return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) else torch.float32
 
 
-def exact(device: torch.device) -> AbstractContextManager[None]:
-    """A context in which a GPU's convolutions repeat bit for bit and float32 is not rounded to TF32."""
-    if device.type != "cuda":
-        return nullcontext()
-    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    return flags
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """A context in which a GPU's convolutions repeat bit for bit and float32 is not rounded to TF32.
+
+    Raises UnavailableError if the GPU's memory does not suffice.
+    """
+    on_gpu = device.type == "cuda"
+    cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    try:
+        with cudnn if on_gpu else nullcontext():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise UnavailableError.memory() from error
 
 
 def forward(part: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:

@@ -132,6 +132,11 @@ def load_for(layer: Layer, device: str | torch.device | None = None) -> VGG16:
     return load_whole_vgg16(device) if layer.kind == "class" else load_vgg16(device)
 
 
+def is_loaded() -> bool:
+    """Whether `load_vgg16` has read the weights now chosen, for any device."""
+    return any(choice == _choice() for choice, _ in list(_loaded))
+
+
 def read_weights() -> tuple[dict[str, Tensor], Origin]:
     """Read the 26 tensors `features.N.weight` and `.bias` as float32 on the CPU, and say which file they are from.
 
@@ -182,11 +187,13 @@ def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
 
 def _photo_statistics() -> dict[str, PhotoStatistics] | None:
     """How the bundled weights respond to the example photos; made by benchmarks/make_statistics.py."""
-    if not STATISTICS.exists():
+    try:
+        tables = load_file(STATISTICS)
+        photos = int(tables.pop("photos"))
+        return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
+    except Exception as error:  # missing or damaged in any way: a score then goes without selectivity
+        log.warning("photo statistics %s cannot be read (%s): restore it from the repository.", STATISTICS.name, error)
         return None
-    tables = load_file(STATISTICS)
-    photos = int(tables.pop("photos"))
-    return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
 
 
 def _blank() -> VGG16:

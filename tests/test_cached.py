@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from cachetools import LRUCache
 from conftest import toy
 
 from cnnvis.architecture import ARCHITECTURE
@@ -21,10 +22,9 @@ CAT, COFFEE = EXAMPLES["chelsea.jpg"], EXAMPLES["coffee.jpg"]
 
 @pytest.fixture(autouse=True)
 def empty() -> Iterator[None]:
-    cached.feature_maps.cache_clear()
-    cached.filter_sheet.cache_clear()
+    cached.computed_maps.cache_clear()  # and everything else: they share their room
     yield
-    cached.feature_maps.cache_clear()
+    cached.computed_maps.cache_clear()
 
 
 def test_every_network_gets_its_own_results() -> None:
@@ -41,7 +41,7 @@ def test_every_network_gets_its_own_results() -> None:
     layer = one.architecture.find("conv2_1")
     first, second = (cached.feature_maps(net, CAT, layer, "network").values for net in (one, two))
     assert not torch.equal(first, second)
-    assert cached.feature_maps.cache_info().misses == 2
+    assert cached.computed_maps.cache_info().misses == 2
 
 
 def test_every_photo_gets_its_own_maps() -> None:
@@ -61,6 +61,32 @@ def test_stepping_through_channels_runs_the_network_only_once() -> None:
 
     draw(maps, "network", "index", "map")
     draw(learn, 1, 1)
-    assert cached.feature_maps.cache_info().misses == 1
+    assert cached.computed_maps.cache_info().misses == 1
     maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map")
-    assert cached.feature_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution
+    assert cached.computed_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution
+
+
+def test_what_is_kept_stays_within_its_memory_and_what_was_used_last_stays_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cached, "_results", LRUCache(10_000, cached.size))
+    ones = cached._kept(torch.ones)  # 4 bytes a value
+    for count in (1000, 1001, 1000, 1002, 1000):
+        ones(count)
+        assert cached._results.currsize <= 10_000
+    assert (ones.cache_info().hits, ones.cache_info().misses) == (2, 3)
+
+
+def test_the_size_of_a_result_counts_its_tensors_pictures_and_bytes() -> None:
+    net = toy()
+    maps = cached.feature_maps(net, CAT, net.architecture.find("conv1_2"), "network")
+    assert 0 <= cached.size(maps) - (maps.values.nbytes + maps.inputs.nbytes + 3 * 224 * 224) < 2000
+    sheet, png = cached.filter_sheet(net, net.architecture.find("conv1_1"), "auto", 0)
+    assert 0 <= cached.size((sheet, png)) - (sheet.picture.width * sheet.picture.height * 3 + len(png)) < 4000
+
+
+def test_a_result_too_large_to_be_kept_is_still_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached, "_results", LRUCache(1, cached.size))
+    large = cached._kept(lambda: torch.ones(9))
+    assert torch.equal(large(), torch.ones(9)) and torch.equal(large(), torch.ones(9))
+    assert large.cache_info().misses == 2

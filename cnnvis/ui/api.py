@@ -9,16 +9,16 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
-from cnnvis import features
-from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, find_layer
-from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
-from cnnvis.filters import VIEWS, filter_sheet
+from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
+from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
+from cnnvis.filters import VIEWS, check_sheet
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
 from cnnvis.scoring import scored_record
-from cnnvis.ui.files import picture_file
+from cnnvis.ui import cached
+from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.growing import grow
 from cnnvis.ui.handlers import HEAVY, LIGHT, readable_errors
-from cnnvis.ui.photos import given_photo
+from cnnvis.ui.photos import StoredPhoto, given_photo, store_photo
 from cnnvis.ui.rooms import admit, make_way
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
@@ -115,23 +115,35 @@ def _network_for(layer: str) -> VGG16:
 @readable_errors
 def filters(layer: str, view: str, input_channel: int) -> tuple[str, dict[str, Any]]:
     """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
-    drawn = filter_sheet(_network_for(layer), layer, view, input_channel)
-    return picture_file(drawn.picture, f"{drawn.layer}-filters"), drawn.record()
+    net = _network_for(layer)
+    drawn, png = cached.filter_sheet(net, *check_sheet(net, layer, view, input_channel))
+    return bytes_file(png, f"{drawn.layer}-filters.png"), drawn.record()
 
 
 @readable_errors
 def feature_maps(image: Any, layer: str, pipeline: str, order: str, contrast: str) -> tuple[str, dict[str, Any]]:
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
-    drawn = features.map_sheet(_network_for(layer), given_photo(image), layer, pipeline, order, contrast)
-    return picture_file(drawn.picture, f"{drawn.layer}-maps", "jpeg"), drawn.record()
+    net = _network_for(layer)
+    found = check_layer(net, layer, pipeline)
+    check_looks(order, contrast)
+    drawn, jpeg = cached.map_sheet(net, _photo_of(image), found, pipeline, order, contrast)
+    return bytes_file(jpeg, f"{drawn.layer}-maps.jpg"), drawn.record()
 
 
 @readable_errors
 def feature_map(image: Any, layer: str, channel: int, pipeline: str) -> tuple[str, str, dict[str, Any]]:
     """One channel's feature map of a photo (PNG), the same laid over the photo (PNG), and its range."""
-    drawn = features.feature_map(_network_for(layer), given_photo(image), layer, channel, pipeline)
+    net = _network_for(layer)
+    found = check_layer(net, layer, pipeline)
+    number = check_channel(channel, found)
+    drawn = draw_map(cached.feature_maps(net, _photo_of(image), found, pipeline), number)
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
+
+
+def _photo_of(image: Any) -> StoredPhoto:
+    """The photo that an endpoint was given, in the page's own store. Raises PhotoError."""
+    return store_photo(given_photo(image))
 
 
 @readable_errors

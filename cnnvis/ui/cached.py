@@ -1,12 +1,22 @@
-"""Results that visitors share: filter sheets, feature maps and classes, each computed once.
+"""What visitors share: sheets, feature maps and classes, each computed once and kept while there is room.
 
-Every cache has the network in its key, so another network in the same process gets results of its own.
+Every key has the network in it, so another network in the same process gets results of its own.
 """
 
-from functools import lru_cache
+import sys
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import partial
+from threading import Lock
+from typing import Any
 
-from cnnvis.architecture import CLASS, Layer, find_layer
-from cnnvis.features import Maps, compute_maps, top_classes
+from cachetools import LRUCache, cached
+from cachetools.keys import hashkey
+from PIL import Image
+from torch import Tensor
+
+from cnnvis.architecture import ARCHITECTURE, CLASS, Layer, find_layer
+from cnnvis.features import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.filters import FilterSheet, draw_filters
 from cnnvis.images import encode
 from cnnvis.photo import open_photo
@@ -15,25 +25,62 @@ from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for
 
-KEPT_SHEETS = 32  # at most 4 MB each
-KEPT_MAPS = 8  # at most 26 MB each, in the chain 77 MB
-KEPT_CLASSES = 64
+KEPT_BYTES = 128_000_000  # of everything together; what was used least recently goes first
 
 
-@lru_cache(maxsize=KEPT_SHEETS)
+def size(value: Any) -> int:
+    """The bytes that a result takes up, roughly."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, Image.Image):
+        return value.width * value.height * len(value.getbands())
+    if is_dataclass(value):
+        return sum(size(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, list | tuple):
+        return sum(map(size, value))
+    return sys.getsizeof(value)
+
+
+_results: LRUCache[Any, Any] = LRUCache(KEPT_BYTES, size)
+_lock = Lock()
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    return cached(_results, partial(hashkey, function.__name__), _lock, info=True)(function)
+
+
+@_kept
 def filter_sheet(net: VGG16, layer: Layer, view: str, input_channel: int) -> tuple[FilterSheet, bytes]:
     """All filters of a convolution, and the same sheet as a PNG."""
     sheet = draw_filters(net, layer, view, input_channel)
     return sheet, encode(sheet.picture)
 
 
-@lru_cache(maxsize=KEPT_MAPS)
+@_kept
+def map_sheet(
+    net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str, order: str, contrast: str
+) -> tuple[MapSheet, bytes]:
+    """All maps of a layer for a photo on one sheet, and the same as a JPEG. Raises PhotoError."""
+    sheet = draw_sheet(feature_maps(net, photo, layer, pipeline), order, contrast)
+    return sheet, encode(sheet.picture, "jpeg")
+
+
 def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
     """All maps of a layer for a photo, with what the layer read. Raises PhotoError."""
+    if layer.kind == "relu":  # follows from its convolution
+        maps: Maps = computed_maps(net, photo, ARCHITECTURE.convolution_of(layer), pipeline)
+        return maps.rectified()
+    maps = computed_maps(net, photo, layer, pipeline)
+    return maps
+
+
+@_kept
+def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
+    """The same for a layer that the network has to be asked for."""
     return compute_maps(net, open_photo(photo.path), [layer], pipeline)[0]
 
 
-@lru_cache(maxsize=KEPT_CLASSES)
+@_kept
 def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
     """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
     return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)

@@ -1,30 +1,37 @@
-"""Files for the browser: written to Gradio's cache folder, deleted two hours after they were last written or looked up.
+"""Files for the browser: in a folder of the page's own, deleted two hours after they were last written or looked up.
 
-Gradio deletes only files that passed through one of its components. Most of ours reach the browser as addresses inside
-JSON, so this module sweeps its own.
+Gradio deletes only files that passed through one of its components, and however many there are. Most of ours reach the
+browser as addresses inside JSON, and a crowd must not fill the disk: so this module sweeps the whole folder.
 """
 
+import atexit
 import base64
 import hashlib
+import logging
 import os
+import re
 import secrets
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from cnnvis.errors import UnavailableError
 from cnnvis.images import encode
 
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
-SWEPT_SECONDS = 600  # between two sweeps
+KEPT_BYTES = 2_000_000_000  # of all files together; the oldest go first
+SWEPT_SECONDS = 60  # between two sweeps
+SHA256 = re.compile("[0-9a-f]{64}")
 
-_written: set[Path] = set()
-_lock = Lock()
+log = logging.getLogger(__name__)
 
 
 def picture_file(picture: Image.Image, name: str, kind: str = "png", record: Mapping[str, Any] | None = None) -> str:
@@ -36,15 +43,18 @@ def bytes_file(content: bytes, name: str) -> str:
     """Write bytes to a file in a folder named after their sha256, and return its path.
 
     An existing file is kept: somebody may be reading it, and Gradio's own `save_bytes_to_cache` would empty it first.
+    Raises UnavailableError.
     """
     path = content_path(hashlib.sha256(content).hexdigest(), name)
-    with _lock:
-        _written.add(path)
     if not touch(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{secrets.token_hex(8)}")
-        part.write_bytes(content)
-        part.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
+        except OSError as error:
+            log.error("cannot write to %s: %s", get_upload_folder(), error)
+            raise UnavailableError.disk() from error
     return str(path)
 
 
@@ -62,24 +72,40 @@ def touch(path: Path) -> bool:
     return True
 
 
-def sweep(age: float = KEPT_SECONDS) -> None:
-    """Delete every file written here that was last written or looked up over `age` seconds ago."""
-    oldest = time.time() - age
-    with _lock:
-        for path in list(_written):
+def sweep(seconds: float = KEPT_SECONDS, size: int = KEPT_BYTES) -> None:
+    """Delete the files that nobody wrote or looked up for `seconds`, then the oldest beyond `size` bytes in all."""
+    now, kept = time.time(), 0
+    for changed, length, path in sorted(_stored(), reverse=True):
+        kept += length
+        if now - changed > seconds or kept > size:
             try:
-                if path.stat().st_ctime > oldest:
-                    continue
                 path.unlink()
-                path.parent.rmdir()  # fails while it holds another file, such as Gradio's own
+                path.parent.rmdir()  # fails while it holds another file
             except OSError:
                 pass
-            _written.discard(path)
+
+
+def _stored() -> Iterator[tuple[float, int, Path]]:
+    """Every file in the folder, ours and visitors' uploads: when it last changed, how long it is, where it is.
+
+    Each lies in a folder named after a sha256. Nothing else is touched: somebody may name a folder that has more in it.
+    """
+    for path in Path(get_upload_folder()).glob("*/*"):
+        if SHA256.fullmatch(path.parent.name):
+            try:
+                about = path.lstat()
+            except OSError:  # it has just gone
+                continue
+            yield about.st_ctime, about.st_size, path
 
 
 @cache
 def start_sweeping() -> None:
-    """Sweep every ten minutes, on one thread per process, for as long as the process lives."""
+    """Give the page a folder of its own, unless GRADIO_TEMP_DIR names one, and sweep it while the process lives."""
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        # Not Gradio's usual folder, which all Gradio apps on a machine share.
+        folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="cnnvis-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
     def run() -> None:
         while True:

@@ -3,11 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import gradio as gr
 
 from cnnvis.errors import CnnvisError
+from cnnvis.ui.addresses import fetch_inputs
+from cnnvis.ui.request_log import logged
 from cnnvis.ui.rooms import ASCENTS
 
 # Ascents and sheets have separate queues, so neither waits for the other; rooms.py says how many may wait.
@@ -22,21 +25,25 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def readable_errors(handler: Handler) -> Handler:
-    """Show a CnnvisError as a message; any other exception is a bug, and is logged with its traceback."""
+    """Log each call, and show a CnnvisError as a message; any other exception is a bug, logged with its traceback."""
 
     def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        try:
+        with _shown(), logged(handler, args):
             yield from handler(*args, **kwargs)
-        except CnnvisError as error:
-            raise gr.Error(str(error), print_exception=False) from error
 
     def answer(*args: Any, **kwargs: Any) -> Any:
-        try:
+        with _shown(), logged(handler, args):
             return handler(*args, **kwargs)
-        except CnnvisError as error:
-            raise gr.Error(str(error), print_exception=False) from error
 
     return functools.wraps(handler)(stream if inspect.isgeneratorfunction(handler) else answer)  # type: ignore[return-value]
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    try:
+        yield
+    except CnnvisError as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 def sentence(error: CnnvisError) -> str:
@@ -57,9 +64,11 @@ class ReadableBlocks(gr.Blocks):
         if block_fn.is_validator_function:
             return [None] * len(inputs)  # ours asks whether there is room; what cannot be read, the handler refuses
         try:
-            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+            return await super().preprocess_data(block_fn, await fetch_inputs(inputs), *args, **kwargs)
         except gr.Error:
             raise
+        except CnnvisError as error:
+            raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:  # pydantic's, pathlib's or the component's: all are about the given value
             files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
             named = str(files[0]).partition(":")[0] if files else "an input"

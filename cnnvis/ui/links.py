@@ -13,7 +13,7 @@ from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
 from cnnvis.recipes import RECIPES, Settings, check_setting
 from cnnvis.ui.choice import FIRST, OFFERED
-from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, example_name
+from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, example_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.weights import pick_device
 
@@ -44,7 +44,11 @@ PARAMETERS = (
     Parameter("seed", Settings.seed, _setting("seed"), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
     Parameter(
-        "photo", DEFAULT_PHOTO.name, _one_of("photo", EXAMPLES), example_name, lambda name: EXAMPLES[name].digest
+        "photo",
+        DEFAULT_PHOTO.name,
+        _one_of("photo", EXAMPLES),
+        example_name,
+        lambda name: EXAMPLES.get(name, NO_PHOTO).digest,
     ),
 )
 

@@ -1,6 +1,8 @@
 """The page: a masthead, the choice, the tabs, the link to what is shown, and the endpoints behind it."""
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +11,10 @@ import gradio as gr
 
 from cnnvis.errors import WeightsError
 from cnnvis.photo import MAX_PHOTO_BYTES
+from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
-from cnnvis.ui.files import KEPT_SECONDS, SWEPT_SECONDS, start_sweeping
+from cnnvis.ui.files import start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
@@ -34,7 +37,7 @@ def build_page() -> gr.Blocks:
     place_network()
     start_sweeping()
     page: gr.Blocks
-    with ReadableBlocks(title=TITLE, analytics_enabled=False, delete_cache=(SWEPT_SECONDS, KEPT_SECONDS)) as page:
+    with ReadableBlocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(MASTHEAD)
         note = gr.Markdown(visible=False, elem_id="link-note")
         bar, words = choice_bar(), choice_words()
@@ -51,6 +54,9 @@ def build_page() -> gr.Blocks:
         gr.HTML(FOOTER)
         add_endpoints()
         page.load(_network, None, state, **PAGE)
+    # After every event, Gradio would sum up the last 10,000 for a monitoring page that nobody here can open.
+    os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
+    os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     # Calls that bypass the queue would bypass its limits too.
     page.queue(max_size=TOTAL_PLACES, api_open=False)
     return page
@@ -78,15 +84,23 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "max_file_size": MAX_PHOTO_BYTES,
         "state_session_capacity": 300,
+        "enable_monitoring": False,
+        "app_kwargs": {"routes": health.ROUTES},
         "footer_links": ["api", "settings"],
     }
 
 
 def serve(page: gr.Blocks) -> None:
-    """Load the network, then serve the page; without a network, say why in one line and exit with code 2."""
+    """Load the network, then serve the page until the process is told to end.
+
+    Without a network, say why in one line and exit with code 2. Requests are logged on standard output.
+    """
     try:
         load_vgg16()
     except WeightsError as error:
         print(f"cnnvis: {error}", file=sys.stderr)
         sys.exit(2)
+    request_log.print_lines()
+    # As the first process of a container, Python would ignore SIGTERM.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     page.launch(**launch_options())

@@ -7,6 +7,7 @@ can only fail to find it after it has expired.
 import base64
 import hashlib
 import io
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 
 from cnnvis.errors import PhotoError
-from cnnvis.photo import open_photo
+from cnnvis.photo import check_bytes
 from cnnvis.ui.files import bytes_file, content_path, data_url, touch
 from cnnvis.ui.handlers import PAGE, QUICK
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parents[2] / "examples"
 STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
@@ -42,9 +45,16 @@ class StoredPhoto:
     credit: str = ""
 
 
+NO_PHOTO = StoredPhoto("", Path())
+
+
 def _example(name: str, credit: str) -> StoredPhoto:
     path = FOLDER / name
-    return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, credit)
+    try:
+        return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, credit)
+    except OSError as error:  # the page goes on without it
+        log.warning("example photo %s cannot be read (%s): restore it from the repository.", name, error.strerror)
+        return NO_PHOTO
 
 
 EXAMPLES = {
@@ -56,8 +66,11 @@ EXAMPLES = {
         _example("rocket.jpg", "SpaceX, CC0"),
         _example("hubble.jpg", "NASA and ESA, public domain"),
     )
+    if photo is not NO_PHOTO
 }
-DEFAULT_PHOTO = next(iter(EXAMPLES.values()))
+DEFAULT_PHOTO = next(iter(EXAMPLES.values()), NO_PHOTO)
+# Gradio would copy them into a folder that is swept.
+gr.set_static_paths([photo.path for photo in EXAMPLES.values()])
 _BY_DIGEST = {photo.digest: photo for photo in EXAMPLES.values()}
 
 
@@ -66,12 +79,12 @@ def example_name(digest: str) -> str:
     return _BY_DIGEST[digest].name if digest in _BY_DIGEST else ""
 
 
-def store_photo(source: str | io.BytesIO) -> tuple[StoredPhoto, Image.Image]:
-    """Copy a photo into the store, unless it is an example, and open it. Raises PhotoError if it cannot be opened."""
-    opened = open_photo(source)  # now, so that every stored photo is readable
-    content = source.getvalue() if isinstance(source, io.BytesIO) else Path(source).read_bytes()
+def store_photo(source: str | io.BytesIO | None) -> StoredPhoto:
+    """Copy a file into the store, unless it is an example; it is not opened yet. Raises PhotoError."""
+    checked = check_bytes(source)
+    content = checked.getvalue() if isinstance(checked, io.BytesIO) else Path(str(checked)).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS))), opened
+    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
 
 
 def shown_by_browsers(path: Path) -> bool:
@@ -116,7 +129,7 @@ def given_photo(image: Any) -> str | io.BytesIO | None:
 def photo_picture() -> gr.Image:
     """The photo as the visitor sees and changes it, not yet laid out."""
     return gr.Image(
-        str(DEFAULT_PHOTO.path),
+        str(DEFAULT_PHOTO.path) if EXAMPLES else None,
         label="Your photo",
         type="filepath",
         sources=["upload", "clipboard"],

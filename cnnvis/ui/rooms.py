@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from cnnvis.ascent import Snapshot
+from cnnvis.ui import request_log
 
 ASCENTS = "heavy"  # the concurrency_id of ascents
 PLACES = 12  # ascents that may wait; the next visitor is told when to come back
@@ -22,23 +23,14 @@ USUAL_SECONDS = 10.0  # of an ascent, until some have been measured
 
 def admit(request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
     """Gradio's validator for a program's ascent: let it in, or refuse it with a sentence."""
-    refusal = _refusal(request.session_hash)
+    reason = refusal(request.session_hash)
+    if reason:
+        request_log.write("maximize", "no room")
     # Gradio reports a refusal with one of the inputs: here with the first.
-    return [gr.validate(not refusal, refusal), *(gr.validate(True, "") for _ in inputs[1:])]
+    return [gr.validate(not reason, reason), *(gr.validate(True, "") for _ in inputs[1:])]
 
 
-def enter(request: gr.Request) -> None:
-    """The same for a visitor, before their ascent joins the line: a page shows nothing of a validator's refusal."""
-    if _refusal(request.session_hash):
-        raise gr.Error(print_exception=False)  # `why_not` says it, in its place
-
-
-def why_not(request: gr.Request) -> str:
-    """What a visitor reads who was not let in, as HTML."""
-    return f"<p><strong>{_refusal(request.session_hash) or 'Please press Start again.'}</strong></p>"
-
-
-def _refusal(session: str | None) -> str:
+def refusal(session: str | None) -> str:
     """Why a session may not wait for an ascent, and when to try again; "" if it may."""
     sessions = [event.session_hash for event in _waiting()]
     if session in sessions:
@@ -57,11 +49,16 @@ def make_way(snapshots: Iterator[list[Snapshot]]) -> Iterator[list[Snapshot]]:
             return
 
 
-def _waiting() -> Sequence[Any]:
-    """Gradio's events of those who wait for an ascent; none before the first ascent, and outside a page."""
-    page = LocalContext.blocks.get(None)
-    line = page._queue.event_queue_per_concurrency_id.get(ASCENTS) if page else None
+def line_of(page: gr.Blocks) -> Sequence[Any]:
+    """Gradio's events of those who wait for an ascent; none before the first ascent."""
+    line = page._queue.event_queue_per_concurrency_id.get(ASCENTS)
     return line.queue if line else ()
+
+
+def _waiting() -> Sequence[Any]:
+    """The same of the page that is answering; none outside a page."""
+    page = LocalContext.blocks.get(None)
+    return line_of(page) if page else ()
 
 
 def _seconds_each() -> float:

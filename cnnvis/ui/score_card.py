@@ -40,7 +40,7 @@ def _robust(record: Record) -> str:
 def _lift(record: Record) -> str:
     chosen = record["selectivity"]
     if not chosen:
-        return ""
+        return "not known for these weights, this layer or these channels"
     above = f"{chosen['deviations']:.1f} standard deviations above its average on {chosen['photos']} photos"
     return f"{above}; rank {chosen['rank']} of {chosen['of']}"
 

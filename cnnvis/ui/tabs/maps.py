@@ -5,14 +5,15 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Layer
+from cnnvis.architecture import ARCHITECTURE
 from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
-from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, draw_sheet
+from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map
 from cnnvis.patch import Patch, cut_patches
+from cnnvis.photo import open_photo
 from cnnvis.ui import cached
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.files import data_url, file_url, picture_file
+from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.photos import (
@@ -98,7 +99,8 @@ def _store(image: Any) -> tuple[str, Any]:
     source = given_photo(image)
     if source is None:
         return "", gr.skip()
-    photo, opened = store_photo(source)
+    opened = open_photo(source)  # now, so that the page only ever holds a photo that can be opened
+    photo = store_photo(source)
     if shown_by_browsers(photo.path):
         return photo.digest, gr.skip()
     opened.thumbnail((SHOWN_PX, SHOWN_PX))
@@ -112,9 +114,9 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
     net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
     # The chain has nothing but convolutions.
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
-    maps = _maps(net, photo, layer, pipeline)
-    drawn = draw_sheet(maps, order, contrast)
-    path = picture_file(drawn.picture, f"{layer.name}-maps", "jpeg")
+    maps = cached.feature_maps(net, photo, layer, pipeline)
+    drawn, jpeg = cached.map_sheet(net, photo, layer, pipeline, order, contrast)
+    path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
     before, after = _before_and_after(net, photo, maps)
     mine = draw_map(maps, channel)
     return (
@@ -135,20 +137,13 @@ def _empty(reason: str) -> tuple[Any, ...]:
     return None, None, "", reason, "", *[None, ""] * 3
 
 
-def _maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
-    """The maps of a layer; those of a ReLU are derived from its convolution's."""
-    if layer.kind == "relu":
-        return cached.feature_maps(net, photo, ARCHITECTURE.convolution_of(layer), pipeline).rectified()
-    return cached.feature_maps(net, photo, layer, pipeline)
-
-
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
     """The maps before and after the ReLU, as far as there is one."""
     if maps.pipeline == "conv_chain":
         return maps, None
     if maps.layer.kind == "pool":
         return None, maps
-    before = _maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
+    before = cached.feature_maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
     return before, before.rectified()
 
 

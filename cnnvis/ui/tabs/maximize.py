@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,9 +21,10 @@ from cnnvis.ui.choice import FIRST, Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.growing import grow, grow_ladder
-from cnnvis.ui.handlers import HEAVY, LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.line import join, line
 from cnnvis.ui.photos import find_photo
-from cnnvis.ui.rooms import enter, make_way, why_not
+from cnnvis.ui.rooms import make_way
 from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
@@ -76,7 +76,7 @@ def layout(shared: Shared) -> Follower:
             with gr.Row():
                 start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
                 stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
-            line = _line()
+            place = line("waiting")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 settings, others, class_number, from_photo = _advanced()
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
@@ -91,10 +91,7 @@ def layout(shared: Shared) -> Follower:
     start.click(None, None, [start, stop, card], js=_BUSY)  # at once, while the server is asked
     inputs = [shared.bar, shared.photo, recipe, others, class_number, from_photo]
     inputs += [settings[name] for name in SETTINGS]
-    in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [line]}
-    entered = start.click(enter, None, None, queue=False, **PAGE)
-    entered.failure(why_not, None, card, **PAGE, **QUICK)
-    grown = entered.success(_grow, inputs, [shown, run], **in_line, **HEAVY)
+    entered, grown = join(start, place, _grow, inputs, [shown, run])
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
     # `then` does not follow a failure, which must free Start as well.
     for end in (entered.failure, grown.failure, scored.then, scored.failure):
@@ -105,18 +102,6 @@ def layout(shared: Shared) -> Follower:
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(lambda choice: (_heading(choice.target),), [], [target], after=[repeated], controls=controls)
-
-
-def _line() -> gr.HTML:
-    """Where a visitor who waits for an ascent reads the place in line, and about how long."""
-    script = Path(__file__).parents[1] / "waiting.js"
-    return gr.HTML(
-        html_template='<p class="waiting" role="status" aria-live="polite"></p>',
-        js_on_load=script.read_text(),
-        elem_id="waiting",
-        apply_default_css=False,
-        padding=False,
-    )
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
@@ -151,11 +136,9 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
         with gr.Row():
             start = gr.Button("Run the ladder", size="sm", elem_id="climb")
             stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
-        refused = gr.HTML()
+        place = line("ladder-waiting")
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
-    entered = start.click(enter, None, None, queue=False, **PAGE)
-    entered.failure(why_not, None, refused, **PAGE, **QUICK)
-    running = entered.success(_run_ladder, [shared.bar, seed], rungs, **PAGE, **HEAVY)
+    _, running = join(start, place, _run_ladder, [shared.bar, seed], rungs)
     stop.click(None, None, None, cancels=[running], **PAGE)
 
 

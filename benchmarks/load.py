@@ -1,0 +1,246 @@
+"""Send a crowd to a page on this machine, and see whom it serves, how fast, and what it costs in memory.
+
+    python -m benchmarks.load [--users 100] [--seconds 180] [--then 1800] [--checkout FOLDER] [--json FILE]
+
+Each user opens the page and uploads a photo (half of them one of the examples, the others one of their own). Then they
+ask, wait for the answer, download its picture, and think for 5 to 15 s: 40 % filter sheets, 40 % feature maps, 20 %
+ascents of 12 steps at 128 px, at random layers. They speak the browser's own protocol. `--then` goes on at a tenth of
+the load. The page runs in a process of its own, at 127.0.0.1; the crowd shares its cores.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import random
+import secrets
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from PIL import Image
+
+from benchmarks.serving import ROOT, Served, running
+from cnnvis.architecture import CONVOLUTIONS, find_layer
+
+THINK = 5, 15  # s
+WEIGHTS = {"filters": 40, "feature_maps": 40, "maximize": 20}
+SETTLED = 60  # s, after which memory should not grow
+EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
+TIMEOUT = httpx.Timeout(300)
+
+
+@dataclass
+class Action:
+    """What one user asked for once, and what became of it. Times are seconds."""
+
+    kind: str
+    asked: float  # since the load began
+    known: float | None = None  # until the first word from the server: a place in line, or its turn
+    started: float | None = None  # since the load began: when its turn came
+    answered: float = 0  # until the picture was here
+    outcome: str = "lost"  # "served", "full room", or an error's words
+
+
+class User:
+    """One visitor with a session of their own."""
+
+    def __init__(self, number: int, page: "Page", http: httpx.AsyncClient) -> None:
+        self.random = random.Random(number)
+        self.page, self.http = page, http
+        self.session = secrets.token_hex(6)
+        self.photo: dict[str, Any] = {}
+
+    async def live(self, until: float) -> list[Action]:
+        """Visit the page, and act until the time is over."""
+        await asyncio.sleep(self.random.uniform(0, THINK[1]))
+        await self.http.get("/")
+        self.photo = await self._upload()
+        done = []
+        while self.page.clock() < until:
+            done.append(await self._act())
+            await asyncio.sleep(self.random.uniform(*THINK))
+        return done
+
+    async def _upload(self) -> dict[str, Any]:
+        example = self.random.choice(EXAMPLES)
+        content = example.read_bytes()
+        if self.random.random() < 0.5:  # a photo that nobody else has
+            with Image.open(example) as opened:
+                left, top = self.random.randrange(20), self.random.randrange(20)
+                own = io.BytesIO()
+                opened.convert("RGB").crop((left, top, opened.width, opened.height)).save(own, "jpeg", quality=92)
+            content = own.getvalue()
+        answer = await self.http.post("/gradio_api/upload", files={"files": ("photo.jpg", content)})
+        return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
+
+    def _ask(self, kind: str) -> list[Any]:
+        layer = self.random.choice(CONVOLUTIONS)
+        if kind == "filters":
+            return [layer, "auto", 0]
+        if kind == "feature_maps":
+            return [self.photo, layer, "network", "index", "map"]
+        channel = self.random.randrange(find_layer(layer).channels)
+        return [layer, channel, "fourier", 12, 128, self.random.randrange(1000), 0, "channel", None]
+
+    async def _act(self) -> Action:
+        (kind,) = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        action = Action(kind, self.page.clock())
+        try:
+            await self._follow(action, self._ask(kind))
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            action.outcome = f"{type(error).__name__}: {error}"[:200]
+        action.answered = self.page.clock() - action.asked
+        return action
+
+    async def _follow(self, action: Action, data: list[Any]) -> None:
+        body = {"data": data, "fn_index": self.page.functions[action.kind], "session_hash": self.session}
+        joined = await self.http.post("/gradio_api/queue/join", json=body)
+        if joined.is_error:
+            detail = str(joined.json()["detail"])
+            ours = "The line for ascents is full" in detail
+            action.outcome = "full room" if ours else detail[:200]
+            return
+        async for message in self._messages():
+            if action.known is None:
+                action.known = self.page.clock() - action.asked
+            if message["msg"] == "process_starts":
+                action.started = self.page.clock()
+            if message["msg"] == "process_completed":
+                output = message["output"]
+                action.outcome = "served" if message["success"] else str(output.get("error"))[:200]
+                if message["success"]:
+                    await self.http.get(f"/gradio_api/file={output['data'][0]['path']}")
+                return
+
+    async def _messages(self) -> AsyncIterator[dict[str, Any]]:
+        async with self.http.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line.removeprefix("data:"))
+
+
+class Page:
+    """The page under load: its clock, its endpoints by number, and its memory, measured every second."""
+
+    def __init__(self, served: Served) -> None:
+        self.served, self.began = served, time.monotonic()
+        configuration = httpx.get(f"{served.url}/config", timeout=TIMEOUT).json()
+        self.functions = {one["api_name"]: one["id"] for one in configuration["dependencies"] if one["api_name"]}
+        self.megabytes: list[float] = []
+
+    def clock(self) -> float:
+        """Seconds since the load began."""
+        return time.monotonic() - self.began
+
+    async def watch(self) -> None:
+        """Measure the memory of the page's process and its children every second."""
+        process = psutil.Process(self.served.pid)
+        while True:
+            everyone = [process, *process.children(recursive=True)]
+            self.megabytes.append(sum(one.memory_info().rss for one in everyone) / 1e6)
+            await asyncio.sleep(1)
+
+
+async def crowd(page: Page, users: int, seconds: float) -> list[Action]:
+    """Let users act for a time; return all that they did."""
+    limits = httpx.Limits(max_connections=None)
+    until = page.clock() + seconds
+    async with httpx.AsyncClient(base_url=page.served.url, timeout=TIMEOUT, limits=limits) as http:
+        lives = await asyncio.gather(*(User(number, page, http).live(until) for number in range(users)))
+    return [action for life in lives for action in life]
+
+
+def times(values: Iterable[float | None]) -> dict[str, float]:
+    """Median, 95th percentile and maximum, in s."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return {}
+    return {
+        "median": round(statistics.median(known), 2),
+        "p95": round(known[int(0.95 * (len(known) - 1))], 2),
+        "max": round(known[-1], 2),
+    }
+
+
+def out_of_order(ascents: list[Action]) -> int:
+    """How many ascents had their turn before one that had asked at least a second earlier."""
+    turns = sorted((one for one in ascents if one.started is not None), key=lambda one: one.started or 0)
+    return sum(any(later.asked + 1 < one.asked for later in turns[i + 1 :]) for i, one in enumerate(turns))
+
+
+def summary(actions: list[Action], megabytes: list[float]) -> dict[str, Any]:
+    """What the crowd got, and what it cost."""
+    light = [one for one in actions if one.kind != "maximize"]
+    ascents = [one for one in actions if one.kind == "maximize"]
+    served = [one for one in ascents if one.outcome == "served"]
+    settled = megabytes[SETTLED] if len(megabytes) > SETTLED else megabytes[-1]
+    return {
+        "light": {
+            "asked": len(light),
+            "outcomes": Counter(one.outcome for one in light).most_common(),
+            "seconds": times(one.answered for one in light if one.outcome == "served"),
+        },
+        "ascents": {
+            "asked": len(ascents),
+            "outcomes": Counter(one.outcome for one in ascents).most_common(),
+            "seconds": times(one.answered for one in served),
+            "seconds until the place was known": times(one.known for one in served),
+            "out of order": out_of_order(served),
+        },
+        "memory in MB": {
+            "at the start": round(megabytes[0]),
+            "after a minute": round(settled),
+            "at the end": round(statistics.mean(megabytes[-5:])),
+            "most": round(max(megabytes)),
+        },
+    }
+
+
+async def measure(served: Served, users: int, seconds: float, then: float) -> dict[str, Any]:
+    """Load the page, and then a tenth of that if asked."""
+    page = Page(served)
+    watching = asyncio.create_task(page.watch())
+    phases = {f"{users} users for {seconds:.0f} s": (users, seconds)}
+    if then:
+        phases[f"then {users // 10} users for {then:.0f} s"] = (users // 10, then)
+    report = {}
+    for name, phase in phases.items():
+        before = max(0, len(page.megabytes) - 1)
+        actions = await crowd(page, *phase)
+        report[name] = summary(actions, page.megabytes[before:])
+        print(name, json.dumps(report[name], indent=1), flush=True)
+    watching.cancel()
+    return report
+
+
+def main() -> None:
+    """Measure, print, and write the figures as JSON if asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--then", type=float, default=0, help="s at a tenth of the load")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="load the page of another checkout")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(options.checkout, GRADIO_TEMP_DIR=folder) as served,
+    ):
+        report = asyncio.run(measure(served, options.users, options.seconds, options.then))
+        files = [path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()]
+        report["files"] = {"count": len(files), "MB": round(sum(files) / 1e6)}
+    print(report["files"])
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

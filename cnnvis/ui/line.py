@@ -1,0 +1,53 @@
+"""What a visitor sees of the line for ascents: the place in it and about how long, or why there is none."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.ui import request_log
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK
+from cnnvis.ui.rooms import USUAL_SECONDS, refusal
+
+_TEMPLATE = '<p class="waiting" role="status" aria-live="polite"></p><p class="refused" role="status">${value}</p>'
+
+
+def line(elem_id: str) -> gr.HTML:
+    """The place on the page where it is said."""
+    return gr.HTML(
+        "",
+        html_template=_TEMPLATE,
+        js_on_load=Path(__file__).with_suffix(".js").read_text(),
+        place=elem_id,
+        usual_seconds=USUAL_SECONDS,
+        elem_id=elem_id,
+        elem_classes="ascent-line",
+        apply_default_css=False,
+        padding=False,
+    )
+
+
+def join(
+    start: gr.Button, place: gr.HTML, handler: Callable[..., Any], inputs: Sequence[Any], outputs: Any
+) -> tuple[Any, Any]:
+    """Let a visitor who presses `start` wait in line, and then run `handler`.
+
+    Returns two events: entering the room, which fails if it is full, and the run.
+    """
+    start.click(None, None, place, js="() => ''")
+    entered = start.click(_enter, None, None, queue=False, **PAGE)
+    entered.failure(_why_not, None, place, **PAGE, **QUICK)
+    in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [place]}
+    return entered, entered.success(handler, inputs, outputs, **in_line, **HEAVY)
+
+
+def _enter(request: gr.Request) -> None:
+    """Ask for room before joining the line: the page would show nothing of a validator's refusal."""
+    if refusal(request.session_hash):
+        request_log.write("maximize", "no room")
+        raise gr.Error(print_exception=False)  # `_why_not` says it, in its place
+
+
+def _why_not(request: gr.Request) -> str:
+    return refusal(request.session_hash) or "Please press it again."
