@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ ORDERS = ("index", "strength")
 CONTRASTS = ("map", "layer")
 TILE_PX, GAP_PX = 56, 2
 LARGE_PX = 448
+DRAWN_AT_ONCE = 16  # maps
 # Convolutions alone never pool, so at 224 px the chain costs 738 GMAC, 48 times the network. The photo is shrunk until
 # the chain up to the chosen layer fits this budget, about half a second on two cores.
 CHAIN_BUDGET = 30e9  # multiply-adds
@@ -175,17 +177,20 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     """Draw the contact sheet of maps already computed."""
     strength = maps.strength
     tiles = strength.argsort(descending=True) if order == "strength" else torch.arange(len(strength))
-    values = maps.values[tiles]
-    low, high = values.amin((1, 2), keepdim=True), values.amax((1, 2), keepdim=True)
+    low, high = maps.values.amin((1, 2), keepdim=True), maps.values.amax((1, 2), keepdim=True)
     if contrast == "layer":
-        low, high = low.min(), high.max()
+        low, high = low.min().expand_as(low), high.max().expand_as(high)
+    drawn = []
+    for some in tiles.split(DRAWN_AT_ONCE):  # all at once would take 100 MB in shallow layers
+        colours = colour(stretch(maps.values[some], low[some], high[some]), HEAT)
+        drawn.append(_resize(colours, TILE_PX))
     columns = columns_for(len(tiles))
     return MapSheet(
-        picture=contact_sheet(_resize(colour(stretch(values, low, high), HEAT), TILE_PX), columns, GAP_PX),
+        picture=contact_sheet(np.concatenate(drawn), columns, GAP_PX),
         layer=maps.layer.name,
         pipeline=maps.pipeline,
         channels=len(tiles),
-        size=list(values.shape[1:]),
+        size=list(maps.values.shape[1:]),
         input_side=maps.photo.width,
         columns=columns,
         cell=TILE_PX + GAP_PX,

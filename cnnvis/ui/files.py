@@ -101,7 +101,7 @@ def _stored() -> Iterator[tuple[float, int, Path]]:
 
 @cache
 def start_sweeping() -> None:
-    """Give the page a folder of its own, unless GRADIO_TEMP_DIR names one, and sweep it while the process lives."""
+    """Give the page a folder of its own, unless GRADIO_TEMP_DIR names one; sweep it while the process lives."""
     if not os.environ.get("GRADIO_TEMP_DIR"):
         # Not Gradio's usual folder, which all Gradio apps on a machine share.
         folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="cnnvis-")

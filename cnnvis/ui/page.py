@@ -17,6 +17,7 @@ from cnnvis.ui.choice import choice_bar, choice_words
 from cnnvis.ui.files import start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
+from cnnvis.ui.memory import return_what_is_free
 from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
 from cnnvis.ui.rooms import TOTAL_PLACES
 from cnnvis.ui.share import restorer, share
@@ -95,6 +96,7 @@ def serve(page: gr.Blocks) -> None:
 
     Without a network, say why in one line and exit with code 2. Requests are logged on standard output.
     """
+    return_what_is_free()
     try:
         load_vgg16()
     except WeightsError as error:
