@@ -19,27 +19,38 @@ class Served:
     """A page that is running."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self.process.pid
 
 
 @contextmanager
-def running(checkout: Path = ROOT, **environment: str) -> Iterator[Served]:
-    """Run the page of a checkout, with further environment variables, and stop it in the end."""
+def running(checkout: Path = ROOT, log: Path = Path(os.devnull), **environment: str) -> Iterator[Served]:
+    """Run the page of a checkout, with further environment variables, and stop it in the end.
+
+    What it prints goes to the file `log`. Raises RuntimeError if it ends instead of answering.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", **environment}
     url = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen([sys.executable, "app.py"], cwd=checkout, env=environment, stdout=subprocess.DEVNULL)
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=checkout, env=environment, stdout=output, stderr=output
+        )
     try:
         while not _answers(url):
-            if server.poll() is not None:
-                sys.exit(f"the page of {checkout} ended with exit code {server.returncode}")
+            if process.poll() is not None:
+                raise RuntimeError(f"the page of {checkout} ended with exit code {process.returncode}")
             time.sleep(0.5)
-        yield Served(url, server.pid)
+        yield Served(url, process)
     finally:
-        server.terminate()
-        server.wait()
+        process.terminate()
+        process.wait(20)
 
 
 def _answers(url: str) -> bool:

@@ -11,7 +11,15 @@
 from cnnvis.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_layer
 from cnnvis.ascent import Snapshot, maximize, maximize_many
 from cnnvis.classes import CLASSES
-from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError, WeightsError
+from cnnvis.errors import (
+    ChannelError,
+    CnnvisError,
+    LayerError,
+    PhotoError,
+    SettingError,
+    UnavailableError,
+    WeightsError,
+)
 from cnnvis.experiment import Experiment, read_experiment
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
@@ -52,6 +60,7 @@ __all__ = [
     "SettingError",
     "Settings",
     "Snapshot",
+    "UnavailableError",
     "WeightsError",
     "__version__",
     "animation",

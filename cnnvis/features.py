@@ -181,7 +181,8 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     if contrast == "layer":
         low, high = low.min().expand_as(low), high.max().expand_as(high)
     drawn = []
-    for some in tiles.split(DRAWN_AT_ONCE):  # all at once would take 100 MB in shallow layers
+    for first in range(0, len(tiles), DRAWN_AT_ONCE):  # all at once would take 100 MB in shallow layers
+        some = tiles[first : first + DRAWN_AT_ONCE]
         colours = colour(stretch(maps.values[some], low[some], high[some]), HEAT)
         drawn.append(_resize(colours, TILE_PX))
     columns = columns_for(len(tiles))

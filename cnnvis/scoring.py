@@ -87,7 +87,7 @@ def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     part = cut(net, target.layer)
     with torch.inference_mode():
         saved = forward(part, to_tensor(shown).to(net.device))[0]
-        batches = distorted_copies(shown).to(net.device).split(COPIES_AT_ONCE)
+        batches = distorted_copies(shown).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
         copies = torch.cat([forward(part, batch, fast_dtype(net.device))[:, numbers] for batch in batches])
     weights = torch.tensor(list(target.mixture.values()), device=net.device)
     return Score(

@@ -4,10 +4,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+import numpy as np
 import pytest
 from gradio_client import Client
 from gradio_client.utils import Status
+from PIL import Image
 
+import cnnvis
 from cnnvis.ui import rooms
 
 LONG: dict[str, Any] = {"layer": "conv4_1", "steps": 512, "size": 224, "api_name": "/maximize"}
@@ -91,3 +95,82 @@ def test_an_ascent_takes_its_time_when_nobody_waits(visitors: list[Client], monk
     asked = {**LONG, "layer": "conv2_1", "steps": 20}
     _, record = visitors[0].submit(**asked).result(timeout=60)
     assert record["step"] == 20 and record["seconds"] > 0.1
+
+
+# Going away
+
+
+@pytest.fixture
+def http(page: Any) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=60) as connected:
+        yield connected
+
+
+def number_of(page: Any) -> int:
+    """The number by which the queue calls `/maximize`."""
+    return next(one["id"] for one in page.get_config_file()["dependencies"] if one["api_name"] == "maximize")
+
+
+def ascent(**settings: Any) -> list[Any]:
+    """The inputs of `/maximize`."""
+    given = {**LONG, **settings}
+    return [given["layer"], given.get("channel", 0), "fourier", given["steps"], given["size"], 0, 0, "channel", None]
+
+
+def read_until(stream: Any, word: str) -> None:
+    """Read a stream of messages until a line has a word."""
+    assert any(word in line for line in stream.iter_lines())
+
+
+def room_is_free(visitors: list[Client]) -> bool:
+    """Whether a short ascent is served, and soon."""
+    began = time.monotonic()
+    record = visitors[2].submit(**SHORT).result(timeout=20)[1]
+    return record["step"] == 1 and time.monotonic() - began < 5
+
+
+def test_closing_the_tab_ends_an_ascent(page: Any, http: httpx.Client, visitors: list[Client]) -> None:
+    asked = {"data": ascent(), "fn_index": number_of(page), "session_hash": "closes"}
+    http.post("/queue/join", json=asked).raise_for_status()
+    with http.stream("GET", "/queue/data", params={"session_hash": "closes"}) as stream:
+        read_until(stream, "process_generating")
+    assert room_is_free(visitors)
+
+
+def test_dropping_the_connection_of_a_call_ends_an_ascent(http: httpx.Client, visitors: list[Client]) -> None:
+    event = http.post("/call/maximize", json={"data": ascent()}).json()["event_id"]
+    with http.stream("GET", f"/call/maximize/{event}") as stream:
+        read_until(stream, "generating")
+    assert room_is_free(visitors)
+
+
+def test_cancelling_a_job_ends_an_ascent(visitors: list[Client]) -> None:
+    running = visitors[0].submit(**LONG)
+    begun(running)
+    running.cancel()
+    assert room_is_free(visitors)
+
+
+def test_closing_the_tab_while_waiting_leaves_the_line(page: Any, http: httpx.Client, visitors: list[Client]) -> None:
+    first, second, _ = visitors
+    running, waiting = one_runs_one_waits(first, second)
+    asked = {"data": ascent(), "fn_index": number_of(page), "session_hash": "leaves"}
+    http.post("/queue/join", json=asked).raise_for_status()
+    assert len(rooms.line_of(page)) == 2
+    with http.stream("GET", "/queue/data", params={"session_hash": "leaves"}) as stream:
+        read_until(stream, "estimation")
+    until(lambda: len(rooms.line_of(page)) == 1)
+    running.cancel()
+    assert waiting.result(timeout=60)[1]["step"] == 1
+
+
+def test_the_ascents_of_visitors_who_ask_at_once_are_those_of_each_alone(visitors: list[Client]) -> None:
+    asked = [{**SHORT, "layer": "conv2_1", "channel": 3 * i, "steps": 5, "seed": i} for i in range(3)]
+    jobs = [visitor.submit(**one) for visitor, one in zip(visitors, asked, strict=True)]
+    for job, one in zip(jobs, asked, strict=True):
+        picture, record = job.result(timeout=60)
+        settings = {name: one[name] for name in ("steps", "size", "seed")}
+        *_, alone = cnnvis.maximize(cnnvis.load_vgg16(), one["layer"], one["channel"], **settings)
+        with Image.open(picture["path"]) as shown:
+            assert np.array_equal(np.asarray(shown), np.asarray(alone.picture))
+        assert record["activation"] == alone.activation

@@ -29,6 +29,7 @@ from cnnvis.images import encode
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
 KEPT_BYTES = 2_000_000_000  # of all files together; the oldest go first
 SWEPT_SECONDS = 60  # between two sweeps
+PREFIX = "cnnvis-files-"  # of a folder that is the page's own
 SHA256 = re.compile("[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
@@ -104,8 +105,8 @@ def start_sweeping() -> None:
     """Give the page a folder of its own, unless GRADIO_TEMP_DIR names one; sweep it while the process lives."""
     if not os.environ.get("GRADIO_TEMP_DIR"):
         # Not Gradio's usual folder, which all Gradio apps on a machine share.
-        folder = os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="cnnvis-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix=PREFIX)
+        atexit.register(remove_folder)
 
     def run() -> None:
         while True:
@@ -113,6 +114,13 @@ def start_sweeping() -> None:
             sweep()
 
     Thread(target=run, name="cnnvis-sweep", daemon=True).start()
+
+
+def remove_folder() -> None:
+    """Remove the page's folder, if `start_sweeping` made it."""
+    folder = Path(get_upload_folder())
+    if folder.name.startswith(PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def file_url(path: str) -> str:

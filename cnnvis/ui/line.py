@@ -36,7 +36,7 @@ def join(
     Returns two events: entering the room, which fails if it is full, and the run.
     """
     start.click(None, None, place, js="() => ''")
-    entered = start.click(_enter, None, None, queue=False, **PAGE)
+    entered = start.click(_enter, None, None, **PAGE, **QUICK)
     entered.failure(_why_not, None, place, **PAGE, **QUICK)
     in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [place]}
     return entered, entered.success(handler, inputs, outputs, **in_line, **HEAVY)
@@ -46,7 +46,7 @@ def _enter(request: gr.Request) -> None:
     """Ask for room before joining the line: the page would show nothing of a validator's refusal."""
     if refusal(request.session_hash):
         request_log.write("maximize", "no room")
-        raise gr.Error(print_exception=False)  # `_why_not` says it, in its place
+        raise gr.Error(visible=False, print_exception=False)  # `_why_not` says it, in its place
 
 
 def _why_not(request: gr.Request) -> str:

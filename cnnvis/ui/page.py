@@ -14,7 +14,7 @@ from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
-from cnnvis.ui.files import start_sweeping
+from cnnvis.ui.files import remove_folder, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.memory import return_what_is_free
@@ -103,6 +103,17 @@ def serve(page: gr.Blocks) -> None:
         print(f"cnnvis: {error}", file=sys.stderr)
         sys.exit(2)
     request_log.print_lines()
-    # As the first process of a container, Python would ignore SIGTERM.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, _end)
     page.launch(**launch_options())
+
+
+def _end(number: int, _: Any) -> None:
+    """End at once, whatever is being computed.
+
+    Without this, Python would ignore SIGTERM as the first process of a container. And to wind down the interpreter
+    while another thread computes in PyTorch crashes it.
+    """
+    remove_folder()
+    sys.stdout.flush()
+    os._exit(0 if number == signal.SIGTERM else 130)

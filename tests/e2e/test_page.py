@@ -11,6 +11,7 @@ from gradio_client import Client
 from PIL import Image
 
 from cnnvis.ui.photos import STORED_AS
+from cnnvis.ui.rooms import PLACES
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -362,8 +363,9 @@ def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
     """Three programs before the visitor: one ascends, for minutes if it may, and two wait."""
     programs = [Client(url, verbose=False, download_files=False) for _ in range(3)]
     asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
-    jobs = [program.submit(**asked) for program in programs]
+    jobs = [programs[0].submit(**asked)]
     next(iter(jobs[0]))
+    jobs += [program.submit(**asked) for program in programs[1:]]
     page = visit(query="?tab=maximize&layer=conv1_1")
     place = page.locator(".waiting", has_text=re.compile(r"You are number [23] of [23] in line, about \d+ s to go"))
     page.locator("#start").click()
@@ -378,3 +380,26 @@ def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
     for program in programs:
         program.close()
     page.locator("#score-card table").wait_for()
+
+
+def test_a_visitor_who_finds_the_room_full_reads_when_to_come_back(visit, url: str) -> None:
+    programs = [Client(url, verbose=False, download_files=False) for _ in range(PLACES + 1)]
+    asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
+    jobs = [programs[0].submit(**asked)]
+    next(iter(jobs[0]))
+    jobs += [program.submit(**asked) for program in programs[1:]]
+    page = visit(query="?tab=maximize&layer=conv1_1")
+    full = re.compile(r"The line for ascents is full, \d+ are waiting: try again in about \d+ min")
+    page.locator("#start").click()
+    page.locator("#waiting .refused", has_text=full).wait_for()
+    page.wait_for_function("!document.querySelector('#start').disabled")
+    page.locator("#ladder-box").get_by_text("The ladder").first.click()
+    page.locator("#climb").click()
+    page.locator("#ladder-waiting .refused", has_text=full).wait_for()
+    for job in reversed(jobs):
+        job.cancel()
+    for program in programs:
+        program.close()
+    page.locator("#start").click()
+    page.locator("#score-card table").wait_for()
+    assert page.locator("#waiting .refused").text_content() == ""
