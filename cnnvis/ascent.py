@@ -5,6 +5,7 @@ repeats the original notebooks (2020); `fourier` follows Olah, Mordvintsev & Sch
 """
 
 import hashlib
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -64,8 +65,8 @@ def maximize(
 
     `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}; then their weighted sum is maximised.
     `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. `start` is a photo to start
-    from instead of noise. Step 0 and the last step always yield a snapshot. Others come every `every` seconds, or after
-    each step if a step takes longer.
+    from instead of noise. Steps 0 and 1 and the last one yield a snapshot. Others come every `every` seconds, or after
+    each step if a step takes longer; math.inf leaves out all but the start and the last.
     The same seed gives the same picture, bit for bit, on one machine with one precision and one number of threads,
     unless `seconds` ends the ascent.
     Raises LayerError, ChannelError, SettingError or PhotoError at once, not at the first step.
@@ -118,7 +119,7 @@ def _steps(
     net: VGG16, targets: Sequence[Target], settings: Settings, start: Image.Image | None, every: float
 ) -> Iterator[list[Snapshot]]:
     begun = time.perf_counter()
-    due = begun + every
+    due = begun if every < math.inf else math.inf  # the first step is due at once: a visitor waits for it
     precision = fast_dtype(net.device) if settings.precision == "auto" else torch.float32
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so every device starts alike
     with torch.inference_mode(False):  # tensors made inside a caller's inference mode could not be optimised

@@ -374,7 +374,8 @@ def test_snapshots_are_yielded_at_fixed_intervals(clock: list[float]) -> None:
     for snapshot in begin(net, "conv1_1", 0, steps=10, every=5):
         seen.append((snapshot.step, snapshot.seconds))
         clock[0] += 100 * (snapshot.step > 0)  # the caller's own time does not count
-    assert seen == [(0, 0), (3, 6), (5, 110), (8, 216), (10, 320)]  # after 5, 10, 15 and 20 s of work
+    # The first step at once, for the visitor who waits; then after 5, 10, 15 and 20 s of work.
+    assert seen == [(0, 0), (1, 2), (3, 106), (5, 210), (8, 316), (10, 420)]
 
 
 def test_a_time_limit_ends_an_ascent_early(tiny: VGG16) -> None:
