@@ -1,6 +1,7 @@
 """Send a crowd to a page on this machine, and see whom it serves, how fast, and what it costs in memory.
 
-    python -m benchmarks.load [--users 100] [--seconds 180] [--then 1800] [--checkout FOLDER] [--json FILE]
+    python -m benchmarks.load [--users 100] [--seconds 180] [--then 1800] [--checkout FOLDER]
+        [--json FILE] [--name NAME]
 
 Each user opens the page and uploads a photo (half of them one of the examples, the others one of their own). Then they
 ask, wait for the answer, download its picture, and think for 5 to 15 s: 40 % filter sheets, 40 % feature maps, 20 %
@@ -27,8 +28,10 @@ import httpx
 import psutil
 from PIL import Image
 
+from benchmarks.ascent import machine
 from benchmarks.serving import ROOT, Served, running
 from cnnvis.architecture import CONVOLUTIONS, find_layer
+from cnnvis.weights import load_vgg16
 
 THINK = 5, 15  # s
 WEIGHTS = {"filters": 40, "feature_maps": 40, "maximize": 20}
@@ -228,7 +231,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--then", type=float, default=0, help="s at a tenth of the load")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="load the page of another checkout")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="add the figures to this file")
+    parser.add_argument("--name", default="this commit", help="what to call them there")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -239,7 +243,9 @@ def main() -> None:
         report["files"] = {"count": len(files), "MB": round(sum(files) / 1e6)}
     print(report["files"])
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        known = json.loads(options.json.read_text()) if options.json.exists() else {}
+        known |= {options.name: report, "machine": machine(load_vgg16("cpu"))}
+        options.json.write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from cnnvis.errors import (
     LayerError,
     PhotoError,
     SettingError,
+    ShelfError,
     UnavailableError,
     WeightsError,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Selectivity",
     "SettingError",
     "Settings",
+    "ShelfError",
     "Snapshot",
     "UnavailableError",
     "WeightsError",

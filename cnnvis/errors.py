@@ -6,6 +6,7 @@ CnnvisError
 ├── SettingError       a setting, word or file name that is not allowed
 ├── PhotoError         a picture, or its record, that cannot be used
 ├── WeightsError       weights that cannot be found, read or used
+├── ShelfError         a shelf of photos that cannot be found, read or used
 └── UnavailableError   what this machine cannot do now, because its disk or its memory is full
 
 The page shows these as messages; the command line prints one line and exits with code 2.
@@ -93,6 +94,10 @@ class WeightsError(CnnvisError):
     """Weights that cannot be found, read or used."""
 
 
+class ShelfError(CnnvisError):
+    """A shelf of photos that cannot be found, read or used."""
+
+
 class UnavailableError(CnnvisError):
     """What this machine cannot do now: nobody's mistake, but worth a sentence and another try."""
 
@@ -105,6 +110,11 @@ class UnavailableError(CnnvisError):
     def memory(cls) -> "UnavailableError":
         """The memory of the GPU, or of the machine, is full."""
         return cls("there is not enough memory for this at the moment: try a smaller size, or again in a minute.")
+
+    @classmethod
+    def worker(cls) -> "UnavailableError":
+        """A process that was working has gone."""
+        return cls("a worker ended unexpectedly, perhaps for lack of memory: start again, what is done is kept.")
 
 
 def short(value: object, limit: int = 60) -> str:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -130,6 +131,20 @@ def load_for(layer: Layer, device: str | torch.device | None = None) -> VGG16:
     Raises WeightsError.
     """
     return load_whole_vgg16(device) if layer.kind == "class" else load_vgg16(device)
+
+
+@cache
+def tensors_sha256(net: VGG16) -> str:
+    """The sha256 of a network's convolutions as little-endian float16, in the order of the layers.
+
+    The bundled file, the Hub's and torchvision's `.pth` of the same network agree in it.
+    """
+    digest = hashlib.sha256()
+    for layer in net.architecture.convolutions:
+        for tensor in (net.get_submodule(layer).weight, net.get_submodule(layer).bias):
+            assert isinstance(tensor, Tensor)
+            digest.update(tensor.half().cpu().contiguous().numpy().astype("<f2").tobytes())
+    return digest.hexdigest()
 
 
 def is_loaded() -> bool:

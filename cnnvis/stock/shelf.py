@@ -1,0 +1,188 @@
+"""The photo shelf: which of its photos excite a channel most, and where in them."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from safetensors import SafetensorError, safe_open
+
+from cnnvis.architecture import ARCHITECTURE, Layer, Target
+from cnnvis.errors import PhotoError, SettingError, ShelfError
+from cnnvis.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
+from cnnvis.numbers import whole_number
+from cnnvis.photo import open_photo
+from cnnvis.stock.tables import Array
+from cnnvis.weights import load_vgg16, tensors_sha256
+
+BUNDLED = Path(__file__).parents[1] / "assets" / "shelf"
+MOST = 16  # exemplars at once
+TILE_PX, GAP_PX = 96, 2
+SHARP_PX = 24  # patches up to this size are enlarged with their pixels visible
+GREY = (128, 128, 128)
+CREDITS = ("title", "author", "licence", "source")
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """The place of a photo that excites a channel most."""
+
+    photo: int  # its number on the shelf
+    file: str  # its name there
+    row: int  # of the cell in the map
+    column: int
+    value: float  # of the map there, before ReLU
+    deviations: float  # above the mean of the channel's maxima over the shelf, in their standard deviations
+    box: list[int]  # left, top, right, bottom in px of the 224 px crop, moved inside it
+    title: str
+    author: str
+    licence: str
+    source: str
+
+
+@dataclass(frozen=True, repr=False)
+class Exemplars(Pictured):
+    """The photos that excite a channel most, strongest first; tile i of the picture is exemplar i."""
+
+    picture: Image.Image
+    layer: str
+    channel: int
+    shelf: str
+    photos: int  # on the shelf
+    columns: int
+    cell: int  # px from one tile to the next, the gap included
+    exemplars: list[Exemplar]
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the picture, as plain values."""
+        return {**super().record(), "exemplars": [asdict(one) for one in self.exemplars]}
+
+
+class Shelf:
+    """A shelf's files, each read when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises ShelfError if the folder is no shelf, or not whole."""
+        self.folder = folder
+        self.about = self._json("shelf.json")
+        self.photos = self._json("photos.json")
+
+    def _json(self, name: str) -> Any:
+        try:
+            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            begun = (self.folder / "chunks").exists()
+            way = "its making was interrupted: start it again" if begun else "make one with `shelf make`"
+            raise ShelfError(f"shelf {self.folder.name!r} has no {name}: {way}.") from error
+        except (OSError, ValueError) as error:
+            raise ShelfError(f"shelf {self.folder.name!r} has an unreadable {name}: make it anew.") from error
+
+    @property
+    def name(self) -> str:
+        """The shelf's name."""
+        return str(self.about["name"])
+
+    @cached_property
+    def _layers(self) -> dict[str, dict[str, Array]]:
+        return {}
+
+    def layer(self, layer: Layer) -> dict[str, Array]:
+        """The index of a convolution: `photo`, `cell`, `value`, …, each with the channels first. Raises ShelfError."""
+        if layer.name not in self._layers:
+            try:
+                with safe_open(self.folder / "index.safetensors", framework="numpy") as file:
+                    mine = [name for name in set(file.keys()) if name.startswith(f"{layer.name}.")]
+                    arrays = {name.partition(".")[2]: file.get_tensor(name) for name in mine}
+            except (OSError, SafetensorError) as error:
+                raise ShelfError(f"shelf {self.folder.name!r} has an unreadable index: make it anew.") from error
+            self._layers[layer.name] = arrays
+        return self._layers[layer.name]
+
+    def open(self, number: int) -> Image.Image:
+        """The 224 px of a photo that the network saw. Raises PhotoError if it has gone or changed beyond reading."""
+        return crop_like_training(open_photo(self.folder / "photos" / self.photos[number]["file"]))
+
+    def exemplars(self, target: Target, count: int) -> list[Exemplar]:
+        """The strongest exemplars of a channel of a convolution, already checked."""
+        index, channel = self.layer(target.layer), target.number
+        mean, deviation = float(index["mean"][channel]), float(index["deviation"][channel])
+        found = []
+        for rank in range(min(count, index["photo"].shape[1])):
+            number, value = int(index["photo"][channel, rank]), float(index["value"][channel, rank])
+            row, column = (int(place) for place in index["cell"][channel, rank])
+            about = self.photos[number]
+            above = (value - mean) / deviation if deviation else 0.0
+            credits = [about.get(name, "") for name in CREDITS]
+            box = moved_inside(target.layer.field(row, column))
+            found.append(Exemplar(number, about["file"], row, column, value, above, box, *credits))
+        return found
+
+
+def load_shelf(folder: str | Path | None = None) -> Shelf:
+    """The shelf in `folder`, by default the one that CNNVIS_SHELF names, or the bundled one; read once.
+
+    Raises ShelfError, also if it was made with other weights than those in use.
+    """
+    shelf = _opened(Path(folder or os.environ.get("CNNVIS_SHELF", "").strip() or BUNDLED))
+    if shelf.about["weights_sha256"] != tensors_sha256(load_vgg16()):
+        raise ShelfError(f"shelf {shelf.name!r} was made with other weights: make one with these, `shelf make`.")
+    return shelf
+
+
+@cache
+def _opened(folder: Path) -> Shelf:
+    return Shelf(folder)
+
+
+def exemplars(layer: str, channel: int, count: int = 9, shelf: str | Path | None = None) -> Exemplars:
+    """Show the photos that excite a channel of a convolution most, at most one place a photo, strongest first.
+
+    A patch is what one value of the map sees, at its true scale. `shelf` is a folder, see `load_shelf`.
+    Raises LayerError, ChannelError, SettingError, ShelfError.
+    """
+    target = ARCHITECTURE.target(layer, channel, kind="conv")
+    wanted = whole_number(count)
+    if wanted is None or not 1 <= wanted <= MOST:
+        raise SettingError.outside("count", count, 1, MOST)
+    return draw_exemplars(load_shelf(shelf), target, wanted)
+
+
+def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
+    """`exemplars` for arguments already checked."""
+    found = shelf.exemplars(target, count)
+    tiles = [np.asarray(_tile(shelf, one)) for one in found]
+    columns = 3 if len(tiles) <= 9 else columns_for(len(tiles))
+    return Exemplars(
+        picture=contact_sheet(np.stack(tiles), columns, GAP_PX),
+        layer=target.layer.name,
+        channel=target.number,
+        shelf=shelf.name,
+        photos=len(shelf.photos),
+        columns=columns,
+        cell=TILE_PX + GAP_PX,
+        exemplars=found,
+    )
+
+
+def moved_inside(box: tuple[int, int, int, int]) -> list[int]:
+    """A box of at most 224 px, moved into the 224 px where it sticks out."""
+    left, top, right, bottom = box
+    across = max(0, -left) + min(0, PHOTO_SIDE - right)
+    down = max(0, -top) + min(0, PHOTO_SIDE - bottom)
+    return [left + across, top + down, right + across, bottom + down]
+
+
+def _tile(shelf: Shelf, one: Exemplar) -> Image.Image:
+    """The patch at the size of a tile; if the photo has gone, that is said in its place."""
+    try:
+        patch = shelf.open(one.photo).crop((one.box[0], one.box[1], one.box[2], one.box[3]))
+    except PhotoError:
+        empty = Image.new("RGB", (TILE_PX, TILE_PX), GREY)
+        ImageDraw.Draw(empty).multiline_text((8, 8), "this photo\nhas gone", "white")
+        return empty
+    sharp = patch.width <= SHARP_PX
+    return patch.resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
