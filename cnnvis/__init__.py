@@ -30,6 +30,8 @@ from cnnvis.photo import open_photo
 from cnnvis.recipes import RECIPES, Ascent, Settings, limits
 from cnnvis.rungs import Rung, ladder
 from cnnvis.scoring import Score, Selectivity, score, scored_record
+from cnnvis.stock.making import Made, make_shelf
+from cnnvis.stock.shelf import Exemplar, Exemplars, exemplars
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, cut
 from cnnvis.weights import Origin, load_vgg16, load_whole_vgg16
@@ -44,12 +46,15 @@ __all__ = [
     "Ascent",
     "ChannelError",
     "CnnvisError",
+    "Exemplar",
+    "Exemplars",
     "Experiment",
     "FeatureMap",
     "Filter",
     "FilterSheet",
     "Layer",
     "LayerError",
+    "Made",
     "MapSheet",
     "Maps",
     "Origin",
@@ -69,6 +74,7 @@ __all__ = [
     "channel_path",
     "cut",
     "encode",
+    "exemplars",
     "feature_map",
     "feature_maps",
     "filter_sheet",
@@ -77,6 +83,7 @@ __all__ = [
     "limits",
     "load_vgg16",
     "load_whole_vgg16",
+    "make_shelf",
     "map_sheet",
     "maximize",
     "maximize_many",

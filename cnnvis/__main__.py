@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
+from cnnvis import shelf_commands
 from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
 from cnnvis.images import PICTURE_SUFFIXES
 from cnnvis.recipes import CHOICES
+from cnnvis.stock.indexing import PRECISIONS
+from cnnvis.stock.making import MAX_RANKS, RANKS
+from cnnvis.stock.shelf import MOST
 from cnnvis.weights import pick_device
 
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
@@ -39,6 +43,8 @@ def _check_files(options: argparse.Namespace) -> None:
     """Before any work, raise SettingError for an output with a wrong suffix, that cannot be written, or named twice."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
+    if options.run is shelf_commands.make:  # its output is a folder
+        del files["output"]
     if options.run is maps and options.channel is not None:
         files["overlay"] = overlay_path(options.output)
     inputs = (given[name] for name in ("photo", "picture", "start", "like") if given.get(name))
@@ -62,16 +68,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m cnnvis", description=__doc__, **manner)
     commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
 
-    def command(run: Callable[[argparse.Namespace], None], *positionals: str) -> Callable[..., argparse.Action]:
+    def command(
+        run: Callable[[argparse.Namespace], None], *positionals: str, among: Any = commands
+    ) -> Callable[..., argparse.Action]:
         text = inspect.getdoc(run) or ""
-        made = commands.add_parser(run.__name__, help=text.partition("\n")[0], description=text, **manner)
+        made = among.add_parser(run.__name__, help=text.partition("\n")[0], description=text, **manner)
         made.set_defaults(run=run)
         for name in positionals:
             name, optional = name.removesuffix("?"), name.endswith("?")
             kind: dict[str, Any] = {"nargs": "?"} if optional else {}
             made.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name), **kind)
         made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
-        return made.add_argument
+        adder: Callable[..., argparse.Action] = made.add_argument
+        return adder
 
     to = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
     command(info)
@@ -97,6 +106,19 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", **to)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
     command(score, "picture", "layer?", "channel?")
+    text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
+    shelf = commands.add_parser("shelf", help=text, description=text, **manner)
+    among = shelf.add_subparsers(metavar="COMMAND", required=True)
+    add = command(shelf_commands.make, "folder", among=among)
+    add("-o", "--output", metavar="SHELF", type=Path, required=True, help="the shelf's folder")
+    add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
+    add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
+    add("--workers", metavar="N", help="work in this many processes, of one thread each")
+    add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")
+    add = command(shelf_commands.show, "layer", "channel", among=among)
+    add("-o", "--output", required=True, **to)
+    add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
+    command(shelf_commands.info, among=among)
     return parser
 
 

@@ -41,7 +41,7 @@ def info(options: argparse.Namespace) -> None:
     net = cnnvis.load_vgg16()
     build = build_record(net, fast_dtype(pick_device()))
     lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {"weights": net.origin, **build}.items()]
-    _report(options, {"weights": net.origin.as_dict(), "build": build}, "\n".join(lines))
+    report(options, {"weights": net.origin.as_dict(), "build": build}, "\n".join(lines))
 
 
 def layers(options: argparse.Namespace) -> None:
@@ -54,7 +54,7 @@ def layers(options: argparse.Namespace) -> None:
     """
     records = [layer.as_dict() for layer in cnnvis.LAYERS]
     rows = [[name.replace("_", " ") for name in records[0]], *(record.values() for record in records)]
-    _report(options, records, "\n".join("{:8} {:5} {:>5} {:>9} {:>7} {:>16}".format(*row) for row in rows))
+    report(options, records, "\n".join("{:8} {:5} {:>5} {:>9} {:>7} {:>16}".format(*row) for row in rows))
 
 
 def filters(options: argparse.Namespace) -> None:
@@ -68,10 +68,10 @@ def filters(options: argparse.Namespace) -> None:
       python -m cnnvis filters conv1_1 -o filters.png
       python -m cnnvis filters conv4_3 --view gray --input-channel 17 -o filters.png
     """
-    sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), options.layer, **_given(options, "view", "input_channel"))
+    sheet = cnnvis.filter_sheet(cnnvis.load_vgg16(), options.layer, **given(options, "view", "input_channel"))
     shown = "in colour" if sheet.view == "rgb" else f"{sheet.view}, input channel {sheet.input_channel}"
     text = f"{sheet.channels} filters of {sheet.layer}, {shown}, in {sheet.columns} columns"
-    _report(options, sheet.record(), text, (options.output, sheet.picture))
+    report(options, sheet.record(), text, (options.output, sheet.picture))
 
 
 def maps(options: argparse.Namespace) -> None:
@@ -87,18 +87,18 @@ def maps(options: argparse.Namespace) -> None:
       python -m cnnvis maps examples/chelsea.jpg conv3_1 --order strength -o maps.jpg
       python -m cnnvis maps examples/chelsea.jpg relu4_3 --channel 17 -o map.png
     """
-    asked = _given(options, "pipeline", "order", "contrast")
+    asked = given(options, "pipeline", "order", "contrast")
     net = load_for(cnnvis.find_layer(options.layer))
     if options.channel is None:
         sheet = cnnvis.map_sheet(net, options.photo, options.layer, **asked)
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
-        return _report(options, sheet.record(), text, (options.output, sheet.picture))
+        return report(options, sheet.record(), text, (options.output, sheet.picture))
     for name in asked.keys() - {"pipeline"}:
         raise SettingError(f"{name} applies to the sheet of all maps: leave out --{name} or --channel.")
     one = cnnvis.feature_map(net, options.photo, options.layer, options.channel, **asked)
     text = f"{one.layer} channel {one.channel}, {one.min:.4g} to {one.max:.4g}, mean {one.mean:.4g}"
     pictures = (options.output, one.picture), (overlay_path(options.output), one.overlay)
-    return _report(options, one.record(), text, *pictures)
+    return report(options, one.record(), text, *pictures)
 
 
 def maximize(options: argparse.Namespace) -> None:
@@ -121,7 +121,7 @@ def maximize(options: argparse.Namespace) -> None:
     """
     target, settings = _asked(options)
     net = load_for(target.layer)
-    ascent = ascend(net, [target], settings, **_given(options, *SETTING_OPTIONS, "start"))
+    ascent = ascend(net, [target], settings, **given(options, *SETTING_OPTIONS, "start"))
     snapshots = _watch(ascent, keep=None if options.animation else 1)
     if not snapshots:
         raise KeyboardInterrupt
@@ -143,7 +143,7 @@ def maximize(options: argparse.Namespace) -> None:
         part.write_bytes(_encode(last.picture, part, record))
         part.replace(path)
     text = f"{target}, {last.settings.recipe}, {last.step} of {last.steps} steps"
-    _report(options, record, f"{text}: {_measures(record)}")
+    report(options, record, f"{text}: {_measures(record)}")
     if interrupted:
         raise KeyboardInterrupt
 
@@ -169,7 +169,7 @@ def score(options: argparse.Namespace) -> None:
     result = score_target(load_for(target.layer), cnnvis.open_photo(options.picture), target)
     asked = {"layer": target.layer.name, "channel": target.channel}
     record = {**asked, **result.record(), "cnnvis": __version__}
-    _report(options, record, f"{target}: {_measures(record)}")
+    report(options, record, f"{target}: {_measures(record)}")
 
 
 def _asked(options: argparse.Namespace) -> tuple[Target, Any]:
@@ -191,7 +191,7 @@ def _named(options: argparse.Namespace) -> Target:
     return ARCHITECTURE.target(options.layer, options.channel)
 
 
-def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given; the engine has defaults for the others."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
@@ -215,7 +215,7 @@ def _measures(record: dict[str, Any]) -> str:
     return ", ".join(words if record.get("fires", True) else [*words, "never fires"])
 
 
-def _report(options: argparse.Namespace, record: object, text: str, *pictures: tuple[Path, Image.Image]) -> None:
+def report(options: argparse.Namespace, record: object, text: str, *pictures: tuple[Path, Image.Image]) -> None:
     """Write the pictures and the record, and print `text` with the files' names; with --json - only the record."""
     for path, picture in pictures:
         path.write_bytes(_encode(picture, path))

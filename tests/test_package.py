@@ -30,6 +30,7 @@ ROWS = [
     {"stock"},
     {"__init__"},
     {"ui", "commands"},
+    {"shelf_commands"},
     {"__main__", "app"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
