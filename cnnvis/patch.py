@@ -9,18 +9,20 @@ from cnnvis.architecture import check_channel
 from cnnvis.features import Maps
 from cnnvis.images import Pictured
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
 
 @dataclass(frozen=True, repr=False)
 class Patch(Pictured):
-    """The exact piece of the photo that one cell of a feature map sees."""
+    """The piece of the photo that one cell of a feature map sees, moved inside where the cell sees beyond the photo."""
 
-    picture: Image.Image  # black where the cell sees beyond the photo
+    picture: Image.Image  # of the receptive field's size
     layer: str
     channel: int
     value: float  # of the map in that cell
     row: int  # of the cell in the map
     column: int
-    box: tuple[int, int, int, int]  # left, top, right, bottom in px of `Maps.photo`; may reach outside it
+    box: Box  # left, top, right, bottom in px of `Maps.photo`
 
 
 def patches(maps: Maps, channel: int, count: int = 6) -> list[Patch]:
@@ -39,14 +41,22 @@ def cut_patches(maps: Maps, channel: int, count: int = 6) -> list[Patch]:
     found: list[Patch] = []
     while len(found) < count and (value := float(values.max())) > 0:
         row, column = divmod(int(values.argmax()), values.shape[1])
-        box = _seen(maps, row, column)
+        box = moved_inside(_seen(maps, row, column), maps.photo.width)
         found.append(Patch(maps.photo.crop(box), maps.layer.name, channel, value, row, column, box))
         near = max(1, (box[2] - box[0]) * values.shape[1] // (2 * maps.photo.width))  # cells in half a patch
         values[max(0, row - near) : row + near + 1, max(0, column - near) : column + near + 1] = -math.inf
     return found
 
 
-def _seen(maps: Maps, row: int, column: int) -> tuple[int, int, int, int]:
+def moved_inside(box: Box, side: int) -> Box:
+    """A box of at most `side` px, moved into a picture of that side where it sticks out."""
+    left, top, right, bottom = box
+    across = max(0, -left) + min(0, side - right)
+    down = max(0, -top) + min(0, side - bottom)
+    return left + across, top + down, right + across, bottom + down
+
+
+def _seen(maps: Maps, row: int, column: int) -> Box:
     """What one cell sees of the photo: left, top, right and bottom in px."""
     if maps.pipeline == "network":
         return maps.layer.field(row, column)

@@ -10,7 +10,7 @@ from cnnvis.architecture import CONVOLUTIONS, find_layer
 from cnnvis.errors import ChannelError
 from cnnvis.features import Maps, feature_maps
 from cnnvis.images import to_tensor
-from cnnvis.patch import patches
+from cnnvis.patch import moved_inside, patches
 from cnnvis.vgg import VGG16, cut
 
 
@@ -38,8 +38,11 @@ def test_a_patch_is_exactly_what_its_value_sees(tiny: VGG16, photo: Image.Image,
     )  # fmt: skip
     for patch in patches(maps, 1, 2):
         left, top, right, bottom = patch.box
-        inside = (max(0, left), max(0, top), min(224, right), min(224, bottom))
-        assert seen_by(smooth, to_tensor(maps.photo), 1, patch.row, patch.column) == inside
+        seen = seen_by(smooth, to_tensor(maps.photo), 1, patch.row, patch.column)
+        assert moved_inside(maps.layer.field(patch.row, patch.column), 224) == patch.box
+        assert left <= seen[0] and top <= seen[1] and seen[2] <= right and seen[3] <= bottom
+        if seen[2] - seen[0] == right - left:
+            assert (seen[0], seen[2]) == (left, right)
         assert (right - left, bottom - top) == (maps.layer.receptive_field,) * 2 == patch.picture.size
 
 
@@ -48,9 +51,9 @@ def test_a_patch_of_the_chain_is_exactly_what_its_value_sees(tiny: VGG16, photo:
     chain = torch.nn.Sequential(*(getattr(tiny, name) for name in CONVOLUTIONS[:4]))
     for patch in patches(maps, 0, 2):
         left, top, right, bottom = patch.box
-        side = maps.photo.width
-        inside = (max(0, left), max(0, top), min(side, right), min(side, bottom))
-        assert seen_by(chain, to_tensor(maps.photo), 0, patch.row, patch.column) == inside
+        seen = seen_by(chain, to_tensor(maps.photo), 0, patch.row, patch.column)
+        assert left <= seen[0] and top <= seen[1] and seen[2] <= right and seen[3] <= bottom
+        assert left >= 0 and right <= maps.photo.width and right - left == bottom - top == 9
 
 
 def test_the_strongest_place_comes_first_and_its_neighbours_are_skipped() -> None:
@@ -68,12 +71,24 @@ def test_the_requested_number_of_patches_is_found_but_none_below_zero(tiny: VGG1
     assert first.value == float(maps.values[2].max())
 
 
-def test_a_patch_shows_the_pixels_of_its_box_and_black_beyond_the_photo() -> None:
-    (patch,) = patches(by_hand([[1.0] + [0.0] * 7] + [[0.0] * 8] * 7), 0)
-    assert patch.box == (-1, -1, 2, 2)
-    expected = np.zeros((3, 3, 3), int)
-    expected[1:, 1:] = 255
+def test_a_patch_at_the_edge_is_moved_inside_and_shows_the_pixels_of_its_box() -> None:
+    maps = by_hand([[1.0] + [0.0] * 7] + [[0.0] * 8] * 7)
+    maps.photo.putpixel((2, 1), (1, 2, 3))
+    (patch,) = patches(maps, 0)
+    assert patch.box == (0, 0, 3, 3)
+    expected = np.full((3, 3, 3), 255)
+    expected[1, 2] = (1, 2, 3)
     np.testing.assert_array_equal(np.asarray(patch.picture), expected)
+
+
+def test_a_box_that_sticks_out_is_moved_inside() -> None:
+    assert moved_inside((-10, 5, 30, 45), 224) == (0, 5, 40, 45)
+    assert moved_inside((200, 190, 240, 230), 224) == (184, 184, 224, 224)
+    for layer in CONVOLUTIONS:
+        found = find_layer(layer)
+        for place in (0, 224 // found.stride - 1):
+            left, top, right, bottom = moved_inside(found.field(place, place), 224)
+            assert 0 <= left == top and right == bottom <= 224 and right - left == found.receptive_field
 
 
 def test_a_patch_activates_its_channel_as_much_without_its_surroundings(vgg16: VGG16, photo: Image.Image) -> None:

@@ -13,11 +13,11 @@ from PIL import Image
 
 import cnnvis
 from cnnvis.__main__ import main
-from cnnvis.architecture import CONVOLUTIONS, find_layer
+from cnnvis.architecture import find_layer
 from cnnvis.errors import ChannelError, LayerError, SettingError, ShelfError
 from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.stock.making import make_shelf
-from cnnvis.stock.shelf import GREY, TILE_PX, load_shelf, moved_inside
+from cnnvis.stock.shelf import GREY, TILE_PX, load_shelf
 from cnnvis.vgg import VGG16, cut
 
 RECORDS = {"below/chelsea.jpg": {"title": "Chelsea", "author": "Stéfan van der Walt", "licence": "CC0-1.0"}}
@@ -72,16 +72,6 @@ def test_a_tile_is_the_patch_that_the_cell_sees_at_its_true_scale(vgg16: VGG16, 
     tile = cnnvis.exemplars(layer, 9, 1, shelf).picture.crop((0, 0, TILE_PX, TILE_PX))
     expected = picture.crop((left, top, right, bottom)).resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
     assert np.array_equal(np.asarray(tile), np.asarray(expected))
-
-
-def test_a_box_that_sticks_out_is_moved_inside() -> None:
-    assert moved_inside((-10, 5, 30, 45)) == [0, 5, 40, 45]
-    assert moved_inside((200, 190, 240, 230)) == [184, 184, 224, 224]
-    for layer in CONVOLUTIONS:
-        found = find_layer(layer)
-        for place in (0, 224 // found.stride - 1):
-            left, top, right, bottom = moved_inside(found.field(place, place))
-            assert 0 <= left == top and right == bottom <= 224 and right - left == found.receptive_field
 
 
 def test_credits_travel_with_the_photo(shelf: Path, tmp_path: Path) -> None:

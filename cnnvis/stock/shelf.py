@@ -15,6 +15,7 @@ from cnnvis.architecture import ARCHITECTURE, Layer, Target
 from cnnvis.errors import PhotoError, SettingError, ShelfError
 from cnnvis.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.numbers import whole_number
+from cnnvis.patch import moved_inside
 from cnnvis.photo import open_photo
 from cnnvis.stock.tables import Array
 from cnnvis.weights import load_vgg16, tensors_sha256
@@ -117,7 +118,7 @@ class Shelf:
             about = self.photos[number]
             above = (value - mean) / deviation if deviation else 0.0
             credits = [about.get(name, "") for name in CREDITS]
-            box = moved_inside(target.layer.field(row, column))
+            box = list(moved_inside(target.layer.field(row, column), PHOTO_SIDE))
             found.append(Exemplar(number, about["file"], row, column, value, above, box, *credits))
         return found
 
@@ -166,14 +167,6 @@ def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
         cell=TILE_PX + GAP_PX,
         exemplars=found,
     )
-
-
-def moved_inside(box: tuple[int, int, int, int]) -> list[int]:
-    """A box of at most 224 px, moved into the 224 px where it sticks out."""
-    left, top, right, bottom = box
-    across = max(0, -left) + min(0, PHOTO_SIDE - right)
-    down = max(0, -top) + min(0, PHOTO_SIDE - bottom)
-    return [left + across, top + down, right + across, bottom + down]
 
 
 def _tile(shelf: Shelf, one: Exemplar) -> Image.Image:

@@ -218,7 +218,7 @@ def _patches(found: list[Patch]) -> str:
         figures.append(f"<figure>{image}<figcaption>{patch.value:.2f}</figcaption></figure>")
     heading = (
         "<p><strong>What activates it most in this photo</strong>: each patch is the "
-        f"{side} × {side} px that one value sees, black beyond the photo.</p>"
+        f"{side} × {side} px that one value sees, moved inside at the photo's edge.</p>"
     )
     return f'{heading}<div class="patches">{"".join(figures)}</div>'
 
