@@ -40,7 +40,7 @@ def test_the_api_matches_the_frozen_schema(page: Any) -> None:
 
 def test_the_pages_own_handlers_are_private(page: Any) -> None:
     public = {item.api_name for item in page.fns.values() if item.api_visibility == "public"}
-    assert public == {"layers", "filters", "feature_maps", "feature_map", "maximize"}
+    assert public == {"layers", "filters", "feature_maps", "feature_map", "exemplars", "maximize"}
 
 
 UNREAD = "image cannot be read: give an uploaded file"
@@ -63,12 +63,14 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "size": (OUT_OF_RANGE, [None, "x", [], 0, 10**9]),
     "seed": (OUT_OF_RANGE, [None, "x", -1, 1e40]),
     "seconds": (OUT_OF_RANGE, [None, "x", [], -1, 1e9]),
+    "count": (OUT_OF_RANGE, [None, "x", [], 0, 17, 1.5, True]),
     "objective": (UNKNOWN, [None, 5, [], "x"]),
 }  # fmt: skip
 TAKES = {
     "filters": ["layer", "view", "input_channel"],
     "feature_maps": ["image", "layer", "pipeline", "order", "contrast"],
     "feature_map": ["image", "layer", "channel", "pipeline"],
+    "exemplars": ["layer", "channel", "count"],
     "maximize": ["layer", "channel", "recipe", "steps", "size", "seed", "seconds", "objective", "image"],
 }
 CASES = [(name, given, *case) for name, takes in TAKES.items() for given in takes for case in

@@ -13,7 +13,7 @@ from PIL import Image
 
 import cnnvis
 from cnnvis.__main__ import main
-from cnnvis.architecture import find_layer
+from cnnvis.architecture import ARCHITECTURE, find_layer
 from cnnvis.errors import ChannelError, LayerError, SettingError, ShelfError
 from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.stock.making import make_shelf
@@ -163,3 +163,37 @@ def test_the_command_line_makes_shows_and_describes(
         ["make", str(photos), "-o", str(mine), "--top", "x"],
     ):
         assert main(["shelf", *wrong]) == 2
+
+
+# The page and its endpoint
+
+
+def test_the_endpoint_gives_the_same_record(client: Any, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Exception, match="count 17 is out of range: choose 1 to 16"):
+        client.predict("conv5_3", 17, 17, api_name="/exemplars")
+    monkeypatch.setenv("CNNVIS_SHELF", str(shelf))
+    picture, record = client.predict("conv5_3", 17, 3, api_name="/exemplars")
+    assert record == cnnvis.exemplars("conv5_3", 17, 3).record()
+    with Image.open(picture) as sheet:
+        assert json.loads(sheet.text["cnnvis"]) == record  # type: ignore[attr-defined]
+    monkeypatch.setenv("CNNVIS_SHELF", str(shelf / "gone"))
+    with pytest.raises(Exception, match=r"shelf 'gone' has no shelf\.json: make one"):
+        client.predict("conv5_3", 17, 3, api_name="/exemplars")
+
+
+def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnvis.ui.choice import Choice
+    from cnnvis.ui.exemplars import best_three, exemplar_row, stored
+
+    monkeypatch.setenv("CNNVIS_SHELF", str(shelf))
+    choice = Choice(ARCHITECTURE.target("pool5", 17))  # a pool's exemplars are its convolution's
+    row = exemplar_row(choice.target)
+    found = cnnvis.exemplars("conv5_3", 17, 5).exemplars
+    assert row.count("<button") == 5 and "5 of 5 photos that excite conv5_3 channel 17 most" in row
+    assert "Chelsea (Stéfan van der Walt, CC0-1.0)" in row
+    assert [f"{one.value:.2f} ({one.deviations:+.1f})" in row for one in found] == [True] * 5
+    assert best_three(choice).count("<img") == 3
+    path, digest = stored(load_shelf(), found[0])
+    assert Path(path).read_bytes() == Path(found[0].file).read_bytes() and len(digest) == 64
+    monkeypatch.setenv("CNNVIS_SHELF", str(shelf / "gone"))
+    assert "make one" in exemplar_row(choice.target) and best_three(choice) == ""

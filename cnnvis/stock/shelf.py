@@ -103,9 +103,13 @@ class Shelf:
             self._layers[layer.name] = arrays
         return self._layers[layer.name]
 
+    def path(self, number: int) -> Path:
+        """Where a photo lies: in the shelf's own folder `photos`, or where it was when the shelf was made."""
+        return self.folder / "photos" / str(self.photos[number]["file"])
+
     def open(self, number: int) -> Image.Image:
         """The 224 px of a photo that the network saw. Raises PhotoError if it has gone or changed beyond reading."""
-        return crop_like_training(open_photo(self.folder / "photos" / self.photos[number]["file"]))
+        return crop_like_training(open_photo(self.path(number)))
 
     def exemplars(self, target: Target, count: int) -> list[Exemplar]:
         """The strongest exemplars of a channel of a convolution, already checked."""
@@ -155,7 +159,7 @@ def exemplars(layer: str, channel: int, count: int = 9, shelf: str | Path | None
 def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
     """`exemplars` for arguments already checked."""
     found = shelf.exemplars(target, count)
-    tiles = [np.asarray(_tile(shelf, one)) for one in found]
+    tiles = [np.asarray(patch_tile(shelf, one)) for one in found]
     columns = 3 if len(tiles) <= 9 else columns_for(len(tiles))
     return Exemplars(
         picture=contact_sheet(np.stack(tiles), columns, GAP_PX),
@@ -169,7 +173,7 @@ def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
     )
 
 
-def _tile(shelf: Shelf, one: Exemplar) -> Image.Image:
+def patch_tile(shelf: Shelf, one: Exemplar) -> Image.Image:
     """The patch at the size of a tile; if the photo has gone, that is said in its place."""
     try:
         patch = shelf.open(one.photo).crop((one.box[0], one.box[1], one.box[2], one.box[3]))

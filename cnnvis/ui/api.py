@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+import cnnvis
 from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
 from cnnvis.filters import VIEWS, check_sheet
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
 from cnnvis.scoring import scored_record
+from cnnvis.stock.shelf import MOST
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.growing import grow
@@ -31,7 +33,7 @@ CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
 
 def add_endpoints() -> None:
-    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map` and `/maximize` to the page being built."""
+    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map`, `/exemplars` and `/maximize` to the page."""
     api(layers, api_name="layers", **LIGHT)
     with gr.Column(visible=False):
         picture, second = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
@@ -39,6 +41,7 @@ def add_endpoints() -> None:
         _endpoint(filters, _filter_inputs(), [picture, record], LIGHT)
         _endpoint(feature_maps, _map_inputs(), [picture, record], LIGHT)
         _endpoint(feature_map, _one_map_inputs(), [picture, second, record], LIGHT)
+        _endpoint(exemplars, _exemplar_inputs(), [picture, record], LIGHT)
         _endpoint(maximize, _ascent_inputs(), [picture, record], {**HEAVY, "validator": admit})
 
 
@@ -86,6 +89,14 @@ def _one_map_inputs() -> list[Any]:
         _words("layer", ALL_LAYERS, "conv1_1"),
         gr.Number(0, label=CHANNEL),
         _words("pipeline", PIPELINES, "network"),
+    ]
+
+
+def _exemplar_inputs() -> list[Any]:
+    return [
+        _words("layer", CONVOLUTIONS, "conv5_3"),
+        gr.Number(0, label=CHANNEL),
+        gr.Number(9, label=f"count: 1 to {MOST} photos"),
     ]
 
 
@@ -139,6 +150,14 @@ def feature_map(image: Any, layer: str, channel: int, pipeline: str) -> tuple[st
     drawn = draw_map(cached.feature_maps(net, _photo_of(image), found, pipeline), number)
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
+
+
+@readable_errors
+def exemplars(layer: str, channel: int, count: int) -> tuple[str, dict[str, Any]]:
+    """The photos of the shelf that excite a channel most, as patches on one contact sheet (PNG), with their credits."""
+    found = cnnvis.exemplars(layer, channel, count)
+    record = found.record()
+    return picture_file(found.picture, f"{found.layer}-{found.channel}-exemplars", record=record), record
 
 
 def _photo_of(image: Any) -> StoredPhoto:

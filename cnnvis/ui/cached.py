@@ -15,11 +15,12 @@ from cachetools.keys import hashkey
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.architecture import ARCHITECTURE, CLASS, Layer, find_layer
+from cnnvis.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
 from cnnvis.features import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.filters import FilterSheet, draw_filters
 from cnnvis.images import encode
 from cnnvis.photo import open_photo
+from cnnvis.stock.shelf import Exemplar, Shelf, patch_tile
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
@@ -46,7 +47,12 @@ _lock = Lock()
 
 
 def _kept(function: Callable[..., Any]) -> Any:
-    return cached(_results, partial(hashkey, function.__name__), _lock, info=True)(function)
+    return cached(_results, partial(_key, function.__name__), _lock, info=True)(function)
+
+
+def _key(name: str, *arguments: Any) -> Any:
+    # A target is a dictionary inside, which has no hash.
+    return hashkey(name, *((one.layer, one.number) if isinstance(one, Target) else one for one in arguments))
 
 
 @_kept
@@ -84,3 +90,9 @@ def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -
 def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
     """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
     return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)
+
+
+@_kept
+def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
+    """A channel's exemplars, each with its patch as a JPEG."""
+    return [(one, encode(patch_tile(shelf, one), "jpeg")) for one in shelf.exemplars(target, count)]

@@ -14,6 +14,7 @@ from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import choice_bar, choice_words
+from cnnvis.ui.exemplars import best_three
 from cnnvis.ui.files import remove_folder, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
@@ -41,7 +42,9 @@ def build_page() -> gr.Blocks:
     with ReadableBlocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(MASTHEAD)
         note = gr.Markdown(visible=False, elem_id="link-note")
-        bar, words = choice_bar(), choice_words()
+        bar = choice_bar()
+        with gr.Row(equal_height=True, elem_id="about"):
+            words, three = choice_words(), gr.HTML(elem_id="best-three", padding=False)
         shared = Shared(bar, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture())
         tabs, followers = {}, {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as holder:
@@ -49,7 +52,8 @@ def build_page() -> gr.Blocks:
                 with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
                     followers[tab.id] = tab.layout(shared)
         controls = {name: part for one in followers.values() for name, part in one.controls.items()}
-        always = [Follower(lambda choice: (choice.words(),), [], [words]), share(page, controls)]
+        about = Follower(lambda choice: (choice.words(), best_three(choice)), [], [words, three])
+        always = [about, share(page, controls)]
         connect(bar, tabs, followers, always, restorer(holder, shared, controls, note))
         state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)

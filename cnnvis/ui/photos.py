@@ -9,6 +9,7 @@ import hashlib
 import io
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from PIL import Image, ImageOps
 from cnnvis.errors import PhotoError
 from cnnvis.photo import check_bytes
 from cnnvis.ui.files import bytes_file, content_path, data_url, touch
-from cnnvis.ui.handlers import PAGE, QUICK
+from cnnvis.ui.handlers import PAGE, QUICK, readable_errors
 
 log = logging.getLogger(__name__)
 
@@ -140,15 +141,22 @@ def photo_picture() -> gr.Image:
     )
 
 
+def photo_buttons(
+    content: str, elem_id: str, chosen: Callable[..., Any], inputs: list[Any], outputs: list[Any]
+) -> tuple[gr.HTML, Any]:
+    """Lay out buttons that choose a photo; return them, and the event of choosing."""
+    buttons = gr.HTML(content, js_on_load=_SCRIPT, elem_id=elem_id, elem_classes="photo-buttons")
+    return buttons, buttons.select(readable_errors(chosen), inputs, outputs, **PAGE, **QUICK)
+
+
 def example_buttons(picture: gr.Image, digest: gr.Textbox) -> Any:
     """Lay out a button for each example, which puts it in the photo's place; return the event that does so."""
-    buttons = gr.HTML("".join(map(_button, range(len(EXAMPLES)))), js_on_load=_SCRIPT, elem_id="examples")
 
     def chosen(event: gr.SelectData) -> tuple[str, str]:
         example = list(EXAMPLES.values())[event.index]
         return str(example.path), example.digest
 
-    return buttons.select(chosen, None, [picture, digest], **PAGE, **QUICK)
+    return photo_buttons("".join(map(_button, range(len(EXAMPLES)))), "examples", chosen, [], [picture, digest])[1]
 
 
 def _button(number: int) -> str:

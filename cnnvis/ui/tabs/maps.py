@@ -13,6 +13,7 @@ from cnnvis.photo import open_photo
 from cnnvis.ui import cached
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
+from cnnvis.ui.exemplars import exemplar_buttons, exemplar_row
 from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
@@ -55,6 +56,7 @@ def layout(shared: Shared) -> Follower:
             facts = gr.Markdown(elem_id="map-facts")
             example = example_buttons(shared.picture, shared.photo)
             best = gr.HTML(elem_id="patches")
+            exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.bar)
         with gr.Column(scale=3, min_width=300):
             pipeline, order, contrast = (gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
                                          for label, words in RADIOS.items())  # fmt: skip
@@ -72,7 +74,7 @@ def layout(shared: Shared) -> Follower:
             label="One channel number, in every convolution that has it",
         )
 
-    outputs = [chooser, download, caption, facts, best, *before, *after, *overlay]
+    outputs = [chooser, download, caption, facts, best, exemplars, *before, *after, *overlay]
     inputs: list[Any] = [shared.photo, pipeline, order, contrast]
     # Gradio does not read the picture: it would decode the file before any limit of ours.
     stored = shared.picture.upload(
@@ -83,7 +85,7 @@ def layout(shared: Shared) -> Follower:
     show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
     controls = {"pipeline": pipeline, "photo": shared.photo}
     triggers = [part.input for part in (pipeline, order, contrast)]
-    return Follower(_draw, inputs, outputs, triggers, [example, stored, cleared], controls, _empty)
+    return Follower(_draw, inputs, outputs, triggers, [example, exemplar, stored, cleared], controls, _empty)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
@@ -110,7 +112,7 @@ def _store(image: Any) -> tuple[str, Any]:
 def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
     photo = find_photo(digest)
     if photo is None:
-        return _empty(CHOOSE_PHOTO)
+        return _empty(CHOOSE_PHOTO, exemplar_row(choice.target))
     net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
     # The chain has nothing but convolutions.
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
@@ -125,6 +127,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
         _caption(maps),
         f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
         _patches(cut_patches(maps, channel)),
+        exemplar_row(choice.target),
         *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
         gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
@@ -132,9 +135,9 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
     )
 
 
-def _empty(reason: str) -> tuple[Any, ...]:
-    """The tab without a photo, and why."""
-    return None, None, "", reason, "", *[None, ""] * 3
+def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
+    """The tab without a photo, and why; the exemplars stay, or are those given."""
+    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, *[None, ""] * 3
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:

@@ -1,0 +1,96 @@
+"""The shelf on the page: the photos that excite the chosen channel most."""
+
+import base64
+import html
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.architecture import ARCHITECTURE, Target
+from cnnvis.errors import PhotoError, ShelfError
+from cnnvis.stock.shelf import Exemplar, Shelf, load_shelf
+from cnnvis.ui import cached
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.handlers import sentence
+from cnnvis.ui.photos import photo_buttons, store_photo
+
+SHOWN = 9
+SMALL = 3  # beside the channel's name
+
+
+def exemplar_row(target: Target) -> str:
+    """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
+    try:
+        shelf = load_shelf()
+        found = cached.exemplar_tiles(shelf, _convolution(target), SHOWN)
+    except ShelfError as error:
+        return f'<p class="quiet">{html.escape(sentence(error))}</p>'
+    best = found[0][0]
+    head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {_convolution(target)} most</strong>"
+    if best.value <= 0:
+        head = f"<strong>None of {len(shelf.photos)} photos excites {_convolution(target)}</strong>: these come nearest"
+    note = (
+        "the best of only these photos; choose one to see its map. Below: the value, and how many standard deviations "
+    )
+    note += "it lies above the channel's usual maximum."
+    return f'<p>{head}: {note}</p><div class="patches">{"".join(map(_button, range(len(found)), found))}</div>'
+
+
+def best_three(choice: Choice) -> str:
+    """The three best, small, as HTML; nothing without a shelf."""
+    try:
+        found = cached.exemplar_tiles(load_shelf(), _convolution(choice.target), SMALL)
+    except ShelfError:
+        return ""
+    target = _convolution(choice.target)
+    pictures = "".join(
+        _image(one, jpeg, f"a photo's patch that excites {target}: {_credit(one)}") for one, jpeg in found
+    )
+    return f'<div class="best-three">{pictures}</div>'
+
+
+def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, bar: gr.HTML) -> tuple[gr.HTML, Any]:
+    """Lay out the row, empty; return it and the event by which one of its photos becomes the photo."""
+
+    def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
+        shelf = load_shelf()
+        one = shelf.exemplars(_convolution(Choice.read(value).target), SHOWN)[event.index]
+        return stored(shelf, one)
+
+    return photo_buttons("", "exemplars", chosen, [bar], [picture, digest])
+
+
+def stored(shelf: Shelf, one: Exemplar) -> tuple[str, str]:
+    """An exemplar's photo in the page's store: its path and its digest. Raises PhotoError if it has gone."""
+    path = shelf.path(one.photo)
+    if not path.exists():
+        raise PhotoError("this photo has gone from the shelf: choose another.")
+    photo = store_photo(str(path))
+    return str(photo.path), photo.digest
+
+
+def _convolution(target: Target) -> Target:
+    """The channel in the convolution that its map comes from, which the shelf knows."""
+    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)
+
+
+def _button(number: int, found: tuple[Exemplar, bytes]) -> str:
+    one, jpeg = found
+    label = html.escape(f"{_credit(one)}; value {one.value:.2f}", quote=True)
+    caption = f"<figcaption>{one.value:.2f} ({one.deviations:+.1f})</figcaption>"
+    about = f'data-photo="{number}" title="{label}" aria-label="{label}"'
+    button = f'<button type="button" {about}>{_image(one, jpeg, "")}</button>'
+    return f"<figure>{button}{caption}</figure>"
+
+
+def _image(one: Exemplar, jpeg: bytes, alt: str) -> str:
+    text = html.escape(alt, quote=True)
+    title = html.escape(_credit(one), quote=True)
+    return f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" alt="{text}" title="{title}">'
+
+
+def _credit(one: Exemplar) -> str:
+    """Title, author and licence, as far as they are known."""
+    by = ", ".join(filter(None, (one.author, one.licence)))
+    title = one.title or "a photo of this shelf"
+    return f"{title} ({by})" if by else title
