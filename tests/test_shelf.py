@@ -18,6 +18,7 @@ from cnnvis.errors import ChannelError, LayerError, SettingError, ShelfError
 from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.stock.making import make_shelf
 from cnnvis.stock.shelf import GREY, TILE_PX, load_shelf
+from cnnvis.stock.spread import BARS, spread
 from cnnvis.vgg import VGG16, cut
 
 RECORDS = {"below/chelsea.jpg": {"title": "Chelsea", "author": "Stéfan van der Walt", "licence": "CC0-1.0"}}
@@ -136,6 +137,33 @@ def test_a_shelf_that_cannot_be_used_is_refused_in_a_sentence(shelf: Path, tmp_p
         load_shelf(tmp_path / "three")
 
 
+@pytest.mark.parametrize(("layer", "channel"), [("conv1_2", 5), ("conv5_3", 17)])
+def test_the_spread_is_that_of_the_maxima(vgg16: VGG16, shelf: Path, layer: str, channel: int) -> None:
+    opened = load_shelf(shelf)
+    found = spread(opened, ARCHITECTURE.target(layer, channel))
+    assert found is not None
+    maps = [cnnvis.feature_maps(vgg16, photo["file"], layer).values[channel] for photo in opened.photos]
+    maxima = np.array([float(one.max()) for one in maps])
+    assert found.values == pytest.approx(
+        [np.percentile(maxima, p, method="nearest") for p in found.percentiles], rel=1e-3
+    )
+    assert [maxima[photo] for photo in found.photos] == pytest.approx(found.values, rel=1e-3)
+    assert sum(found.counts) == len(maxima) and (found.low, found.high) == pytest.approx(
+        (maxima.min(), maxima.max()), rel=1e-3
+    )
+    assert found.photos[0] == opened.exemplars(ARCHITECTURE.target(layer, channel), 1)[0].photo
+
+
+def test_a_shelf_without_all_maxima_has_no_spread(shelf: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(shelf, copy)
+    (copy / "maxima.safetensors").write_bytes(b"x")
+    with pytest.raises(ShelfError, match="unreadable maxima"):
+        spread(load_shelf(copy), ARCHITECTURE.target("conv1_1", 0))
+    (copy / "maxima.safetensors").unlink()
+    assert spread(load_shelf(copy), ARCHITECTURE.target("conv1_1", 0)) is None
+
+
 # The command line
 
 
@@ -183,7 +211,7 @@ def test_the_endpoint_gives_the_same_record(client: Any, shelf: Path, monkeypatc
 
 def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cnnvis.ui.choice import Choice
-    from cnnvis.ui.exemplars import best_three, exemplar_row, stored
+    from cnnvis.ui.exemplars import best_three, exemplar_row, stored, weaker_photos
 
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf))
     choice = Choice(ARCHITECTURE.target("pool5", 17))  # a pool's exemplars are its convolution's
@@ -193,7 +221,11 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
     assert "Chelsea (Stéfan van der Walt, CC0-1.0)" in row
     assert [f"{one.value:.2f} ({one.deviations:+.1f})" in row for one in found] == [True] * 5
     assert best_three(choice).count("<img") == 3
+    weaker = weaker_photos(choice.target)
+    assert weaker.count("<img") == 5 and weaker.count("<rect") == BARS
+    assert "25th percentile" in weaker and "conv5_3 channel 17 on each of 5 photos" in weaker
     path, digest = stored(load_shelf(), found[0])
     assert Path(path).read_bytes() == Path(found[0].file).read_bytes() and len(digest) == 64
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf / "gone"))
+    assert "make one" in weaker_photos(choice.target)
     assert "make one" in exemplar_row(choice.target) and best_three(choice) == ""

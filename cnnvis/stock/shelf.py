@@ -103,6 +103,17 @@ class Shelf:
             self._layers[layer.name] = arrays
         return self._layers[layer.name]
 
+    def maxima(self, target: Target) -> Array | None:
+        """A channel's maximum on every photo, (photos,); None on a shelf that is too large to keep them."""
+        try:
+            with safe_open(self.folder / "maxima.safetensors", framework="numpy") as file:
+                maxima: Array = file.get_slice(target.layer.name)[:, target.number : target.number + 1]
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError) as error:
+            raise ShelfError(f"shelf {self.folder.name!r} has unreadable maxima: make it anew.") from error
+        return maxima[:, 0].astype(np.float64)
+
     def path(self, number: int) -> Path:
         """Where a photo lies: in the shelf's own folder `photos`, or where it was when the shelf was made."""
         return self.folder / "photos" / str(self.photos[number]["file"])

@@ -2,13 +2,16 @@
 
 import base64
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.architecture import ARCHITECTURE, Target
 from cnnvis.errors import PhotoError, ShelfError
+from cnnvis.images import encode
 from cnnvis.stock.shelf import Exemplar, Shelf, load_shelf
+from cnnvis.stock.spread import spread
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.handlers import sentence
@@ -16,6 +19,7 @@ from cnnvis.ui.photos import photo_buttons, store_photo
 
 SHOWN = 9
 SMALL = 3  # beside the channel's name
+WHOLE_PX = 112  # side of a whole photo
 
 
 def exemplar_row(target: Target) -> str:
@@ -24,7 +28,7 @@ def exemplar_row(target: Target) -> str:
         shelf = load_shelf()
         found = cached.exemplar_tiles(shelf, _convolution(target), SHOWN)
     except ShelfError as error:
-        return f'<p class="quiet">{html.escape(sentence(error))}</p>'
+        return _quiet(sentence(error))
     best = found[0][0]
     head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {_convolution(target)} most</strong>"
     if best.value <= 0:
@@ -47,6 +51,40 @@ def best_three(choice: Choice) -> str:
         _image(one, jpeg, f"a photo's patch that excites {target}: {_credit(one)}") for one, jpeg in found
     )
     return f'<div class="best-three">{pictures}</div>'
+
+
+def weaker_photos(target: Target) -> str:
+    """Photos at some percentiles of the channel's maxima, and the histogram of all, as HTML."""
+    target = _convolution(target)
+    try:
+        shelf = load_shelf()
+        found = spread(shelf, target)
+    except ShelfError as error:
+        return _quiet(sentence(error))
+    if found is None:
+        return _quiet("This shelf is too large to keep the maximum of every photo: it knows the strongest ones only.")
+    figures = []
+    for percentile, number, value in zip(found.percentiles, found.photos, found.values, strict=True):
+        about = html.escape(credit(shelf.photos[number]), quote=True)
+        try:
+            picture = _embedded(encode(shelf.open(number).resize((WHOLE_PX, WHOLE_PX)), "jpeg"), about)
+        except PhotoError:
+            picture = "<p>this photo has gone</p>"
+        name = "strongest" if percentile == 100 else f"{percentile}th percentile"
+        figures.append(f"<figure>{picture}<figcaption>{name}: {value:.2f}</figcaption></figure>")
+    where = f"on each of {len(shelf.photos)} photos, from {found.low:.1f} to {found.high:.1f}"
+    words = f"The largest value of {target} {where}"
+    return f'<div class="patches whole">{"".join(figures)}</div>{_histogram(found.counts, words)}{_quiet(f"{words}.")}'
+
+
+def _histogram(counts: list[int], words: str) -> str:
+    """Bars as an SVG."""
+    bars = ""
+    for i, count in enumerate(counts):
+        high = 100 * count / max(counts)
+        bars += f'<rect x="{10 * i}" y="{100 - high:.1f}" width="9" height="{high:.1f}"/>'
+    box = f'viewBox="0 0 {10 * len(counts)} 100" preserveAspectRatio="none"'
+    return f'<svg class="histogram" {box} role="img" aria-label="{words}">{bars}</svg>'
 
 
 def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, bar: gr.HTML) -> tuple[gr.HTML, Any]:
@@ -84,13 +122,24 @@ def _button(number: int, found: tuple[Exemplar, bytes]) -> str:
 
 
 def _image(one: Exemplar, jpeg: bytes, alt: str) -> str:
-    text = html.escape(alt, quote=True)
-    title = html.escape(_credit(one), quote=True)
-    return f'<img src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" alt="{text}" title="{title}">'
+    return _embedded(jpeg, html.escape(_credit(one), quote=True), html.escape(alt, quote=True))
+
+
+def _embedded(jpeg: bytes, title: str, alt: str | None = None) -> str:
+    address = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    return f'<img src="{address}" alt="{title if alt is None else alt}" title="{title}">'
 
 
 def _credit(one: Exemplar) -> str:
-    """Title, author and licence, as far as they are known."""
-    by = ", ".join(filter(None, (one.author, one.licence)))
-    title = one.title or "a photo of this shelf"
+    return credit(vars(one))
+
+
+def credit(about: Mapping[str, Any]) -> str:
+    """A photo's title, author and licence, as far as they are known."""
+    by = ", ".join(filter(None, (about.get("author"), about.get("licence"))))
+    title = about.get("title") or "a photo of this shelf"
     return f"{title} ({by})" if by else title
+
+
+def _quiet(text: str) -> str:
+    return f'<p class="quiet">{html.escape(text)}</p>'

@@ -13,7 +13,7 @@ from cnnvis.photo import open_photo
 from cnnvis.ui import cached
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.exemplars import exemplar_buttons, exemplar_row
+from cnnvis.ui.exemplars import exemplar_buttons, exemplar_row, weaker_photos
 from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
@@ -57,6 +57,8 @@ def layout(shared: Shared) -> Follower:
             example = example_buttons(shared.picture, shared.photo)
             best = gr.HTML(elem_id="patches")
             exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.bar)
+            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
+            weaker = gr.HTML(elem_id="weaker")
         with gr.Column(scale=3, min_width=300):
             pipeline, order, contrast = (gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
                                          for label, words in RADIOS.items())  # fmt: skip
@@ -74,7 +76,7 @@ def layout(shared: Shared) -> Follower:
             label="One channel number, in every convolution that has it",
         )
 
-    outputs = [chooser, download, caption, facts, best, exemplars, *before, *after, *overlay]
+    outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
     inputs: list[Any] = [shared.photo, pipeline, order, contrast]
     # Gradio does not read the picture: it would decode the file before any limit of ours.
     stored = shared.picture.upload(
@@ -83,6 +85,7 @@ def layout(shared: Shared) -> Follower:
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
     show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
+    show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": pipeline, "photo": shared.photo}
     triggers = [part.input for part in (pipeline, order, contrast)]
     return Follower(_draw, inputs, outputs, triggers, [example, exemplar, stored, cleared], controls, _empty)
@@ -128,6 +131,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
         f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
         _patches(cut_patches(maps, channel)),
         exemplar_row(choice.target),
+        "",
         *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
         gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
@@ -137,7 +141,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
 
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
-    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, *[None, ""] * 3
+    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, "", *[None, ""] * 3
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -224,6 +228,11 @@ def _patches(found: list[Patch]) -> str:
         f"{side} × {side} px that one value sees, moved inside at the photo's edge.</p>"
     )
     return f'{heading}<div class="patches">{"".join(figures)}</div>'
+
+
+@readable_errors
+def _weaker(bar: Any) -> str:
+    return weaker_photos(Choice.read(bar).target)
 
 
 @readable_errors
