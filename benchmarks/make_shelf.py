@@ -14,6 +14,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -41,7 +42,12 @@ QUALITY = 82
 def fetched(name: str, about: dict[str, str], folder: Path) -> Path:
     """The package, downloaded if it is not there yet. Raises ValueError if it is not the pinned one."""
     path = folder / name
-    if not path.exists():
+    if not path.exists() and "pip" in about:
+        _, _, python, _, platform = path.stem.split("-")
+        asked = ["--python-version", python.removeprefix("cp"), "--platform", platform.partition(".")[0]]
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", str(folder)]
+        subprocess.run([*pip, *asked, about["pip"]], check=True)
+    elif not path.exists():
         with urlopen(about["url"]) as answer, path.open("wb") as file:
             shutil.copyfileobj(answer, file)
     with path.open("rb") as file:

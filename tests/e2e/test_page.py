@@ -359,6 +359,22 @@ def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
     open_filters_and_ascend(page)
 
 
+def test_an_exemplar_becomes_the_photo_and_its_patch_is_where_the_map_is_largest(visit) -> None:
+    page = visit(query="?tab=maps&layer=conv5_3&channel=17")
+    page.locator("#exemplars", has_text="9 of 352 photos that excite conv5_3 channel 17 most").wait_for()
+    assert page.locator("#best-three img").count() == 3
+    best = page.locator("#exemplars figcaption").first.text_content().split()[0]
+    page.locator("#exemplars button").first.click()
+    page.locator("#map-before-scale", has_text=f"to {best}").wait_for()
+    assert page.locator("#patches figcaption").first.text_content() == best
+    page.locator("#weaker-button").click()
+    page.locator("#weaker", has_text="25th percentile").wait_for()
+    assert page.locator("#weaker img").count() == 5
+    page.get_by_role("button", name="Next").click()
+    page.locator("#exemplars", has_text="channel 18 most").wait_for()
+    page.wait_for_function("!document.querySelector('#weaker img')")
+
+
 def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
     """Three programs before the visitor: one ascends, for minutes if it may, and two wait."""
     programs = [Client(url, verbose=False, download_files=False) for _ in range(3)]
