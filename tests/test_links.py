@@ -8,7 +8,7 @@ import pytest
 from cnnvis.architecture import ARCHITECTURE
 from cnnvis.recipes import RECIPES
 from cnnvis.ui.links import PARAMETERS, Address, address_of, read_query
-from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.photos import EXAMPLES, find_photo, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 
 
@@ -90,3 +90,12 @@ def test_a_channel_is_checked_against_its_layer_in_either_order() -> None:
     found, wrong = asked("channel=300&layer=conv9_9")
     assert found == address()
     assert len(wrong) == 2
+
+
+def test_a_link_names_a_photo_of_the_shelf() -> None:
+    found, wrong = asked("tab=maps&photo=red-panda.webp")
+    assert (found, wrong) == (address(tab="maps", photo="red-panda.webp"), [])
+    photo = named_photos()["red-panda.webp"]
+    assert photo_name(photo.digest) == "red-panda.webp" and find_photo(photo.digest) is photo
+    (parameter,) = [one for one in PARAMETERS if one.name == "photo"]
+    assert parameter.decode("red-panda.webp") == photo.digest and parameter.encode(photo.digest) == "red-panda.webp"

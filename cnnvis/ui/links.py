@@ -13,7 +13,7 @@ from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
 from cnnvis.recipes import RECIPES, Settings, check_setting
 from cnnvis.ui.choice import FIRST, OFFERED
-from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, example_name
+from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.weights import pick_device
 
@@ -24,6 +24,12 @@ def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:
 
 def _setting(name: str) -> Callable[[str], int]:
     return lambda value: int(check_setting(name, value, pick_device()))
+
+
+def _known_photo(value: str) -> str:
+    if value not in named_photos():
+        raise SettingError.not_one_of("photo", value, EXAMPLES)  # the shelf's would be too many to list
+    return value
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,9 @@ PARAMETERS = (
     Parameter(
         "photo",
         DEFAULT_PHOTO.name,
-        _one_of("photo", EXAMPLES),
-        example_name,
-        lambda name: EXAMPLES.get(name, NO_PHOTO).digest,
+        _known_photo,
+        photo_name,
+        lambda name: named_photos().get(name, NO_PHOTO).digest,
     ),
 )
 

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from PIL import Image, ImageOps
 
 from cnnvis.errors import PhotoError
 from cnnvis.photo import check_bytes
+from cnnvis.stock.shelf import BUNDLED
 from cnnvis.ui.files import bytes_file, content_path, data_url, touch
 from cnnvis.ui.handlers import PAGE, QUICK, readable_errors
 
@@ -38,11 +40,11 @@ _SCRIPT = """element.addEventListener('click', (event) => {
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo that the server has: an example, or a visitor's own."""
+    """A photo that the server has: an example, one of the shelf, or a visitor's own."""
 
     digest: str  # sha256 of the file
     path: Path
-    name: str = ""  # of an example, as links write it; a visitor's own photo has none
+    name: str = ""  # as links write it; a visitor's own photo has none
     credit: str = ""
 
 
@@ -71,21 +73,34 @@ EXAMPLES = {
 }
 DEFAULT_PHOTO = next(iter(EXAMPLES.values()), NO_PHOTO)
 # Gradio would copy them into a folder that is swept.
-gr.set_static_paths([photo.path for photo in EXAMPLES.values()])
-_BY_DIGEST = {photo.digest: photo for photo in EXAMPLES.values()}
+gr.set_static_paths([*(photo.path for photo in EXAMPLES.values()), BUNDLED / "photos"])
 
 
-def example_name(digest: str) -> str:
-    """The name by which a link calls the example with this digest; "" for any other photo."""
-    return _BY_DIGEST[digest].name if digest in _BY_DIGEST else ""
+@cache
+def named_photos() -> dict[str, StoredPhoto]:
+    """The photos that a link can name: the examples, and those of the bundled shelf, as far as they are there."""
+    return EXAMPLES | {
+        path.name: StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, path.name)
+        for path in sorted((BUNDLED / "photos").glob("*"))
+    }
+
+
+@cache
+def _by_digest() -> dict[str, StoredPhoto]:
+    return {photo.digest: photo for photo in named_photos().values()}
+
+
+def photo_name(digest: str) -> str:
+    """The name by which a link calls the photo with this digest; "" for a visitor's own."""
+    return _by_digest().get(digest, NO_PHOTO).name
 
 
 def store_photo(source: str | io.BytesIO | None) -> StoredPhoto:
-    """Copy a file into the store, unless it is an example; it is not opened yet. Raises PhotoError."""
+    """Copy a file into the store, unless it has a name; it is not opened yet. Raises PhotoError."""
     checked = check_bytes(source)
     content = checked.getvalue() if isinstance(checked, io.BytesIO) else Path(str(checked)).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    return _BY_DIGEST.get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
+    return _by_digest().get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
 
 
 def shown_by_browsers(path: Path) -> bool:
@@ -98,8 +113,8 @@ def find_photo(digest: str | None) -> StoredPhoto | None:
     """The photo with this digest, None for no photo. Raises PhotoError if the server no longer has it."""
     if not digest:
         return None
-    if example := _BY_DIGEST.get(digest):
-        return example
+    if known := _by_digest().get(digest):
+        return known
     path = content_path(digest, STORED_AS)
     if not re.fullmatch("[0-9a-f]{64}", digest) or not touch(path):
         raise PhotoError("the photo is no longer on the server, which keeps it for two hours: choose it again.")

@@ -10,7 +10,7 @@ import gradio as gr
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.follow import Follower, Restorer, Shared
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
-from cnnvis.ui.photos import EXAMPLES, example_name
+from cnnvis.ui.photos import named_photos, photo_name
 from cnnvis.ui.texts import OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
@@ -55,7 +55,7 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
 
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         named = dict(zip(names, values, strict=True))
-        is_own = bool(named["photo"]) and not example_name(named["photo"])
+        is_own = bool(named["photo"]) and not photo_name(named["photo"])
         return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js=_ADDRESS)
@@ -74,12 +74,12 @@ def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: g
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
         choice = replace(Choice(address.target), tab=address.tab)
         asked = {one.name: one.decode(address.values[one.name]) for one in PARAMETERS if one.name in address.values}
-        example = EXAMPLES.get(address.values.get("photo", ""))
+        known = named_photos().get(address.values.get("photo", ""))
         shown = [
             gr.Tabs(selected=address.tab),
             choice.value(),
             gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
-            str(example.path) if example else gr.skip(),
+            str(known.path) if known else gr.skip(),
             *(asked.get(name, gr.skip()) for name in controls),  # the defaults are already there
         ]
         return choice, {controls[name]: value for name, value in asked.items()}, shown
