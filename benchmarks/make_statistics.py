@@ -1,38 +1,40 @@
-"""Measure how strongly every channel of VGG16 usually responds: the mean of its map on the example photos.
+"""Measure how strongly every channel of VGG16 usually responds: the mean of its map on the photos of the bundled shelf.
 
     python -m benchmarks.make_statistics
 
 Writes cnnvis/assets/photo_statistics.safetensors. For each of the 31 layers it holds a float32 tensor (2, channels):
-the average over the photos in examples/ of the map's mean, and its standard deviation from photo to photo (n − 1).
+the average over the photos of the map's mean, and its standard deviation from photo to photo (n − 1).
 `photos` is their number. Scores use these to compare how far a picture lifts its channel and the layer's others.
 """
 
 import json
-from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from cnnvis.features import compute_maps
 from cnnvis.photo import open_photo
+from cnnvis.stock.shelf import BUNDLED
 from cnnvis.weights import STATISTICS, load_vgg16
 
-PHOTOS = sorted((Path(__file__).parents[1] / "examples").glob("*.jpg"))
+PHOTOS = sorted((BUNDLED / "photos").iterdir())
 
 
 def measure() -> dict[str, torch.Tensor]:
     """By layer name (2, channels), average and standard deviation; and the number of photos."""
     net = load_vgg16("cpu")
     layers = net.architecture.layers
-    photos = [compute_maps(net, open_photo(photo), layers, "network") for photo in PHOTOS]
+    photos = []
+    for photo in PHOTOS:
+        photos.append([maps.strength for maps in compute_maps(net, open_photo(photo), layers, "network")])
     tables = {}
-    for layer, maps in zip(layers, zip(*photos, strict=True), strict=True):
-        means = torch.stack([one.strength for one in maps])  # (photos, channels)
+    for layer, strengths in zip(layers, zip(*photos, strict=True), strict=True):
+        means = torch.stack(strengths)  # (photos, channels)
         tables[layer.name] = torch.stack([means.mean(0), means.std(0)])
     return {**tables, "photos": torch.tensor(len(PHOTOS))}
 
 
 if __name__ == "__main__":
-    about = json.dumps({"photos": [photo.name for photo in PHOTOS], "made by": "benchmarks/make_statistics.py"})
+    about = json.dumps({"photos": "the bundled shelf", "made by": "benchmarks/make_statistics.py"})
     save_file(measure(), STATISTICS, metadata={"about": about})
     print(f"{STATISTICS.name}: {STATISTICS.stat().st_size} bytes from {len(PHOTOS)} photos")

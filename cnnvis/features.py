@@ -28,10 +28,10 @@ from cnnvis.images import (
     to_tensor,
 )
 from cnnvis.photo import Photo, open_photo
-from cnnvis.vgg import VGG16, cut, exact
+from cnnvis.vgg import VGG16, PhotoStatistics, cut, exact
 
 PIPELINES = ("network", "conv_chain")
-ORDERS = ("index", "strength")
+ORDERS = ("index", "strength", "unusual")
 CONTRASTS = ("map", "layer")
 TILE_PX, GAP_PX = 56, 2
 LARGE_PX = 448
@@ -50,11 +50,19 @@ class Maps:
     values: Tensor  # (channels, h, w), float32 on the CPU
     inputs: Tensor  # (in_channels, h, w), what the layer read: maps, or at conv1_1 the photo, normalised in the network
     photo: Image.Image  # the picture that the network saw, before normalisation
+    usual: PhotoStatistics | None = None  # of the maxima of the convolution's maps; None: not known
 
     @property
     def strength(self) -> Tensor:
         """The mean of each map, (channels,); in a conv layer, before ReLU."""
         return self.values.mean((1, 2))
+
+    @property
+    def deviations(self) -> Tensor:
+        """How far each map's maximum lies above its usual one, in standard deviations, (channels,)."""
+        assert self.usual is not None  # see `check_looks`
+        maxima = self.values.amax((1, 2))
+        return (maxima - self.usual.mean) / self.usual.deviation.clamp_min(1e-9)
 
     def rectified(self) -> "Maps":
         """The maps of the ReLU after this conv layer: everything below zero becomes zero."""
@@ -133,7 +141,8 @@ def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipe
             inputs, values = values, module(values)
             if name in wanted:
                 maps, read = values[0].float().cpu(), inputs[0].float().cpu()
-                found.append(Maps(wanted[name], pipeline, maps, read, seen))
+                usual = net.usual.get(wanted[name].convolution) if net.usual and pipeline == "network" else None
+                found.append(Maps(wanted[name], pipeline, maps, read, seen, usual))
     return found
 
 
@@ -157,26 +166,39 @@ def map_sheet(
     order: str = "index",
     contrast: str = "map",
 ) -> MapSheet:
-    """Draw all maps of a layer on one sheet, by channel number or strongest first.
+    """Draw all maps of a layer on one sheet, by channel number, strongest or most unusual first.
+
+    `order="strength"` is by the map's mean, `"unusual"` by how many standard deviations its maximum lies above what is
+    usual on the photo shelf, so that channels that are always on do not lead.
 
     `contrast="map"` stretches each map over its own range, `"layer"` stretches all of them over the layer's.
     Raises LayerError, SettingError, PhotoError.
     """
     found = check_layer(net, layer, pipeline)
-    check_looks(order, contrast)
+    check_looks(net, pipeline, order, contrast)
     return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
 
 
-def check_looks(order: str, contrast: str) -> None:
+def check_looks(net: VGG16, pipeline: str, order: str, contrast: str) -> None:
     """Check how a sheet is to be drawn. Raises SettingError."""
     SettingError.check("order", order, ORDERS)
     SettingError.check("contrast", contrast, CONTRASTS)
+    if order == "unusual" and not knows_usual(net, pipeline):
+        raise SettingError("order unusual needs the network pipeline, and a photo shelf made with these weights.")
+
+
+def knows_usual(net: VGG16, pipeline: str) -> bool:
+    """Whether maps can be ordered by how unusual they are."""
+    return pipeline == "network" and net.usual is not None
 
 
 def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSheet:
     """Draw the contact sheet of maps already computed."""
     strength = maps.strength
-    tiles = strength.argsort(descending=True) if order == "strength" else torch.arange(len(strength))
+    if order == "index":
+        tiles = torch.arange(len(strength))
+    else:
+        tiles = (strength if order == "strength" else maps.deviations).argsort(descending=True, stable=True)
     low, high = maps.values.amin((1, 2), keepdim=True), maps.values.amax((1, 2), keepdim=True)
     if contrast == "layer":
         low, high = low.min().expand_as(low), high.max().expand_as(high)

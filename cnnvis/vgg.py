@@ -37,7 +37,7 @@ class Normalize(nn.Module):
 
 
 class PhotoStatistics(NamedTuple):
-    """How strongly each channel of a layer usually responds: the mean of its map, over photos."""
+    """How strongly each channel of a layer usually responds: a number for each map, over photos."""
 
     mean: Tensor  # (channels,), average over the photos
     deviation: Tensor  # (channels,), standard deviation over the photos
@@ -50,6 +50,7 @@ class VGG16(nn.Sequential):
     architecture: Architecture
     origin: Any = None  # weights.Origin; None: random weights
     photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: not known for these weights
+    usual: Mapping[str, PhotoStatistics] | None = None  # the same of the maps' maxima, by convolution
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +97,7 @@ def with_classifier(net: VGG16) -> VGG16:
     children["class"] = nn.Conv2d(4096, len(CLASSES), kernel_size=1)
     whole = VGG16(children).eval().requires_grad_(False)
     whole.architecture = replace(net.architecture, classes=len(CLASSES))
-    whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
+    whole.origin, whole.photo_statistics, whole.usual = net.origin, net.photo_statistics, net.usual
     return whole
 
 

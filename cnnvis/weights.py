@@ -5,6 +5,7 @@ Hub's cache, the bundled file. Nothing here waits for the internet unless CNNVIS
 """
 
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ HUB_FILE = "model.safetensors"
 HUB_REVISION = "3394518cba29aee1ea82a49d971be90d2dd1dab7"
 BUNDLED = Path(__file__).parent / "assets" / "vgg16_features.safetensors"
 STATISTICS = Path(__file__).parent / "assets" / "photo_statistics.safetensors"
+SHELF = Path(__file__).parent / "assets" / "shelf"
 
 # Our names of the 26 tensors to torchvision's: conv1_1.weight is features.0.weight.
 KEYS = {
@@ -174,6 +176,7 @@ def _load(choice: str, device: torch.device) -> VGG16:
         net.origin = origin
         if origin.source != "file":  # the statistics were measured with the published weights
             net.photo_statistics = _photo_statistics()
+        net.usual = _usual(net)
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
 
@@ -201,13 +204,32 @@ def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
 
 
 def _photo_statistics() -> dict[str, PhotoStatistics] | None:
-    """How the bundled weights respond to the example photos; made by benchmarks/make_statistics.py."""
+    """How the bundled weights respond to the photos of the shelf; made by benchmarks/make_statistics.py."""
     try:
         tables = load_file(STATISTICS)
         photos = int(tables.pop("photos"))
         return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
     except Exception as error:  # missing or damaged in any way: a score then goes without selectivity
         log.warning("photo statistics %s cannot be read (%s): restore it from the repository.", STATISTICS.name, error)
+        return None
+
+
+def _usual(net: VGG16) -> dict[str, PhotoStatistics] | None:
+    """How large the maxima of each convolution's maps usually are: on the shelf in use, if it knows these weights."""
+    folder = Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
+    try:
+        about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
+        if about["weights_sha256"] != tensors_sha256(net):
+            return None
+        with safe_open(folder / "index.safetensors", framework="pt") as file:
+            return {
+                layer: PhotoStatistics(
+                    file.get_tensor(f"{layer}.mean"), file.get_tensor(f"{layer}.deviation"), about["count"]
+                )
+                for layer in net.architecture.convolutions
+            }
+    except Exception as error:  # missing or damaged in any way: maps then go without the order "unusual"
+        log.warning("photo shelf %s cannot be read (%s).", folder.name, error)
         return None
 
 

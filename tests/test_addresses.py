@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -88,8 +89,15 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
+def run(work: Any) -> Any:
+    """Run a coroutine on a thread of its own: on this one, the browser of tests/e2e may keep a loop running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def get(url: str, allowed: Any = lambda _: True) -> bytes:
-    return asyncio.run(fetch(url, allowed))
+    content: bytes = run(fetch(url, allowed))
+    return content
 
 
 def test_a_picture_is_fetched(site: str) -> None:
@@ -112,7 +120,7 @@ def test_addresses_of_the_internet_are_public(address: str) -> None:
 def test_this_machine_is_never_asked(site: str, host: str) -> None:
     port = site.rpartition(":")[2]
     with pytest.raises(PhotoError, match=r"not a public one|cannot be reached"):
-        asyncio.run(fetch(f"http://{host}:{port}/photo"))
+        run(fetch(f"http://{host}:{port}/photo"))
     assert Site.asked == []
 
 
@@ -159,7 +167,7 @@ def test_one_picture_is_fetched_at_a_time_and_the_next_may_follow(site: str) -> 
         both = fetch(f"{site}/slowly", lambda _: True), fetch(f"{site}/photo", lambda _: True)
         return await asyncio.gather(*both, return_exceptions=True)
 
-    slow, refused = asyncio.run(two())
+    slow, refused = run(two())
     assert slow == b"x" * 40
     assert "another picture is being fetched" in str(refused)
     assert get(f"{site}/photo") == PHOTO
@@ -177,7 +185,7 @@ def file(path: str) -> dict[str, Any]:
 
 def test_inputs_without_an_address_stay_as_they_are() -> None:
     inputs = ["conv1_1", None, {"a": [file("/tmp/x.png")]}, 3]
-    assert asyncio.run(fetch_inputs(inputs)) is inputs
+    assert run(fetch_inputs(inputs)) is inputs
 
 
 def test_an_address_is_found_wherever_it_hides_and_two_are_refused() -> None:
@@ -187,9 +195,9 @@ def test_an_address_is_found_wherever_it_hides_and_two_are_refused() -> None:
         [[file("http://[::1]")]],
     ):
         with pytest.raises(PhotoError, match="not a public one"):
-            asyncio.run(fetch_inputs(hidden))
+            run(fetch_inputs(hidden))
     with pytest.raises(PhotoError, match="2 addresses were given"):
-        asyncio.run(fetch_inputs([file("http://8.8.8.8/x"), {"a": file("https://8.8.8.8/y")}]))
+        run(fetch_inputs([file("http://8.8.8.8/x"), {"a": file("https://8.8.8.8/y")}]))
 
 
 # Through the page

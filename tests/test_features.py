@@ -329,3 +329,24 @@ def test_computing_maps_leaves_the_network_unchanged(photo: Image.Image) -> None
     channel_path(net, photo, 2)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert torch.is_grad_enabled()
+
+
+def test_the_most_unusual_maps_come_first(vgg16: VGG16, photo: Image.Image) -> None:
+    """By deviations of the maximum above the shelf's, worked out by hand."""
+    maps = feature_maps(vgg16, photo, "conv4_2")
+    assert vgg16.usual is not None
+    usual = vgg16.usual["conv4_2"]
+    expected = [
+        (float(one.max()) - float(mean)) / float(deviation)
+        for one, mean, deviation in zip(maps.values, usual.mean, usual.deviation, strict=True)
+    ]
+    sheet = map_sheet(vgg16, photo, "conv4_2", order="unusual")
+    assert sheet.order == sorted(range(512), key=lambda channel: -expected[channel])
+    assert sheet.strength == pytest.approx(maps.strength[sheet.order].tolist())
+    assert map_sheet(vgg16, photo, "pool4", order="unusual").order != sheet.order  # conv4_3's channels
+
+
+def test_unusual_needs_what_is_usual(vgg16: VGG16, tiny: VGG16, photo: Image.Image) -> None:
+    for net, pipeline in ((tiny, "network"), (vgg16, "conv_chain")):
+        with pytest.raises(SettingError, match="order unusual needs the network pipeline, and a photo shelf"):
+            map_sheet(net, photo, "conv1_1", pipeline, order="unusual")

@@ -19,6 +19,7 @@ from cnnvis.architecture import find_layer
 from cnnvis.ascent import maximize
 from cnnvis.errors import ChannelError, LayerError
 from cnnvis.scoring import Selectivity, distorted_copies, saturation, score, scored_record, spectral_slope
+from cnnvis.stock.shelf import BUNDLED
 from cnnvis.vgg import VGG16, PhotoStatistics, cut
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -188,16 +189,16 @@ def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Imag
     assert score(net, noise, "relu1_1", 1).selectivity is None
 
 
-@pytest.mark.parametrize("layer", ["conv3_1", "pool4"])
+@pytest.mark.parametrize("layer", ["conv1_2", "pool2"])
 def test_the_photo_statistics_equal_those_from_torchvision(vgg16: VGG16, features: nn.Sequential, layer: str) -> None:
     prepare, part = VGG16_Weights.IMAGENET1K_V1.transforms(), features[: find_layer(layer).index + 1]
     means = []
-    for path in sorted(EXAMPLES.glob("*.jpg")):
+    for path in sorted((BUNDLED / "photos").iterdir()):
         with Image.open(path) as opened, torch.inference_mode():
             means.append(part(prepare(opened.convert("RGB"))[None])[0].double().mean((1, 2)).tolist())
     assert vgg16.photo_statistics is not None
     known = vgg16.photo_statistics[layer]
-    assert known.photos == len(means) == 5
+    assert known.photos == len(means) == 352
     for channel, values in enumerate(zip(*means, strict=True)):
         assert known.mean[channel].item() == pytest.approx(statistics.fmean(values), rel=1e-3, abs=1e-3)
         assert known.deviation[channel].item() == pytest.approx(statistics.stdev(values), rel=5e-3, abs=1e-3)

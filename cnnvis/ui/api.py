@@ -136,7 +136,7 @@ def feature_maps(image: Any, layer: str, pipeline: str, order: str, contrast: st
     """All feature maps of a photo at a layer on one contact sheet (JPEG); strength[i] belongs to channel order[i]."""
     net = _network_for(layer)
     found = check_layer(net, layer, pipeline)
-    check_looks(order, contrast)
+    check_looks(net, pipeline, order, contrast)
     drawn, jpeg = cached.map_sheet(net, _photo_of(image), found, pipeline, order, contrast)
     return bytes_file(jpeg, f"{drawn.layer}-maps.jpg"), drawn.record()
 

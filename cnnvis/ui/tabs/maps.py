@@ -7,7 +7,7 @@ from PIL import Image
 
 from cnnvis.architecture import ARCHITECTURE
 from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
-from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map
+from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, knows_usual
 from cnnvis.patch import Patch, cut_patches
 from cnnvis.photo import open_photo
 from cnnvis.ui import cached
@@ -34,9 +34,10 @@ from cnnvis.weights import load_vgg16
 
 RADIOS = {
     "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")],
-    "Order": [("Channel number", "index"), ("Strongest first", "strength")],
+    "Order": [("Channel number", "index"), ("Strongest first", "strength"), ("Most unusual first", "unusual")],
     "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
 }
+ORDERED = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
 SHOWN_PX = 1024  # the longest side of a photo that is drawn for the browser
 PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees are visible
 
@@ -120,6 +121,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
     # The chain has nothing but convolutions.
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
     maps = cached.feature_maps(net, photo, layer, pipeline)
+    order = order if order != "unusual" or knows_usual(net, pipeline) else "index"
     drawn, jpeg = cached.map_sheet(net, photo, layer, pipeline, order, contrast)
     path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
     before, after = _before_and_after(net, photo, maps)
@@ -127,7 +129,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
     return (
         _sheet(choice, file_url(path), drawn, order),
         path,
-        _caption(maps),
+        _caption(maps, order),
         f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
         _patches(cut_patches(maps, channel)),
         exemplar_row(choice.target),
@@ -156,7 +158,7 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
 
 def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str) -> str:
     """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
-    label = f"All feature maps of {drawn.layer}, {'strongest first' if order == 'strength' else 'by channel number'}"
+    label = f"All feature maps of {drawn.layer}, {ORDERED[order]}"
     tiles = enumerate(zip(drawn.order, drawn.strength, strict=True))
     items = [Item(tile, choice.layer.name, channel, f"mean {mean:.2f}") for tile, (channel, mean) in tiles]
     return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
@@ -179,9 +181,9 @@ def _words(one: FeatureMap) -> str:
     return f"{one.layer} channel {one.channel}, values {one.min:.2f} to {one.max:.2f}"
 
 
-def _caption(maps: Maps) -> str:
+def _caption(maps: Maps, order: str) -> str:
     layer, (height, width) = maps.layer, maps.values.shape[1:]
-    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}"
+    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, {ORDERED[order]}"
     if maps.pipeline == "network":
         return f"{text}. Choose one."
     side = f"{maps.photo.width} × {maps.photo.height}"
