@@ -121,6 +121,28 @@ def test_a_making_that_was_interrupted_goes_on_where_it_stopped(
     assert_equal_shelves(tmp_path / "other", shelf)
 
 
+def test_thirty_broken_files_among_two_hundred_are_named_and_left_out(tiny: VGG16, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    colours = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), np.uint8)
+    broken = {f"{number:03}.png" for number in range(0, 200, 7)} | {"199.png"}
+    for number, pixels in enumerate(colours):
+        path = folder / f"{number:03}.png"
+        Image.fromarray(pixels).resize((32, 32)).save(path)
+        if path.name in broken:
+            path.write_bytes(path.read_bytes()[: 10 * (number % 5)])
+    made = make_shelf(tiny, folder, tmp_path / "shelf", top=3)
+    assert len(broken) == 30 and made.unreadable.keys() == broken and made.photos == 170
+    listed = [Path(photo["file"]).name for photo in json.loads((tmp_path / "shelf" / "photos.json").read_text())]
+    assert listed == [f"{number:03}.png" for number in range(200) if f"{number:03}.png" not in broken]
+    arrays = arrays_of(tmp_path / "shelf")
+    with torch.inference_mode():
+        for photo in (0, 169):
+            seen = to_tensor(crop_like_training(open_photo(folder / listed[photo])))
+            maxima = cut(tiny, "conv2_1")(seen)[0].amax((1, 2))
+            assert np.array_equal(arrays["conv2_1"][photo], maxima.half().numpy())
+
+
 def test_another_plan_begins_anew(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
     def interrupt(done: int, of: int) -> None:
         raise KeyboardInterrupt
