@@ -18,6 +18,7 @@ from benchmarks.serving import ROOT, running
 WIDE = (1280, 1050)
 PHONE, POST = (390, 1100), (860, 1100)
 SHOWN_PX = 1000  # in the README
+GAP_PX, BACKGROUND = 24, (248, 250, 252)
 QUALITY = 88
 DRAWN = "id => { const sheet = document.querySelector(id + ' .sheet'); return sheet && !sheet.hidden; }"
 GROWN = "#stage a[download][aria-label^=GIF]"
@@ -52,6 +53,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg", WIDE)
     page.get_by_label("Strongest first").check()
     pictures["maps"] = taken(page, "#map-sheet")
+    pictures["exemplars"] = exemplars(browser, url)
     page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
     page.locator("#start").click()
     page.locator(GROWN).wait_for()
@@ -61,6 +63,26 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     pictures["learn"] = taken(page)
     pictures["phone-and-embed"] = phone_and_post(browser, url)
     return pictures
+
+
+def exemplars(browser: Browser, url: str) -> Image.Image:
+    """The exemplars of two channels side by side, with weaker photos below."""
+    shown: list[list[Image.Image]] = []
+    for channel in ("conv5_1&channel=170", "conv5_3&channel=17"):
+        page = opened(browser, f"{url}/?tab=maps&layer={channel}", (1100, 1050))
+        page.locator("#weaker-button").click()
+        page.locator("#weaker svg").wait_for()
+        taken = [page.locator(part).screenshot() for part in ("#exemplars", "#weaker")]
+        shown.append([Image.open(io.BytesIO(one)).convert("RGB") for one in taken])
+    wide = max(part.width for parts in shown for part in parts)
+    high = max(sum(part.height for part in parts) for parts in shown)
+    both = Image.new("RGB", (2 * wide + GAP_PX, high + GAP_PX), BACKGROUND)
+    for number, parts in enumerate(shown):
+        top = 0
+        for part in parts:
+            both.paste(part, (number * (wide + GAP_PX), top))
+            top += part.height + GAP_PX
+    return both
 
 
 def phone_and_post(browser: Browser, url: str) -> Image.Image:
