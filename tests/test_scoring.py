@@ -189,6 +189,7 @@ def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Imag
     assert score(net, noise, "relu1_1", 1).selectivity is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["conv1_2", "pool2"])
 def test_the_photo_statistics_equal_those_from_torchvision(vgg16: VGG16, features: nn.Sequential, layer: str) -> None:
     prepare, part = VGG16_Weights.IMAGENET1K_V1.transforms(), features[: find_layer(layer).index + 1]
