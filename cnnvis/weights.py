@@ -214,9 +214,14 @@ def _photo_statistics() -> dict[str, PhotoStatistics] | None:
         return None
 
 
+def shelf_folder() -> Path:
+    """The photo shelf in use: the one that CNNVIS_SHELF names, or the bundled one."""
+    return Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
+
+
 def _usual(net: VGG16) -> dict[str, PhotoStatistics] | None:
     """How large the maxima of each convolution's maps usually are: on the shelf in use, if it knows these weights."""
-    folder = Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
+    folder = shelf_folder()
     try:
         about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
         if about["weights_sha256"] != tensors_sha256(net):

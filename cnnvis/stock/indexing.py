@@ -1,7 +1,6 @@
 """Index photos: each passes the network once, chunk by chunk, and a chunk is kept as soon as it is whole."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +49,7 @@ def index_chunk(chunk: Chunk, net: VGG16 | None = None) -> bytes:
     numbers, unreadable, answers = [], {}, []
     for number, file in enumerate(chunk.files, chunk.first):
         try:
-            answers.append(dict(answer(net, file, chunk.precision)))
+            answers.append(answer(net, file, chunk.precision))
             numbers.append(number)
         except PhotoError as error:
             unreadable[number] = str(error)
@@ -64,8 +63,8 @@ def index_chunk(chunk: Chunk, net: VGG16 | None = None) -> bytes:
     return save(arrays, {"unreadable": json.dumps(unreadable)})
 
 
-def answer(net: VGG16, file: str, precision: str) -> Iterator[tuple[str, tuple[Array, Array, Array]]]:
-    """What every channel of every convolution answers to a photo, layer by layer.
+def answer(net: VGG16, file: str, precision: str) -> dict[str, tuple[Array, Array, Array]]:
+    """What every channel of every convolution answers to a photo, by layer.
 
     For each channel its largest value before ReLU: where it is (channels, 2), what it is (channels,), and the map's
     mean after ReLU (channels,). The photo is prepared and computed exactly as for its feature maps. Raises PhotoError.
@@ -74,6 +73,7 @@ def answer(net: VGG16, file: str, precision: str) -> Iterator[tuple[str, tuple[A
     wanted = {layer.name for layer in layers}
     seen = to_tensor(crop_like_training(open_photo(file))).to(net.device)
     fast = precision != "float32"
+    answers = {}
     with exact(net.device), torch.inference_mode(), torch.autocast(net.device.type, torch.bfloat16, enabled=fast):
         values = seen
         for name, step in cut(net, layers[-1]).named_children():
@@ -83,7 +83,8 @@ def answer(net: VGG16, file: str, precision: str) -> Iterator[tuple[str, tuple[A
                 largest, place = maps.max(1)
                 cells = torch.stack([place // values.shape[3], place % values.shape[3]], 1)
                 usual = maps.clamp_min(0).mean(1)
-                yield name, (cells.cpu().numpy(), largest.cpu().numpy(), usual.cpu().numpy())
+                answers[name] = cells.cpu().numpy(), largest.cpu().numpy(), usual.cpu().numpy()
+    return answers
 
 
 def _stacked(answers: list[tuple[Array, Array, Array]], channels: int) -> tuple[Array, Array, Array]:

@@ -1,7 +1,6 @@
 """The photo shelf: which of its photos excite a channel most, and where in them."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,9 +17,9 @@ from cnnvis.numbers import whole_number
 from cnnvis.patch import moved_inside
 from cnnvis.photo import open_photo
 from cnnvis.stock.tables import Array
-from cnnvis.weights import load_vgg16, tensors_sha256
+from cnnvis.weights import SHELF, load_vgg16, shelf_folder, tensors_sha256
 
-BUNDLED = Path(__file__).parents[1] / "assets" / "shelf"
+BUNDLED = SHELF
 MOST = 16  # exemplars at once
 TILE_PX, GAP_PX = 96, 2
 SHARP_PX = 24  # patches up to this size are enlarged with their pixels visible
@@ -143,7 +142,7 @@ def load_shelf(folder: str | Path | None = None) -> Shelf:
 
     Raises ShelfError, also if it was made with other weights than those in use.
     """
-    shelf = _opened(Path(folder or os.environ.get("CNNVIS_SHELF", "").strip() or BUNDLED))
+    shelf = _opened(Path(folder) if folder else shelf_folder())
     if shelf.about["weights_sha256"] != tensors_sha256(load_vgg16()):
         raise ShelfError(f"shelf {shelf.name!r} was made with other weights: make one with these, `shelf make`.")
     return shelf

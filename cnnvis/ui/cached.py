@@ -72,12 +72,13 @@ def map_sheet(
 
 
 def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
-    """All maps of a layer for a photo, with what the layer read. Raises PhotoError."""
-    if layer.kind == "relu":  # follows from its convolution
-        maps: Maps = computed_maps(net, photo, ARCHITECTURE.convolution_of(layer), pipeline)
-        return maps.rectified()
-    maps = computed_maps(net, photo, layer, pipeline)
-    return maps
+    """All maps of a layer for a photo, with what the layer read; a ReLU's follow from its convolution's.
+
+    Raises PhotoError.
+    """
+    asked = ARCHITECTURE.convolution_of(layer) if layer.kind == "relu" else layer
+    maps: Maps = computed_maps(net, photo, asked, pipeline)
+    return maps.rectified() if layer.kind == "relu" else maps
 
 
 @_kept

@@ -1,6 +1,5 @@
 """The shelf on the page: the photos that excite the chosen channel most."""
 
-import base64
 import html
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from cnnvis.stock.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.stock.spread import spread
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
+from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import sentence
 from cnnvis.ui.photos import photo_buttons, store_photo
 
@@ -29,15 +29,15 @@ def exemplar_row(target: Target) -> str:
         found = cached.exemplar_tiles(shelf, _convolution(target), SHOWN)
     except ShelfError as error:
         return _quiet(sentence(error))
-    best = found[0][0]
-    head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {_convolution(target)} most</strong>"
-    if best.value <= 0:
-        head = f"<strong>None of {len(shelf.photos)} photos excites {_convolution(target)}</strong>: these come nearest"
+    who = _convolution(target)
+    head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {who} most</strong>."
+    if found[0][0].value <= 0:
+        head = f"<strong>None of {len(shelf.photos)} photos excites {who}</strong>; these come closest."
     note = (
-        "the best of only these photos; choose one to see its map. Below: the value, and how many standard deviations "
+        "Choose one to see its map. Below each: its value, and how many standard deviations that is above the channel's"
     )
-    note += "it lies above the channel's usual maximum."
-    return f'<p>{head}: {note}</p><div class="patches">{"".join(map(_button, range(len(found)), found))}</div>'
+    note += " usual maximum. A larger shelf may hold better ones."
+    return f'<p>{head} {note}</p><div class="patches">{"".join(map(_button, range(len(found)), found))}</div>'
 
 
 def best_three(choice: Choice) -> str:
@@ -126,8 +126,7 @@ def _image(one: Exemplar, jpeg: bytes, alt: str) -> str:
 
 
 def _embedded(jpeg: bytes, title: str, alt: str | None = None) -> str:
-    address = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    return f'<img src="{address}" alt="{title if alt is None else alt}" title="{title}">'
+    return f'<img src="{bytes_url(jpeg, "jpeg")}" alt="{title if alt is None else alt}" title="{title}">'
 
 
 def _credit(one: Exemplar) -> str:

@@ -130,4 +130,9 @@ def file_url(path: str) -> str:
 
 def data_url(picture: Image.Image) -> str:
     """An address that contains a small picture itself."""
-    return "data:image/png;base64," + base64.b64encode(encode(picture)).decode()
+    return bytes_url(encode(picture), "png")
+
+
+def bytes_url(content: bytes, kind: str) -> str:
+    """An address that contains a small encoded picture itself."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

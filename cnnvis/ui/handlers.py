@@ -64,11 +64,10 @@ class ReadableBlocks(gr.Blocks):
         if block_fn.is_validator_function:
             return [None] * len(inputs)  # ours asks whether there is room; what cannot be read, the handler refuses
         try:
-            return await super().preprocess_data(block_fn, await fetch_inputs(inputs), *args, **kwargs)
+            with _shown():
+                return await super().preprocess_data(block_fn, await fetch_inputs(inputs), *args, **kwargs)
         except gr.Error:
             raise
-        except CnnvisError as error:
-            raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:  # pydantic's, pathlib's or the component's: all are about the given value
             files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
             named = str(files[0]).partition(":")[0] if files else "an input"
