@@ -1,39 +1,54 @@
-"""Show the recipe `fourier` at a glance: four channels of each of the 13 convolutions on one contact sheet.
+"""Show the recipe `fourier` at a glance: four channels of each of the 13 convolutions, each above three photos.
 
     python -m benchmarks.make_sheet [OUT.jpg]
 
 Writes docs/layers.jpg: one column per layer, conv1_1 on the left. The channels are those at one, two, three and four
-fifths of the layer. Prints each picture's score.
+fifths of the layer. Below each picture are the patches of the shelf's photos that excite the channel most, as large as
+its receptive field. Prints each picture's score.
 """
 
 import sys
 from pathlib import Path
 
-import numpy as np
+from PIL import Image
 
-from cnnvis import CONVOLUTIONS, find_layer, load_vgg16, maximize_many, score
-from cnnvis.images import contact_sheet, encode
+from benchmarks.before import evenly
+from cnnvis import CONVOLUTIONS, exemplars, load_vgg16, maximize, score
+from cnnvis.images import SHEET_BACKGROUND, encode
+from cnnvis.stock.shelf import TILE_PX as SHELF_PX
 
-ROWS = 4
+ROWS, PHOTOS = 4, 3
 TILE_PX, GAP_PX = 150, 6
+PATCH_PX = TILE_PX // PHOTOS
 
 
 def main(out: str = "docs/layers.jpg") -> None:
     """Run the ascents layer by layer, and lay the pictures out column by column."""
     net = load_vgg16()
-    columns = []
-    for layer in CONVOLUTIONS:
-        channels = [find_layer(layer).channels * (row + 1) // (ROWS + 1) for row in range(ROWS)]
-        *_, last = maximize_many(net, layer, channels, every=float("inf"))
-        for snapshot in last:
-            reached = score(net, snapshot.picture, layer, snapshot.channel)
+    across, down = TILE_PX + GAP_PX, TILE_PX + PATCH_PX + GAP_PX
+    sheet = Image.new("RGB", (len(CONVOLUTIONS) * across, ROWS * down), SHEET_BACKGROUND)
+    for column, layer in enumerate(CONVOLUTIONS):
+        for row, channel in enumerate(evenly(layer, ROWS)):
+            *_, last = maximize(net, layer, channel, every=float("inf"))
+            reached = score(net, last.picture, layer, channel)
             figures = (
                 f"{reached.saved_activation:8.2f} robust {reached.robust:8.2f} saturated {reached.saturation:6.1%}"
             )
-            print(f"{layer} {snapshot.channel:4}: saved activation {figures}", flush=True)
-        columns.append([np.asarray(snapshot.picture.resize((TILE_PX, TILE_PX))) for snapshot in last])
-    tiles = np.stack([column[row] for row in range(ROWS) for column in columns])
-    Path(out).write_bytes(encode(contact_sheet(tiles, len(columns), GAP_PX), "jpeg"))
+            print(f"{layer} {channel:4}: saved activation {figures}", flush=True)
+            sheet.paste(above_its_photos(last.picture, layer, channel), (column * across, row * down))
+    Path(out).write_bytes(encode(sheet, "jpeg"))
+
+
+def above_its_photos(picture: Image.Image, layer: str, channel: int) -> Image.Image:
+    """A picture above the three best exemplars of its channel."""
+    tile = Image.new("RGB", (TILE_PX, TILE_PX + PATCH_PX))
+    tile.paste(picture.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
+    shown = exemplars(layer, channel, PHOTOS)
+    for place in range(PHOTOS):
+        left = place % shown.columns * shown.cell
+        patch = shown.picture.crop((left, 0, left + SHELF_PX, SHELF_PX))
+        tile.paste(patch.resize((PATCH_PX, PATCH_PX), Image.Resampling.LANCZOS), (place * PATCH_PX, TILE_PX))
+    return tile
 
 
 if __name__ == "__main__":

@@ -102,19 +102,19 @@ class Clock:
 Loop = Callable[[torchvision.models.VGG, str, int, Clock, int], Run]
 
 
-def original(state: State, layer: str, channel: int, seconds: float, seed: int = 0) -> Run:
+def original(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
     """The 2020 notebook's loop."""
-    return timed(original_loop, torchvision_vgg16(state), layer, channel, seconds, seed)
+    return timed(original_loop, torchvision_vgg16(state), layer, channel, Clock(seconds, steps), seed)
 
 
-def lucent(state: State, layer: str, channel: int, seconds: float, seed: int = 0) -> Run:
+def lucent(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
     """Lucent 0.1.8's `render_vis` with its defaults."""
-    return timed(lucent_loop, whole(torchvision_vgg16(state)), layer, channel, seconds, seed)
+    return timed(lucent_loop, whole(torchvision_vgg16(state)), layer, channel, Clock(seconds, steps), seed)
 
 
-def dreamlens(state: State, layer: str, channel: int, seconds: float, seed: int = 0) -> Run:
+def dreamlens(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
     """DreamLens 0.1.1's `maximize` with its defaults."""
-    return timed(dreamlens_loop, whole(torchvision_vgg16(state)), layer, channel, seconds, seed)
+    return timed(dreamlens_loop, whole(torchvision_vgg16(state)), layer, channel, Clock(seconds, steps), seed)
 
 
 RIVALS: Mapping[str, Callable[..., Run]] = {"original": original, "lucent": lucent, "dreamlens": dreamlens}
@@ -125,10 +125,10 @@ def installed() -> list[str]:
     return [name for name in RIVALS if all(find_spec(module) for module in MODULES[name])]
 
 
-def timed(loop: Loop, model: torchvision.models.VGG, layer: str, channel: int, seconds: float, seed: int) -> Run:
-    """Run the loop for `seconds`, after one trial step whose result is thrown away."""
+def timed(loop: Loop, model: torchvision.models.VGG, layer: str, channel: int, clock: Clock, seed: int) -> Run:
+    """Run the loop until `clock` ends it, after one trial step whose result is thrown away."""
     loop(model, layer, channel, Clock(steps=1), seed)
-    return loop(model, layer, channel, Clock(seconds), seed)
+    return loop(model, layer, channel, clock, seed)
 
 
 def torchvision_vgg16(state: State) -> torchvision.models.VGG:

@@ -9,7 +9,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -17,13 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from cnnvis.architecture import Mixture, Target, Targeted
-from cnnvis.canvas import Canvas, RandomView, new_canvas
+from cnnvis.canvas import Canvas, FourierCanvas, RandomView, new_canvas
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Pictured, to_picture
 from cnnvis.photo import Photo, open_photo
 from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, exact, fast_dtype, forward, up_to
+from cnnvis.vgg import VGG16, exact, forward, narrowed, precision_of
 
 SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
 
@@ -112,7 +112,9 @@ def ascend(
         raise SettingError("recipe deepdream starts from a photo: give one.")
     if start is not None and settled.parameterisation == "phase":
         raise SettingError("recipe maco cannot start from a photo, of which it would keep nothing: try deepdream.")
-    return _steps(net, targets, settled, None if start is None else open_photo(start), every)
+    if start is not None:
+        return _steps(net, targets, replace(settled, small=0.0), open_photo(start), every)
+    return _steps(net, targets, settled, None, every)
 
 
 def _steps(
@@ -120,22 +122,24 @@ def _steps(
 ) -> Iterator[list[Snapshot]]:
     begun = time.perf_counter()
     due = begun if every < math.inf else math.inf  # the first step is due at once: a visitor waits for it
-    precision = fast_dtype(net.device) if settings.precision == "auto" else torch.float32
+    precision = precision_of(settings.precision, net.device)
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so every device starts alike
     with torch.inference_mode(False):  # tensors made inside a caller's inference mode could not be optimised
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
         objective = _objective(net, targets, settings, precision)
     view = RandomView(settings.view, settings.jitter, settings.zoom, settings.turn)
-    betas = settings.momentum, settings.smoothing
-    optimiser = torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
+    optimiser = _adam(canvas, settings)
     album = _Album(targets, settings, _build_of(net, precision, start), begun)
 
     yield album.snapshots(canvas, 0, last=False)
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
         progress = max((step - 1) / settings.steps, spent)
+        if canvas.side < settings.size and progress >= settings.small:
+            canvas, optimiser = _doubled(canvas, optimiser, settings)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
-        album.activations.append(_update(canvas, view, objective, optimiser, generator))
+        blur = settings.blur * max(0.0, 1 - progress)
+        album.activations.append(_update(canvas, view, blur, objective, optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
         if last or now >= due:  # only snapshots wait for the device
@@ -163,12 +167,39 @@ class _Album:
             self.curves = [(*curve, *new) for curve, new in zip(self.curves, news, strict=True)]
             self.activations.clear()
         with torch.no_grad():
-            pictures = [to_picture(rgb) for rgb in canvas.rgb()]
+            repeats = (
+                self.settings.size // canvas.side
+            )  # of a small canvas, so that every picture has the size asked for
+            pictures = [to_picture(rgb.repeat(1, repeats, repeats)) for rgb in canvas.rgb()]
         return [
             Snapshot(picture, step, self.settings.steps, curve[-1] if curve else None, seconds, target, self.settings,
                      self.build, last, curve)
             for picture, curve, target in zip(pictures, self.curves, self.targets, strict=True)
         ]  # fmt: skip
+
+
+def _adam(canvas: Canvas, settings: Settings) -> torch.optim.Adam:
+    betas = settings.momentum, settings.smoothing
+    return torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
+
+
+def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) -> tuple[Canvas, torch.optim.Adam]:
+    """A canvas of twice the side, and an Adam that goes on where this one stopped.
+
+    The new frequencies between the old ones begin without momentum, and with their neighbours' squared gradients: from
+    none their first steps would be several times too long.
+    """
+    assert isinstance(canvas, FourierCanvas)
+    with torch.inference_mode(False), torch.no_grad():
+        larger, ratio = canvas.doubled()
+        state = optimiser.state[canvas.values]
+        first, second = torch.zeros_like(larger.values), torch.empty_like(larger.values)
+        first[:, :, ::2, ::2] = state["exp_avg"] / ratio[..., None]
+        squares = state["exp_avg_sq"] / ratio[..., None] ** 2
+        second[:] = squares.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :, : second.shape[3]]
+    going_on = _adam(larger, settings)
+    going_on.state[larger.values] = {"step": state["step"], "exp_avg": first, "exp_avg_sq": second}
+    return larger, going_on
 
 
 def _slowed(settings: Settings, progress: float) -> float:
@@ -181,11 +212,16 @@ Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def _update(
-    canvas: Canvas, view: RandomView, objective: Objective, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    canvas: Canvas,
+    view: RandomView,
+    blur: float,
+    objective: Objective,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
 ) -> Tensor:
     """Take one step and return the activations (N,) before it. No torch mode outlives the call."""
     with exact(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
-        seen = view.of(canvas.rgb(), generator)
+        seen = view.of(canvas.rgb(), generator, blur)
         activations, maximised = objective(seen)
         # A gradient for the canvas alone: visitors share the weights, which are never written.
         (canvas.values.grad,) = torch.autograd.grad(-maximised.sum(), canvas.values)
@@ -199,17 +235,19 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
     A channel counts by the mean of its map or by the central value; the objective `negative` changes the sign.
     """
     layer = targets[0].layer
-    body = up_to(net, layer.convolution)
-    after = up_to(net, layer.name)[len(body) :]  # a ReLU, a ReLU and a pool, or nothing
     rows = [row for row, target in enumerate(targets) for _ in target.mixture]
     channels = [channel for target in targets for channel in target.mixture]
+    # `erhan` repeats the original's rounding too, which computes the whole layer.
+    computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
+    body, after = narrowed(net, layer, computed)
+    columns = [computed.index(channel) for channel in channels]
     weights = [weight for target in targets for weight in target.mixture.values()]
     mix = torch.zeros(len(targets), len(channels), device=net.device)
     mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1
 
     def value(maps: Tensor) -> Tensor:
-        mine = maps[rows, channels]
+        mine = maps[rows, columns]
         height, width = mine.shape[1:]
         return mine[:, height // 2, width // 2] if settings.objective == "centre" else mine.mean((1, 2))
 

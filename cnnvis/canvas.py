@@ -31,6 +31,7 @@ class Canvas(Protocol):
     """Has `values` for an optimiser to change, and draws the picture that they encode."""
 
     values: Tensor  # a leaf with requires_grad
+    side: int  # px
 
     def rgb(self) -> Tensor:
         """The whole canvas, (N, 3, side, side)."""
@@ -43,6 +44,7 @@ class PixelCanvas:
     def __init__(self, rgb: Tensor) -> None:
         self.mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
         self.std = torch.tensor(IMAGENET_STD, device=rgb.device).view(3, 1, 1)
+        self.side = rgb.shape[-1]
         self.values = ((rgb - self.mean) / self.std).requires_grad_()
 
     def rgb(self) -> Tensor:
@@ -58,7 +60,7 @@ class FourierCanvas:
     """
 
     def __init__(self, spectrum: Tensor, side: int, decay: float, decorrelated: bool) -> None:
-        self.side = side
+        self.side, self.decay = side, decay
         self.weight = fourier_weight(side, decay).to(spectrum.device)
         self.mix = COLOUR_CORRELATION.to(spectrum.device) if decorrelated else None
         self.values = spectrum.requires_grad_()
@@ -68,6 +70,17 @@ class FourierCanvas:
         spectrum = torch.view_as_complex(self.values * self.weight[..., None])
         planes = torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho") * FOURIER_GAIN
         return _mixed(planes, self.mix).sigmoid()
+
+    def doubled(self) -> tuple["FourierCanvas", Tensor]:
+        """The same picture repeated 2 × 2 on a canvas of twice the side, and the ratio of its values to these.
+
+        A canvas wraps around, so the repeats fit. Their spectrum is this one with a zero after every coefficient.
+        """
+        count, colours, side, columns, parts = self.values.shape
+        ratio = 2 * self.weight / fourier_weight(2 * side, self.decay).to(self.weight.device)[::2, ::2]
+        spectrum = self.values.new_zeros(count, colours, 2 * side, 2 * columns - 1, parts)
+        spectrum[:, :, ::2, ::2] = self.values.detach() * ratio[..., None]
+        return FourierCanvas(spectrum, 2 * side, self.decay, self.mix is not None), ratio
 
     @classmethod
     def of(cls, rgb: Tensor, decay: float, decorrelated: bool) -> "FourierCanvas":
@@ -142,9 +155,14 @@ class RandomView:
     zoom: float  # scaled by 1 − zoom to 1 + zoom
     turn: float  # rotated by up to this many degrees, either way
 
-    def of(self, canvas: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw a random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch."""
+    def of(self, canvas: Tensor, generator: torch.Generator, blur: float = 0.0) -> Tensor:
+        """Draw a random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch.
+
+        It is blurred by a Gaussian whose deviation is random too, from 0 to `blur` px.
+        """
         side = canvas.shape[-1]
+        if blur:
+            canvas = blurred(canvas, blur * float(torch.rand((), generator=generator)))
         down, right, zoom, turn = (torch.rand(4, generator=generator) * 2 - 1).tolist()
         shift = round(down * self.jitter * side), round(right * self.jitter * side)
         if any(shift):
@@ -154,6 +172,15 @@ class RandomView:
             edge = (side - size) // 2
             return canvas[..., edge : edge + size, edge : edge + size]
         return turned(canvas, size, (1 + zoom * self.zoom) * size / side, math.radians(turn * self.turn))
+
+
+def blurred(canvas: Tensor, deviation: float) -> Tensor:
+    """Blur a canvas (N, 3, side, side) by a Gaussian of so many px; like the canvas, the blur wraps around."""
+    side = canvas.shape[-1]
+    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
+    passed = torch.exp(-2 * (math.pi * deviation) ** 2 * (rows**2 + columns**2)).to(canvas.device)
+    result: Tensor = torch.fft.irfft2(torch.fft.rfft2(canvas) * passed, s=(side, side))
+    return result
 
 
 def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
@@ -189,8 +216,11 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
 def new_canvas(
     settings: Settings, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
 ) -> Canvas:
-    """Make a canvas of `count` equal pictures, `settings.size` px a side, from noise or from a photo cropped to fit."""
-    side = settings.size
+    """Make a canvas of `count` equal pictures from noise, or from a photo cropped to fit.
+
+    It is `settings.size` px a side, or half of that where the settings start small.
+    """
+    side = settings.size // 2 if settings.small else settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
         noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator)

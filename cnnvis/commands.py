@@ -28,6 +28,7 @@ SETTING_OPTIONS = {  # the settings that `maximize` takes, in words; their defau
     "seed": "of the noise to start from: same seed, same picture",
     "seconds": "end the ascent after this many seconds; 0: no limit",
     "objective": "maximise the channel's mean, maximise the centre of its map, or minimise its mean",
+    "precision": "of the convolutions; auto: the faster one on this device",
 }
 
 

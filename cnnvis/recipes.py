@@ -11,12 +11,13 @@ from cnnvis.errors import SettingError
 from cnnvis.numbers import real_number, whole_number
 
 SWITCH = (True, False)
+SMALL_FROM = 128  # px; a smaller canvas is cheap enough as it is
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "objective": ("channel", "centre", "negative"),
     "parameterisation": ("fourier", "phase", "pixels"),
     "decorrelated": SWITCH,
     "redirected": SWITCH,
-    "precision": ("auto", "float32"),
+    "precision": ("auto", "bfloat16", "float32"),
 }
 
 
@@ -45,15 +46,19 @@ class Settings:
     learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
     momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
     smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
+    small: float = _limit(
+        None, 0, 0.95
+    )  # this first share of the steps is taken on a canvas of half the side (fourier)
     decline: float = _limit(0.25, 0, 1)  # over this last share of the steps the learning rate falls to zero
     weight_decay: float = _limit(0.0, 0, 1)
     view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
     jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
     zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
     turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
+    blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero until the end
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
     redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
-    precision: str = "auto"  # "float32", or "auto": the fastest this device has
+    precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
 
 
 Ascent = Settings  # the name before 0.1, for programs that use it
@@ -83,19 +88,26 @@ RECIPES: Mapping[str, Settings] = {
     "deepdream": Settings(recipe="deepdream"),
 }
 
+
+def _alike(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
+    """The same numbers for all five blocks."""
+    return ({"headroom": 0.0, "small": 0.0, "blur": 0.0, **numbers},) * 5
+
+
 # What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
-# steps, and views from anywhere, or the rim would still be noise when the middle is finished.
+# steps, and views from anywhere, or the rim would still be noise when the middle is finished. What a deep layer answers
+# to is made of large shapes: without blur its pictures are crowded with details that no photo has.
 _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "fourier": (
-        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0},
-        {"steps": 22, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0},
-        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0},
-        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
-        {"steps": 76, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
+        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0, "small": 0.75, "blur": 0.0},
+        {"steps": 22, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "blur": 0.0},
+        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "blur": 0.0},
+        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6, "blur": 0.0},
+        {"steps": 76, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 3.0},
     ),
-    "erhan": ({"steps": 50, "learning_rate": 0.1, "decay": 0.0, "jitter": 0.0, "headroom": 0.0},) * 5,
-    "maco": ({"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25, "headroom": 0.0},) * 5,
-    "deepdream": ({"steps": 32, "learning_rate": 0.04, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},) * 5,
+    "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
+    "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
+    "deepdream": _alike(steps=32, learning_rate=0.04, decay=1.0, jitter=0.12, headroom=3.0),
 }
 
 
@@ -123,7 +135,16 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
         settings = replace(settings, precision="float32")
     own = _OWN_NUMBERS[settings.recipe][layer.block - 1]  # `class` has block 0, so index −1 takes the last block's
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
-    return replace(settings, **missing, steps=settings.steps or own["steps"])
+    settings = replace(settings, **missing, steps=settings.steps or own["steps"])
+    return settings if _can_start_small(settings, layer) else replace(settings, small=0.0)
+
+
+def _can_start_small(settings: Settings, layer: Layer) -> bool:
+    """Whether half the side is enough to begin with: its views give the layer a map of 2 × 2 cells at least."""
+    cells = settings.view * (settings.size // 2) / layer.stride
+    return (
+        settings.parameterisation == "fourier" and settings.size >= SMALL_FROM and not settings.size % 2 and cells >= 2
+    )
 
 
 def check_setting(name: str, value: Any, device: torch.device | str) -> Any:

@@ -20,9 +20,18 @@ SIZE = 160  # px; five ascents then take as long as one or two
 _ADDED: Mapping[str, tuple[str, ...]] = {
     "erhan": (),
     "+ jitter": ("jitter",),
-    "+ Fourier": ("parameterisation", "decay", "learning_rate", "momentum", "smoothing", "decline", "weight_decay"),
+    "+ Fourier": (
+        "parameterisation",
+        "decay",
+        "learning_rate",
+        "momentum",
+        "smoothing",
+        "decline",
+        "weight_decay",
+        "small",
+    ),
     "+ decorrelated colour": ("decorrelated",),
-    "+ scale and rotation": ("view", "zoom", "turn", "headroom", "redirected", "precision", "recipe"),
+    "+ scale, rotation and blur": ("view", "zoom", "turn", "blur", "headroom", "redirected", "precision", "recipe"),
 }
 
 
@@ -47,9 +56,9 @@ class Rung(Pictured):
 def ladder(net: VGG16, layer: str, channel: int, **overrides: Any) -> Iterator[Rung]:
     """Run five ascents, from `erhan` to `fourier`; each adds one regulariser, with the settings that it needs.
 
-    They add jitter, Fourier coefficients, decorrelated colour, then scale and rotation. All have the same seed, size
-    and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Yields each rung when its
-    ascent ends.
+    They add jitter, Fourier coefficients, decorrelated colour, then scale, rotation and blur. All have the same seed,
+    size and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Yields each rung when
+    its ascent ends.
     Raises LayerError, ChannelError or SettingError at once.
     """
     return run_ladder(net, net.architecture.target(layer, channel), **overrides)

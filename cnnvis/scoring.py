@@ -19,7 +19,7 @@ from torchvision.transforms.functional import affine, center_crop
 from cnnvis.architecture import Mixture, Target
 from cnnvis.ascent import Snapshot
 from cnnvis.images import PHOTO_SIDE, to_tensor
-from cnnvis.vgg import VGG16, cut, fast_dtype, forward
+from cnnvis.vgg import VGG16, cut, fast_dtype, forward, narrowed
 
 ROBUST_COPIES = 16
 COPIES_AT_ONCE = 4  # in one batch: a quarter of the memory, and on a CPU up to twice as fast
@@ -84,11 +84,11 @@ def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     shown = picture
     if picture.size != (PHOTO_SIDE, PHOTO_SIDE):
         shown = picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-    part = cut(net, target.layer)
+    body, after = narrowed(net, target.layer, numbers)
     with torch.inference_mode():
-        saved = forward(part, to_tensor(shown).to(net.device))[0]
+        saved = forward(cut(net, target.layer), to_tensor(shown).to(net.device))[0]
         batches = distorted_copies(shown).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
-        copies = torch.cat([forward(part, batch, fast_dtype(net.device))[:, numbers] for batch in batches])
+        copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
     weights = torch.tensor(list(target.mixture.values()), device=net.device)
     return Score(
         saved_activation=float(weights @ saved[numbers].mean((1, 2))),

@@ -3,14 +3,19 @@
 To reach a layer, cut the network there: there are no hooks. Nothing here touches the disk or the internet.
 """
 
+import math
+import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from cnnvis.architecture import CLASSIFIER_CELLS, Architecture, Layer
 from cnnvis.classes import CLASSES
@@ -113,6 +118,24 @@ def up_to(net: VGG16, name: str) -> nn.Sequential:
     return nn.Sequential(OrderedDict(children[:end]))
 
 
+def narrowed(net: VGG16, layer: Layer, channels: Sequence[int]) -> tuple[nn.Sequential, nn.Sequential]:
+    """The part of `net` up to the convolution of `layer`, with only these of its channels, and the part after it.
+
+    The second part leads to `layer`: it holds a ReLU, a ReLU and a pool, or nothing. Values and gradients are the whole
+    layer's, up to rounding.
+    """
+    body = up_to(net, layer.convolution)
+    after = up_to(net, layer.name)[len(body) :]
+    whole = conv_module(net, layer)
+    few = deepcopy(whole)
+    few.out_channels = len(channels)
+    for name, tensor in whole.state_dict().items():
+        setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
+    few.to(memory_format=torch.channels_last)
+    setattr(body, layer.convolution, few)  # `body` shares the network's modules, but has a list of its own
+    return body, after
+
+
 def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:
     """The convolution that the maps of `layer` come from, as a module."""
     module = net.get_submodule(layer.convolution)
@@ -129,13 +152,50 @@ def bias_of(module: nn.Conv2d, channel: int) -> float:
 def fast_dtype(device: torch.device | str) -> torch.dtype:
     """The fastest precision good enough for an ascent: bfloat16 where the hardware multiplies it, otherwise float32.
 
-    On a CPU without bfloat16 instructions (AVX512-BF16 or AMX) autocast would only add conversions.
+    On a CPU without bfloat16 instructions (AVX512-BF16 or AMX) autocast would only add conversions. On one that has
+    them, bfloat16 convolutions are timed once, for some builds of PyTorch do not use the instructions.
     """
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     asked = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) else torch.float32
+    return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) and _bfloat16_pays() else torch.float32
+
+
+@cache
+def _bfloat16_pays() -> bool:
+    """Whether a bfloat16 convolution takes at most twice as long as float32's on this CPU, the best of five of each.
+
+    A nightly build of PyTorch 2.13 took 4 to 16 times as long (pytorch#183815). Anything near equal stays bfloat16, and
+    what looks slow is timed again, up to eight times in all: otherwise other work on the machine could change its
+    pictures.
+    """
+    _convolution_seconds(torch.bfloat16), _convolution_seconds(torch.float32)  # the first only warm up
+    quick = exact = math.inf
+    for _ in range(8):
+        for _ in range(5):
+            quick = min(quick, _convolution_seconds(torch.bfloat16))
+            exact = min(exact, _convolution_seconds(torch.float32))
+        if quick <= 2 * exact:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _convolution_seconds(precision: torch.dtype) -> float:
+    """The time of a convolution of 128 to 128 channels at 56 × 56 cells, and of its gradient; some 2 to 10 ms."""
+    with torch.inference_mode(False), torch.enable_grad():
+        maps = torch.ones(1, 128, 56, 56, dtype=precision).contiguous(memory_format=torch.channels_last)
+        kernels = torch.ones(128, 128, 3, 3, dtype=precision).contiguous(memory_format=torch.channels_last)
+        maps.requires_grad_()
+        begun = time.perf_counter()
+        torch.autograd.grad(conv2d(maps, kernels, padding=1).sum(), maps)
+        return time.perf_counter() - begun
+
+
+def precision_of(name: str, device: torch.device | str) -> torch.dtype:
+    """The data type of a precision by name: "float32", "bfloat16", or "auto" for `fast_dtype`."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(name) or fast_dtype(device)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +19,10 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, pil_to_tensor
 
-from cnnvis.ascent import Snapshot, _crowding, maximize, maximize_many
+from cnnvis.ascent import Snapshot, _adam, _crowding, _doubled, maximize, maximize_many
+from cnnvis.canvas import new_canvas
 from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
-from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
+from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.vgg import VGG16, cut, fast_dtype
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -640,6 +642,84 @@ def test_a_cpu_uses_bfloat16_if_it_supports_it_and_records_it(
     for snapshots in (automatic, full):
         assert all(math.isfinite(activation) for activation in activations(snapshots))
         assert all(pixels(one.picture).mean() > 50 for one in snapshots)  # NaNs would be black
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_precision_can_be_forced(tiny: VGG16, precision: str) -> None:
+    assert {one.build["precision"] for one in run(tiny, "conv3_1", 2, precision=precision)} == {precision}
+
+
+# Small first
+
+SMALL: dict[str, Any] = {"size": 128, "steps": 8, "small": 0.5}
+
+
+def test_a_small_start_shows_its_picture_four_times_at_the_size_asked_for(tiny: VGG16) -> None:
+    snapshots = run(tiny, "conv3_1", 2, **SMALL)
+    assert {one.picture.size for one in snapshots} == {(128, 128)}
+    for one in snapshots:
+        shown = pixels(one.picture)
+        corners = [shown[top : top + 64, left : left + 64] for top in (0, 64) for left in (0, 64)]
+        repeated = all((corner == corners[0]).all() for corner in corners)
+        assert repeated == (one.step <= 4), one.step
+    assert snapshots[-1].record()["settings"]["small"] == 0.5
+
+
+def test_a_small_start_gives_the_same_picture_for_the_same_seed(tiny: VGG16) -> None:
+    first, second = (run(tiny, "conv3_1", 2, **SMALL)[-1] for _ in range(2))
+    assert same(first.picture, second.picture)
+    assert first.curve == second.curve
+
+
+def test_a_small_start_costs_a_quarter_a_step_and_loses_little(vgg16: VGG16) -> None:
+    small, whole = (run(vgg16, "conv3_1", 85, size=128, steps=40, small=part)[-1] for part in (0.5, 0.0))
+    assert max(small.curve) > 0.8 * max(whole.curve)
+    # The switch is smooth: the step after it sees about what the step before it saw.
+    assert small.curve[20] > 0.75 * small.curve[19]
+
+
+def test_adam_goes_on_where_it_stopped_when_the_canvas_is_doubled(tiny: VGG16) -> None:
+    """On what repeats, a step after doubling equals a step before it: here the value is a mean over pixels.
+
+    Adam's steps do not depend on the gradient's size, and doubled values are twice as large: so the test doubles its
+    learning rate. Without decay this holds for the mean as well.
+    """
+    settings = settle("fourier", tiny.architecture.find("conv1_1"), "cpu", size=64, learning_rate=0.1, decay=0)
+    wanted = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+    def step(canvas: Any, adam: torch.optim.Optimizer) -> None:
+        repeats = canvas.side // 32
+        loss = ((canvas.rgb() - wanted.repeat(1, 1, repeats, repeats)) ** 2).mean()
+        (canvas.values.grad,) = torch.autograd.grad(loss, canvas.values)
+        adam.step()
+
+    canvas = new_canvas(replace(settings, small=0.5), 1, None, torch.Generator().manual_seed(0), torch.device("cpu"))
+    adam = _adam(canvas, settings)
+    for _ in range(5):
+        step(canvas, adam)
+    larger, going_on = _doubled(canvas, adam, settings)
+    going_on.param_groups[0]["lr"] *= 2
+    step(canvas, adam)
+    step(larger, going_on)
+    torch.testing.assert_close(larger.rgb(), canvas.rgb().repeat(1, 1, 2, 2), rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "more"),
+    [
+        ("conv3_1", {"size": 126}),  # a canvas of 63 px would have to wrap at half a pixel
+        ("conv3_1", {"size": 130, "start": CAT}),
+        ("pool5", {"size": 128}),  # views of 48 px have one cell there
+        ("conv3_1", {"size": 64}),
+        ("conv3_1", {"settings": "maco", "size": 128}),
+        ("conv3_1", {"settings": "erhan", "size": 128}),
+    ],
+)
+def test_an_ascent_that_cannot_start_small_starts_whole_and_says_so(
+    tiny: VGG16, layer: str, more: dict[str, Any]
+) -> None:
+    snapshots = run(tiny, layer, 1, **{"steps": 3, "small": 0.5, **more})
+    assert snapshots[-1].record()["settings"]["small"] == 0.0
 
 
 # Side effects

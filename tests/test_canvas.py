@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, grid_sample
+from torch.nn.functional import avg_pool2d, grid_sample, pad
+from torchvision.transforms.functional import gaussian_blur
 
 from cnnvis.architecture import find_layer
 from cnnvis.canvas import (
@@ -20,6 +21,7 @@ from cnnvis.canvas import (
     PixelCanvas,
     RandomView,
     _sampled,
+    blurred,
     fourier_weight,
     new_canvas,
     turned,
@@ -53,6 +55,17 @@ def test_a_fourier_canvas_can_represent_any_picture(side: int, decorrelated: boo
     torch.testing.assert_close(canvas.rgb(), picture, rtol=0, atol=1e-4)
     assert canvas.values.is_leaf
     assert canvas.values.requires_grad
+
+
+@pytest.mark.parametrize("side", [14, 64, 66])
+@pytest.mark.parametrize("decay", [0.0, 1.0, 1.3])
+def test_a_doubled_canvas_shows_the_picture_four_times(side: int, decay: float) -> None:
+    canvas = FourierCanvas.of(rgb(side, count=2), decay, True)
+    larger, ratio = canvas.doubled()
+    torch.testing.assert_close(larger.rgb(), canvas.rgb().repeat(1, 1, 2, 2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(larger.values[:, :, ::2, ::2], canvas.values * ratio[..., None])
+    assert larger.values.is_leaf
+    assert larger.values.requires_grad
 
 
 def test_a_fourier_canvas_keeps_colours_away_from_pure_black_and_white() -> None:
@@ -244,6 +257,32 @@ def test_a_canvas_can_be_halved_in_size_or_cropped_to_its_middle() -> None:
     canvas = rgb(24, count=2)
     torch.testing.assert_close(turned(canvas, 12, 1.0, 0.0), avg_pool2d(canvas, 2), rtol=0, atol=1e-5)
     torch.testing.assert_close(turned(canvas, 12, 0.5, 0.0), canvas[..., 6:18, 6:18], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("deviation", [1.5, 2.5])  # below that, sampling the Gaussian matters
+def test_a_blur_equals_torchvisions_on_a_canvas_that_wraps_around(deviation: float) -> None:
+    canvas, reach = rgb(40, count=2), 14
+    wide = pad(canvas, [reach] * 4, mode="circular")
+    expected = gaussian_blur(wide, [2 * reach + 1] * 2, [deviation] * 2)[..., reach:-reach, reach:-reach]
+    torch.testing.assert_close(blurred(canvas, deviation), expected, rtol=0, atol=1e-4)
+
+
+def test_no_blur_changes_nothing_and_uses_no_random_number() -> None:
+    canvas, view = rgb(40), RandomView(0.75, 0.2, 0.1, 5)
+    torch.testing.assert_close(blurred(canvas, 0.0), canvas)
+    first, second = generator(), generator()
+    assert torch.equal(view.of(canvas, first), view.of(canvas, second, blur=0.0))
+    assert torch.equal(first.get_state(), second.get_state())
+
+
+def test_views_are_blurred_by_any_deviation_up_to_the_limit() -> None:
+    """Of a wave, some views keep nearly all, and none less than the strongest blur leaves."""
+    wave = (0.5 + 0.4 * torch.cos(2 * math.pi * torch.arange(40) / 10)).expand(1, 3, 40, 40)
+    draw, view = generator(), RandomView(1.0, 0, 0, 0)
+    kept = [float(view.of(wave, draw, blur=2.0).amax() - 0.5) / 0.4 for _ in range(200)]
+    least = math.exp(-2 * (math.pi * 2 / 10) ** 2)
+    assert least - 1e-4 < min(kept) < least + 0.05
+    assert max(kept) > 0.98
 
 
 def surveyed(size: int, canvas: Tensor, view: RandomView, seed: int) -> tuple[Tensor, NDArray[np.float64], float]:

@@ -45,7 +45,7 @@ def test_a_recipe_has_a_number_for_every_setting_at_every_layer(recipe: str, lay
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
-    assert OWN == ["decay", "learning_rate", "jitter", "headroom"]
+    assert OWN == ["decay", "learning_rate", "small", "jitter", "blur", "headroom"]
     settled = settle(recipe, LAYER, "cpu")
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
     assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
@@ -54,12 +54,34 @@ def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", [name for name in OWN if name != "small"])
 def test_a_given_number_is_kept_even_if_it_is_zero(recipe: str, name: str) -> None:
     for value in CPU[name]:
         assert settle(recipe, LAYER, "cpu", **{name: value}) == replace(
             settle(recipe, LAYER, "cpu"), **{name: float(value)}
         )
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_only_fourier_coefficients_can_start_small(recipe: str) -> None:
+    small = settle(recipe, LAYER, "cpu", small=0.25, size=128).small
+    assert small == (0.0 if RECIPES[recipe].parameterisation != "fourier" else 0.25)
+
+
+@pytest.mark.parametrize(
+    ("layer", "size", "view", "small"),
+    [
+        ("conv5_3", 128, 0.5, 0.5),  # 32 px of the 64: two cells
+        ("conv5_3", 128, 0.75, 0.5),
+        ("pool5", 128, 0.75, 0.0),  # 48 px: one cell and a half
+        ("pool5", 224, 0.75, 0.5),
+        ("conv1_1", 126, 0.75, 0.0),  # too small to save much
+        ("conv1_1", 129, 0.75, 0.0),  # has no half
+        ("conv1_1", 130, 0.75, 0.5),
+    ],
+)
+def test_a_small_start_needs_room(layer: str, size: int, view: float, small: float) -> None:
+    assert settle("fourier", find_layer(layer), "cpu", size=size, view=view, small=0.5).small == small
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

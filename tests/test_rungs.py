@@ -15,7 +15,7 @@ from cnnvis.vgg import VGG16
 
 def test_the_ladder_leads_from_erhan_to_fourier(tiny: VGG16) -> None:
     rungs = list(ladder(tiny, "conv2_1", 1, size=64, steps=3, seed=4))
-    names = ["erhan", "+ jitter", "+ Fourier", "+ decorrelated colour", "+ scale and rotation"]
+    names = ["erhan", "+ jitter", "+ Fourier", "+ decorrelated colour", "+ scale, rotation and blur"]
     assert [rung.name for rung in rungs] == names
     layer = find_layer("conv2_1")
     assert rungs[0].snapshot.settings == settle("erhan", layer, "cpu", size=64, steps=3, seed=4)

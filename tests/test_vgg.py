@@ -1,5 +1,7 @@
 """The network: it equals torchvision's at every layer, can be cut at any layer, and runs in two precisions."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +11,18 @@ from conftest import TOY_WIDTHS, toy
 
 from cnnvis.architecture import LAYERS, Layer
 from cnnvis.errors import LayerError
-from cnnvis.vgg import VGG16, Normalize, cut, exact, fast_dtype, forward
+from cnnvis.vgg import (
+    VGG16,
+    Normalize,
+    _bfloat16_pays,
+    cut,
+    exact,
+    fast_dtype,
+    forward,
+    narrowed,
+    precision_of,
+    with_classifier,
+)
 
 # The network
 
@@ -71,9 +84,98 @@ def test_the_network_is_frozen_and_in_eval_mode(tiny: VGG16) -> None:
     assert repr(tiny) == "VGG16(input … pool5: 32 steps, random weights)"
 
 
+# Some channels of a layer
+
+
+def values_and_gradient(part: Any, rgb: torch.Tensor, channels: list[int] | slice) -> tuple[torch.Tensor, torch.Tensor]:
+    """What some channels answer, and the gradient for the picture of a sum in which no two values weigh the same."""
+    leaf = rgb.clone().requires_grad_()
+    values = part(leaf)[:, channels]
+    weights = torch.linspace(-1, 1, values.numel()).view(values.shape)
+    (gradient,) = torch.autograd.grad((values * weights).sum(), leaf)
+    return values.detach(), gradient
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "relu1_2", "pool2", "conv3_3", "relu4_1", "conv5_3", "pool5"])
+@pytest.mark.parametrize("channels", [[3], [0, 2], [2, 0, 3]])
+def test_some_channels_are_those_of_the_whole_layer(tiny: VGG16, layer: str, channels: list[int]) -> None:
+    rgb = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    body, after = narrowed(tiny, tiny.architecture.find(layer), channels)
+    few = values_and_gradient(lambda shown: after(body(shown)), rgb, slice(None))
+    whole = values_and_gradient(cut(tiny, layer), rgb, channels)
+    for mine, truth in zip(few, whole, strict=True):
+        torch.testing.assert_close(mine, truth, rtol=1e-5, atol=1e-5)
+
+
+def test_some_classes_are_those_of_the_classifier(tiny: VGG16) -> None:
+    torch.manual_seed(0)
+    net = with_classifier(tiny)
+    rgb = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    body, after = narrowed(net, net.architecture.find("class"), [207, 1])
+    few = values_and_gradient(lambda shown: after(body(shown)), rgb, slice(None))
+    whole = values_and_gradient(cut(net, "class"), rgb, [207, 1])
+    for mine, truth in zip(few, whole, strict=True):
+        torch.testing.assert_close(mine, truth, rtol=1e-5, atol=1e-5)
+
+
+def test_taking_some_channels_leaves_the_network_and_the_random_numbers_alone(tiny: VGG16) -> None:
+    before, state = tiny.conv3_1, torch.get_rng_state()
+    body, _ = narrowed(tiny, tiny.architecture.find("conv3_1"), [1])
+    assert tiny.conv3_1 is before
+    assert before.weight.shape[0] == 6
+    assert body.conv3_1.weight.shape[0] == 1
+    assert body.conv2_1 is tiny.conv2_1
+    assert not any(parameter.requires_grad for parameter in body.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 # Precision
 
 
+@pytest.fixture
+def measured_anew() -> Iterator[None]:
+    """Let the bfloat16 convolutions be timed in this test, and again after it."""
+    _bfloat16_pays.cache_clear()
+    yield
+    _bfloat16_pays.cache_clear()
+
+
+@pytest.fixture
+def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
+    """Give this machine convolutions that take the same time in every precision."""
+    monkeypatch.setattr("cnnvis.vgg.conv2d", lambda maps, kernels, padding: maps)
+
+
+@pytest.mark.usefixtures("measured_anew")
+@pytest.mark.parametrize("slow", [torch.bfloat16, torch.float32])
+def test_a_cpu_whose_bfloat16_is_slow_uses_float32(slow: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    def conv2d(maps: torch.Tensor, kernels: torch.Tensor, padding: int) -> torch.Tensor:
+        time.sleep(0.02 if maps.dtype == slow else 0)
+        return maps
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("cnnvis.vgg.conv2d", conv2d)
+    found = torch.float32 if slow == torch.bfloat16 else torch.bfloat16
+    assert fast_dtype("cpu") == found
+    monkeypatch.setattr("cnnvis.vgg.conv2d", None)  # not timed a second time
+    assert fast_dtype("cpu") == found
+
+
+@pytest.mark.usefixtures("measured_anew")
+def test_timing_works_in_any_mode_and_leaves_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    with torch.inference_mode():
+        assert fast_dtype("cpu") in (torch.bfloat16, torch.float32)
+        assert torch.is_inference_mode_enabled()
+
+
+def test_a_precision_can_be_named() -> None:
+    assert precision_of("float32", "cpu") == torch.float32
+    assert precision_of("bfloat16", "cpu") == torch.bfloat16
+    assert precision_of("auto", "cpu") == fast_dtype("cpu")
+
+
+@pytest.mark.usefixtures("equally_fast")
 @pytest.mark.parametrize(("avx", "amx"), [(False, False), (True, False), (False, True), (True, True)])
 def test_a_cpu_uses_bfloat16_only_if_it_supports_it(avx: bool, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx)

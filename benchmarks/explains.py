@@ -1,0 +1,215 @@
+"""Measure explanation: whether a judge that is not VGG16 can tell from a picture, or photos, what a channel wants.
+
+    python -m benchmarks.explains [--channels 10] [--layers conv5_1 conv5_3] [--seconds 10] [--json FILE]
+
+Two patches, one from a photo that excites the channel strongly, one from a photo that hardly does: which one is more
+like the reference? The share of 100 such pairs decided rightly is the reference's explanation; guessing gives 0.5.
+References come from the bundled shelf's photos with even numbers, patches from those with odd numbers. With --json,
+what the file already holds is not measured again: a run can be interrupted, and the rivals added by another.
+benchmarks/README.md has the results.
+"""
+
+import argparse
+import json
+import math
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.ascent import machine
+from benchmarks.halves import Part, part
+from benchmarks.judges import JUDGES, crops, decided
+from benchmarks.rivals import RIVALS, installed
+from cnnvis import load_vgg16, maximize
+from cnnvis.architecture import Layer
+from cnnvis.stock.shelf import Shelf
+from cnnvis.vgg import VGG16
+from cnnvis.weights import SHELF, read_weights
+
+LAYERS = ("conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv5_1", "conv5_3")
+TUNED = 40  # channels of each layer were set aside for tuning; no figure is reported for them
+QUERIES = 10  # patches of either kind
+SEEDS = 4
+RESAMPLES = 2000
+TRIAL_SECONDS = 3.0
+
+
+def main() -> None:
+    """Measure channel by channel, write each as it comes, and print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--channels", type=int, default=10, help="of each layer, drawn by the seed")
+    parser.add_argument("--layers", nargs="+", default=list(LAYERS), choices=list(LAYERS))
+    parser.add_argument("--seconds", type=float, default=10.0, help="for the rivals' ascents")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    net = load_vgg16("cpu")
+    report = read_report(options.json) or {"machine": machine(net), "seconds": options.seconds, "steps": {}, "rows": []}
+    photos = len(Shelf(SHELF).photos)
+    references, queries = part(net, range(0, photos, 2)), part(net, range(1, photos, 2))
+    rows = {(row["layer"], row["channel"]): row for row in report["rows"]}
+    for name in options.layers:  # before anything else, while the machine does nothing else
+        steps = report["steps"].setdefault(name, {})
+        missing = [tool for tool in installed() if tool in REFERENCES and tool not in steps]
+        steps |= steps_within(net.architecture.find(name), report["seconds"], missing)
+    for name in options.layers:
+        layer = net.architecture.find(name)
+        for channel in reported(layer, options.channels, options.seed):
+            if (name, channel) not in rows:
+                rows[name, channel] = blank(name, channel)
+                report["rows"].append(rows[name, channel])
+            case = Case(net, layer, channel, references, report["steps"][name])
+            if measure(rows[name, channel], case, queries):
+                print(name, channel, flush=True)
+                if options.json:
+                    options.json.write_text(json.dumps(report, indent=1) + "\n")
+    for judge in JUDGES:
+        show(report["rows"], judge)
+
+
+def read_report(file: Path | None) -> Any:
+    """What an earlier run wrote, or None."""
+    return json.loads(file.read_text()) if file and file.exists() else None
+
+
+def tuned(layer: Layer) -> list[int]:
+    """The channels that recipes were tuned with."""
+    return random.Random(f"tune {layer.name}").sample(range(layer.channels), TUNED)
+
+
+def reported(layer: Layer, count: int, seed: int) -> list[int]:
+    """Draw the channels to report, none of which a recipe was tuned with."""
+    apart = set(tuned(layer))
+    rest = [channel for channel in range(layer.channels) if channel not in apart]
+    return random.Random(f"{seed} {layer.name}").sample(rest, count)
+
+
+def blank(layer: str, channel: int) -> dict[str, Any]:
+    """The row of a channel of which nothing is known yet."""
+    return {"layer": layer, "channel": channel, "explanation": {name: {} for name in JUDGES}, "clarity": {}}
+
+
+def steps_within(layer: Layer, seconds: float, tools: Sequence[str]) -> dict[str, int]:
+    """How many steps each tool takes at this layer in the time, on this machine as it is now.
+
+    Timed once for each layer: then the same steps are taken for every channel, whatever else the machine does.
+    """
+    steps = {}
+    for tool in tools:
+        run = RIVALS[tool](_state(), layer.name, layer.channels // 2, min(seconds, TRIAL_SECONDS))
+        steps[tool] = max(1, round(run.steps / run.seconds * seconds))
+    return steps
+
+
+@cache
+def _state() -> Mapping[str, Tensor]:
+    return read_weights()[0]
+
+
+class Case:
+    """One channel, and what references to it are made of."""
+
+    def __init__(self, net: VGG16, layer: Layer, channel: int, photos: Part, steps: Mapping[str, int]) -> None:
+        self.net, self.layer, self.channel, self.photos, self.steps = net, layer, channel, photos, steps
+        self._grown: dict[tuple[str, int, int], list[Image.Image]] = {}
+
+    def exemplars(self, count: int) -> list[Image.Image]:
+        """Patches of the photos that excite the channel most."""
+        return self.photos.strongest(self.layer, self.channel, count)
+
+    def grown(self, recipe: str = "fourier", seed: int = 0, other: int = 0) -> list[Image.Image]:
+        """The crops of a finished picture of the channel, or of the channel `other` numbers further on."""
+        if (recipe, seed, other) not in self._grown:
+            channel = (self.channel + other) % self.layer.channels
+            *_, last = maximize(self.net, self.layer.name, channel, recipe, seed=seed, every=math.inf)
+            self._grown[recipe, seed, other] = crops(last.picture, self.layer.receptive_field)
+        return self._grown[recipe, seed, other]
+
+    def rival(self, tool: str) -> list[Image.Image]:
+        """The crops of another tool's picture."""
+        run = RIVALS[tool](_state(), self.layer.name, self.channel, math.inf, steps=self.steps[tool])
+        return crops(run.picture, self.layer.receptive_field)
+
+
+REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
+    "9 photos": lambda case: case.exemplars(9),
+    "1 photo": lambda case: case.exemplars(1),
+    "fourier": lambda case: case.grown(),
+    f"{SEEDS} fourier": lambda case: [crop for seed in range(SEEDS) for crop in case.grown(seed=seed)],
+    "9 photos and fourier": lambda case: [*case.exemplars(9), *case.grown()],
+    "maco": lambda case: case.grown("maco"),
+    "fourier of another channel": lambda case: case.grown(other=1),
+    "erhan": lambda case: case.grown("erhan"),
+    "lucent": lambda case: case.rival("lucent"),
+    "dreamlens": lambda case: case.rival("dreamlens"),
+}
+
+
+def measure(row: dict[str, Any], case: Case, queries: Part) -> bool:
+    """Add to a row what it lacks: the explanation of each reference, by judge. Returns whether it lacked any."""
+    missing = [name for name in REFERENCES if name not in row["explanation"]["alexnet"]]
+    missing = [name for name in missing if name not in RIVALS or name in case.steps]
+    patches = queries.strongest(case.layer, case.channel, QUERIES), queries.weakest(case.layer, case.channel, QUERIES)
+    for name in missing:
+        shown = REFERENCES[name](case)
+        for judge, features in JUDGES.items():
+            row["explanation"][judge][name] = decided(features(shown), *map(features, patches))
+            if name == "fourier":
+                row["clarity"][judge] = clarity(features(shown))
+    return bool(missing)
+
+
+def clarity(features: Tensor) -> float | None:
+    """How alike the crops of one picture are to one another, 0 to 1; None for a picture shown whole."""
+    count = len(features)
+    if count < 2:
+        return None
+    alike = features @ features.T
+    return float((alike.sum() - alike.trace()) / (alike.trace() * (count - 1)))
+
+
+def show(rows: Sequence[Mapping[str, Any]], judge: str) -> None:
+    """Print one judge's table: a row for each reference, a column for each layer, and the mean over the layers."""
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    print(f"\nexplanation as judged by {judge} (0.5 is guessing)")
+    print(f"{'reference':28}", *(f"{name:>8}" for name in layers), "      all")
+    for reference in rows[0]["explanation"][judge]:
+        groups = [[row["explanation"][judge][reference] for row in rows if row["layer"] == name] for name in layers]
+        low, high = interval(groups)
+        means = [statistics.mean(group) for group in groups]
+        print(
+            f"{reference:28}",
+            *(f"{mean:8.2f}" for mean in means),
+            f"    {statistics.mean(means):.3f} ({low:.3f} to {high:.3f})",
+        )
+    print(f"clarity's correlation with fourier's explanation: {clarity_correlation(rows, judge):.2f}")
+
+
+def interval(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """A 95 % interval of the mean over the layers' means, by bootstrap over the channels of each layer."""
+    draw = np.random.default_rng(0)
+    samples = [np.asarray(group)[draw.integers(len(group), size=(RESAMPLES, len(group)))].mean(1) for group in groups]
+    low, high = np.percentile(np.mean(samples, 0), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def clarity_correlation(rows: Sequence[Mapping[str, Any]], judge: str) -> float:
+    """The correlation of clarity with explanation over channels, both less the mean of their layer."""
+    kept = [row for row in rows if row["clarity"][judge] is not None]
+    pairs = np.array([(row["clarity"][judge], row["explanation"][judge]["fourier"]) for row in kept])
+    names = [row["layer"] for row in kept]
+    for name in set(names):
+        mine = [index for index, other in enumerate(names) if other == name]
+        pairs[mine] -= pairs[mine].mean(0)
+    return float(np.corrcoef(pairs.T)[0, 1]) if len(pairs) > 1 else math.nan
+
+
+if __name__ == "__main__":
+    main()

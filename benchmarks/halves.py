@@ -1,0 +1,52 @@
+"""The bundled shelf in parts: some photos give references, others the patches that a judge must tell apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from safetensors.numpy import load
+
+from cnnvis.architecture import Layer
+from cnnvis.images import PHOTO_SIDE, crop_like_training
+from cnnvis.patch import moved_inside
+from cnnvis.photo import open_photo
+from cnnvis.stock.indexing import Chunk, from_arrays, index_chunk
+from cnnvis.stock.shelf import Shelf
+from cnnvis.stock.tables import LayerIndex, Table
+from cnnvis.vgg import VGG16
+from cnnvis.weights import SHELF, tensors_sha256
+
+RANKS = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a shelf's photos, and where they excite each channel most."""
+
+    files: tuple[Path, ...]
+    index: dict[str, LayerIndex]  # by convolution; photos by their place in `files`
+
+    def strongest(self, layer: Layer, channel: int, count: int) -> list[Image.Image]:
+        """Patches of the photos that excite a channel most, strongest first, of the receptive field's size."""
+        return self._patches(layer, self.index[layer.name].high, channel, count)
+
+    def weakest(self, layer: Layer, channel: int, count: int) -> list[Image.Image]:
+        """The same of the photos that hardly excite it, weakest first: where each excites it most."""
+        return self._patches(layer, self.index[layer.name].low, channel, count)
+
+    def _patches(self, layer: Layer, table: Table, channel: int, count: int) -> list[Image.Image]:
+        cut = []
+        for photo, (row, column) in zip(table.photo[channel, :count], table.cell[channel, :count], strict=True):
+            box = moved_inside(layer.field(int(row), int(column)), PHOTO_SIDE)
+            cut.append(crop_like_training(open_photo(self.files[int(photo)])).crop(box))
+        return cut
+
+
+def part(net: VGG16, numbers: Sequence[int]) -> Part:
+    """Index the photos with these numbers of the bundled shelf, in float32."""
+    shelf = Shelf(SHELF)
+    files = tuple(shelf.path(number) for number in numbers)
+    chunk = Chunk(0, 0, tuple(map(str, files)), RANKS, "float32", tensors_sha256(net), with_maxima=False)
+    arrays = load(index_chunk(chunk, net))
+    return Part(files, {name: from_arrays(name, arrays) for name in net.architecture.convolutions})

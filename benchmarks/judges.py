@@ -1,0 +1,109 @@
+"""Judges: they look at pictures without VGG16, and say which of two patches a reference resembles more.
+
+Borowski et al., "Exemplary Natural Images Explain CNN Activations Better than State-of-the-Art Feature Visualization",
+ICLR 2021, put this question to people; Zimmermann et al., "Measuring Mechanistic Interpretability at Scale Without
+Humans", NeurIPS 2024, to a network, as `alexnet` here. `histograms` answers it without a network, so what both agree on
+is no quirk of convolutional networks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import normalize
+from torchvision.models import alexnet as torchvision_alexnet
+
+from benchmarks.archive import convolutions, kept_archive, read_network
+from cnnvis.images import to_tensor
+from cnnvis.vgg import Normalize
+
+Judge = Callable[[Sequence[Image.Image]], Tensor]  # pictures to features (N, D); alike is a large inner product
+
+JUDGE_PX = 128
+CONVOLUTIONS = (0, 3, 6, 8, 10)  # of torchvision's alexnet().features
+HEARD = (7, 9, 11)  # its third, fourth and fifth ReLU
+COLOUR_BINS, ANGLE_BINS = 4, 12  # for each of red, green and blue; over half a turn
+
+
+def alexnet(pictures: Sequence[Image.Image]) -> Tensor:
+    """The means over space of AlexNet's 3rd, 4th and 5th ReLU, each of length 1, side by side: (N, 896).
+
+    Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014; torchvision's weights. A
+    picture is shown at 128 px.
+    """
+    network, heard = _alexnet(), []
+    with torch.inference_mode():
+        values = network[0](torch.cat([to_tensor(_shown(picture)) for picture in pictures]))
+        for index, step in enumerate(network[1:]):
+            values = step(values)
+            if index in HEARD:
+                heard.append(normalize(values.mean((2, 3))))
+    return torch.cat(heard, 1)
+
+
+@cache
+def _alexnet() -> torch.nn.Sequential:
+    network = torchvision_alexnet(weights=None).features
+    state = convolutions(read_network(kept_archive(), "alexnet")["AlexNet_0"], list(CONVOLUTIONS))
+    network.load_state_dict({key.removeprefix("features."): tensor for key, tensor in state.items()})
+    return torch.nn.Sequential(Normalize(), *network).eval().requires_grad_(False)
+
+
+def histograms(pictures: Sequence[Image.Image]) -> Tensor:
+    """How often each colour and each orientation of edges occurs, each of length 1, side by side: (N, 76).
+
+    Square roots of the shares are compared, so one frequent colour does not drown the rest (Hellinger's kernel). Edges
+    count by their strength, orientations over half a turn.
+    """
+    return torch.stack([torch.cat([_colours(pixels), _edges(pixels)]) for pixels in map(_pixels, pictures)])
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    return np.asarray(_shown(picture), dtype=np.float64) / 255
+
+
+def _colours(pixels: np.ndarray) -> Tensor:
+    bins = np.minimum((pixels * COLOUR_BINS).astype(int), COLOUR_BINS - 1) @ [COLOUR_BINS**2, COLOUR_BINS, 1]
+    return _shares(np.bincount(bins.ravel(), minlength=COLOUR_BINS**3))
+
+
+def _edges(pixels: np.ndarray) -> Tensor:
+    down, right = np.gradient(pixels.mean(2))
+    angle = np.arctan2(down, right) % np.pi
+    bins = np.minimum((angle / np.pi * ANGLE_BINS).astype(int), ANGLE_BINS - 1)
+    return _shares(np.bincount(bins.ravel(), weights=np.hypot(down, right).ravel(), minlength=ANGLE_BINS))
+
+
+def _shares(counts: np.ndarray) -> Tensor:
+    return normalize(torch.from_numpy(counts.astype(np.float64)).sqrt(), dim=0).float()
+
+
+def _shown(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGB").resize((JUDGE_PX, JUDGE_PX), Image.Resampling.BICUBIC)
+
+
+JUDGES: Mapping[str, Judge] = {"alexnet": alexnet, "histograms": histograms}
+
+
+def decided(reference: Tensor, high: Tensor, low: Tensor) -> float:
+    """The share of pairs of a high and a low patch in which the high one is more like the reference; a tie is half.
+
+    All are features (N, D); the reference is the mean of its pieces.
+    """
+    direction = reference.mean(0)
+    difference = (high @ direction)[:, None] - (low @ direction)[None]
+    return float((difference > 0).float().mean() + (difference == 0).float().mean() / 2)
+
+
+def crops(picture: Image.Image, side: int) -> list[Image.Image]:
+    """Nine crops of `side` px, three by three, edge to edge; the picture whole where it is not larger.
+
+    So a reference is seen at the scale of the patches that it is compared with.
+    """
+    if picture.width <= side:
+        return [picture]
+    edges = [round(part * (picture.width - side) / 2) for part in range(3)]
+    return [picture.crop((left, top, left + side, top + side)) for top in edges for left in edges]
