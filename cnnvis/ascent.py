@@ -25,6 +25,7 @@ from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, exact, forward, narrowed, precision_of
 
+BLURRED = 0.65  # share of an ascent in which views are blurred less and less; the rest sharpens the picture
 SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
 
 
@@ -138,7 +139,7 @@ def _steps(
         if canvas.side < settings.size and progress >= settings.small:
             canvas, optimiser = _doubled(canvas, optimiser, settings)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
-        blur = settings.blur * max(0.0, 1 - progress)
+        blur = settings.blur * max(0.0, 1 - progress / BLURRED)
         album.activations.append(_update(canvas, view, blur, objective, optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
@@ -239,7 +240,7 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
     channels = [channel for target in targets for channel in target.mixture]
     # `erhan` repeats the original's rounding too, which computes the whole layer.
     computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
-    body, after = narrowed(net, layer, computed)
+    body, after = narrowed(net, layer, computed, precision)
     columns = [computed.index(channel) for channel in channels]
     weights = [weight for target in targets for weight in target.mixture.values()]
     mix = torch.zeros(len(targets), len(channels), device=net.device)

@@ -55,7 +55,7 @@ class Settings:
     jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
     zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
     turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
-    blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero until the end
+    blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
     redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
     precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
@@ -103,7 +103,7 @@ _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"steps": 22, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "blur": 0.0},
         {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "blur": 0.0},
         {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6, "blur": 0.0},
-        {"steps": 76, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 3.0},
+        {"steps": 80, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 4.0},
     ),
     "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
     "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),

@@ -118,11 +118,14 @@ def up_to(net: VGG16, name: str) -> nn.Sequential:
     return nn.Sequential(OrderedDict(children[:end]))
 
 
-def narrowed(net: VGG16, layer: Layer, channels: Sequence[int]) -> tuple[nn.Sequential, nn.Sequential]:
+def narrowed(
+    net: VGG16, layer: Layer, channels: Sequence[int], precision: torch.dtype = torch.float32
+) -> tuple[nn.Sequential, nn.Sequential]:
     """The part of `net` up to the convolution of `layer`, with only these of its channels, and the part after it.
 
     The second part leads to `layer`: it holds a ReLU, a ReLU and a pool, or nothing. Values and gradients are the whole
-    layer's, up to rounding.
+    layer's, up to rounding. In another precision than float32 the convolutions are copies, whose weights autocast need
+    not cast at every step: that changes no bit and saves a tenth of the step.
     """
     body = up_to(net, layer.convolution)
     after = up_to(net, layer.name)[len(body) :]
@@ -133,6 +136,9 @@ def narrowed(net: VGG16, layer: Layer, channels: Sequence[int]) -> tuple[nn.Sequ
         setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
     few.to(memory_format=torch.channels_last)
     setattr(body, layer.convolution, few)  # `body` shares the network's modules, but has a list of its own
+    if precision != torch.float32:
+        for name in set(net.architecture.convolutions) & set(body._modules):  # not the classifier's 124 million weights
+            setattr(body, name, deepcopy(body.get_submodule(name)).to(precision))
     return body, after
 
 
