@@ -15,7 +15,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from benchmarks.ascent import machine
 from benchmarks.halves import Part, part
 from benchmarks.judges import JUDGES, crops, decided
 from benchmarks.rivals import RIVALS, installed
-from cnnvis import load_vgg16, maximize
+from cnnvis import load_vgg16, maximize, score
 from cnnvis.architecture import Layer
 from cnnvis.stock.shelf import Shelf
 from cnnvis.vgg import VGG16
@@ -39,6 +39,7 @@ QUERIES = 10  # patches of either kind
 SEEDS = 4
 RESAMPLES = 2000
 TRIAL_SECONDS = 3.0
+FAINT = 0.01  # robust activations below this count as this
 
 
 def main() -> None:
@@ -72,6 +73,7 @@ def main() -> None:
                     options.json.write_text(json.dumps(report, indent=1) + "\n")
     for judge in JUDGES:
         show(report["rows"], judge)
+    show_robust(report["rows"])
 
 
 def read_report(file: Path | None) -> Any:
@@ -93,7 +95,13 @@ def reported(layer: Layer, count: int, seed: int) -> list[int]:
 
 def blank(layer: str, channel: int) -> dict[str, Any]:
     """The row of a channel of which nothing is known yet."""
-    return {"layer": layer, "channel": channel, "explanation": {name: {} for name in JUDGES}, "clarity": {}}
+    return {
+        "layer": layer,
+        "channel": channel,
+        "explanation": {name: {} for name in JUDGES},
+        "clarity": {},
+        "robust": {},
+    }
 
 
 def steps_within(layer: Layer, seconds: float, tools: Sequence[str]) -> dict[str, int]:
@@ -114,46 +122,54 @@ def _state() -> Mapping[str, Tensor]:
 
 
 class Case:
-    """One channel, and what references to it are made of."""
+    """One channel, and what references to it are made of. Pictures are grown when first asked for, and kept."""
 
     def __init__(self, net: VGG16, layer: Layer, channel: int, photos: Part, steps: Mapping[str, int]) -> None:
         self.net, self.layer, self.channel, self.photos, self.steps = net, layer, channel, photos, steps
-        self._grown: dict[tuple[str, int, int], list[Image.Image]] = {}
+        self._pictures: dict[tuple[str, int, int], Image.Image] = {}
 
     def exemplars(self, count: int) -> list[Image.Image]:
         """Patches of the photos that excite the channel most."""
         return self.photos.strongest(self.layer, self.channel, count)
 
-    def grown(self, recipe: str = "fourier", seed: int = 0, other: int = 0) -> list[Image.Image]:
-        """The crops of a finished picture of the channel, or of the channel `other` numbers further on."""
-        if (recipe, seed, other) not in self._grown:
+    def picture(self, maker: str, seed: int = 0, other: int = 0) -> Image.Image:
+        """The picture that a recipe or another tool makes of the channel, or of the one `other` numbers further on."""
+        if (maker, seed, other) not in self._pictures:
             channel = (self.channel + other) % self.layer.channels
-            *_, last = maximize(self.net, self.layer.name, channel, recipe, seed=seed, every=math.inf)
-            self._grown[recipe, seed, other] = crops(last.picture, self.layer.receptive_field)
-        return self._grown[recipe, seed, other]
+            self._pictures[maker, seed, other] = self._grown(maker, channel, seed)
+        return self._pictures[maker, seed, other]
 
-    def rival(self, tool: str) -> list[Image.Image]:
-        """The crops of another tool's picture."""
-        run = RIVALS[tool](_state(), self.layer.name, self.channel, math.inf, steps=self.steps[tool])
-        return crops(run.picture, self.layer.receptive_field)
+    def _grown(self, maker: str, channel: int, seed: int) -> Image.Image:
+        if maker in RIVALS:
+            return RIVALS[maker](_state(), self.layer.name, channel, math.inf, steps=self.steps[maker]).picture
+        *_, last = maximize(self.net, self.layer.name, channel, maker, seed=seed, every=math.inf)
+        return last.picture
+
+    def crops(self, maker: str, **which: int) -> list[Image.Image]:
+        """The crops of a picture at the scale of the photos' patches."""
+        return crops(self.picture(maker, **which), self.layer.receptive_field)
 
 
+MAKERS = ("fourier", "maco", "erhan", "lucent", "dreamlens")  # whose pictures are scored as well
 REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
     "9 photos": lambda case: case.exemplars(9),
     "1 photo": lambda case: case.exemplars(1),
-    "fourier": lambda case: case.grown(),
-    f"{SEEDS} fourier": lambda case: [crop for seed in range(SEEDS) for crop in case.grown(seed=seed)],
-    "9 photos and fourier": lambda case: [*case.exemplars(9), *case.grown()],
-    "maco": lambda case: case.grown("maco"),
-    "fourier of another channel": lambda case: case.grown(other=1),
-    "erhan": lambda case: case.grown("erhan"),
-    "lucent": lambda case: case.rival("lucent"),
-    "dreamlens": lambda case: case.rival("dreamlens"),
+    "fourier": lambda case: case.crops("fourier"),
+    f"{SEEDS} fourier": lambda case: [crop for seed in range(SEEDS) for crop in case.crops("fourier", seed=seed)],
+    "9 photos and fourier": lambda case: [*case.exemplars(9), *case.crops("fourier")],
+    "fourier of another channel": lambda case: case.crops("fourier", other=1),
+    "maco": lambda case: case.crops("maco"),
+    "erhan": lambda case: case.crops("erhan"),
+    "lucent": lambda case: case.crops("lucent"),
+    "dreamlens": lambda case: case.crops("dreamlens"),
 }
 
 
 def measure(row: dict[str, Any], case: Case, queries: Part) -> bool:
-    """Add to a row what it lacks: the explanation of each reference, by judge. Returns whether it lacked any."""
+    """Add to a row what it lacks: each reference's explanation, by judge, and its robust activation if it is a picture.
+
+    Returns whether it lacked anything.
+    """
     missing = [name for name in REFERENCES if name not in row["explanation"]["alexnet"]]
     missing = [name for name in missing if name not in RIVALS or name in case.steps]
     patches = queries.strongest(case.layer, case.channel, QUERIES), queries.weakest(case.layer, case.channel, QUERIES)
@@ -163,6 +179,8 @@ def measure(row: dict[str, Any], case: Case, queries: Part) -> bool:
             row["explanation"][judge][name] = decided(features(shown), *map(features, patches))
             if name == "fourier":
                 row["clarity"][judge] = clarity(features(shown))
+        if name in MAKERS:
+            row["robust"][name] = score(case.net, case.picture(name), case.layer.name, case.channel).robust
     return bool(missing)
 
 
@@ -177,7 +195,7 @@ def clarity(features: Tensor) -> float | None:
 
 def show(rows: Sequence[Mapping[str, Any]], judge: str) -> None:
     """Print one judge's table: a row for each reference, a column for each layer, and the mean over the layers."""
-    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    layers = layers_of(rows)
     print(f"\nexplanation as judged by {judge} (0.5 is guessing)")
     print(f"{'reference':28}", *(f"{name:>8}" for name in layers), "      all")
     for reference in rows[0]["explanation"][judge]:
@@ -190,6 +208,28 @@ def show(rows: Sequence[Mapping[str, Any]], judge: str) -> None:
             f"    {statistics.mean(means):.3f} ({low:.3f} to {high:.3f})",
         )
     print(f"clarity's correlation with fourier's explanation: {clarity_correlation(rows, judge):.2f}")
+
+
+def show_robust(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the robust activation of the recipe `fourier`, divided by each other maker's; geometric means."""
+    groups = {name: [row["robust"] for row in rows if row["layer"] == name] for name in layers_of(rows)}
+    groups["all"] = [row["robust"] for row in rows]
+    print(f"\nrobust activation, fourier's divided by each one's\n{'maker':28}", *(f"{name:>8}" for name in groups))
+    for maker in MAKERS[1:]:
+        if maker in rows[0]["robust"]:
+            means = (statistics.geometric_mean(map(partial(advantage, maker), group)) for group in groups.values())
+            print(f"{maker:28}", *(f"{mean:8.2f}" for mean in means))
+
+
+def advantage(maker: str, robust: Mapping[str, float]) -> float:
+    """By what factor `fourier` exceeds a maker; between 0.01 and 100, as a ratio to nearly nothing means nothing."""
+    mine, theirs = max(robust["fourier"], FAINT), max(robust[maker], FAINT)
+    return min(100.0, max(0.01, mine / theirs))
+
+
+def layers_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The layers of rows, in order."""
+    return list(dict.fromkeys(row["layer"] for row in rows))
 
 
 def interval(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
