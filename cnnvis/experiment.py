@@ -14,6 +14,9 @@ from cnnvis.images import RECORD_CHUNK
 from cnnvis.photo import check_bytes
 from cnnvis.recipes import Settings, settle
 
+# Settings that records lacked before pictures started small and blurred. Without either they grow as they did then.
+ADDED_SINCE = {"small": 0.0, "blur": 0.0}
+
 
 @dataclass(frozen=True)
 class Experiment(Targeted):
@@ -36,7 +39,7 @@ def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -
     record = _record(source)
     try:
         layer, channel = record["layer"], record["channel"]
-        settings = dict(record["settings"])
+        settings: dict[str, Any] = {**ADDED_SINCE, **record["settings"]}
         recipe = settings.pop("recipe")
         start = dict(record.get("build") or {}).get("start_sha256")
     except (KeyError, TypeError, ValueError) as cause:

@@ -92,6 +92,7 @@ def start_page(folder: Path, entry: str, home: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a git checkout knows which files are pushed")
+@pytest.mark.slow
 def test_the_page_starts_from_the_files_of_the_space(head: dict[str, Any], tmp_path: Path) -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     removed = removed_for_the_space()
@@ -105,6 +106,7 @@ def test_the_page_starts_from_the_files_of_the_space(head: dict[str, Any], tmp_p
     start_page(tmp_path / "space", head["app_file"], home=tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_the_page_starts_from_the_files_of_the_container(tmp_path: Path) -> None:
     lines = [line.strip() for line in (ROOT / ".dockerignore").read_text().splitlines()]
     patterns = [line.strip("/") for line in lines if line and not line.startswith("#")]

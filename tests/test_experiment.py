@@ -41,6 +41,17 @@ def test_a_picture_grown_from_a_photo_records_which_photo(tiny: VGG16, photo: Im
     assert again.start_sha256 == hashlib.sha256(np.asarray(photo).tobytes()).hexdigest()
 
 
+def test_a_picture_saved_before_pictures_started_small_grows_as_it_did(tiny: VGG16) -> None:
+    *_, last = maximize(tiny, "conv5_1", 3, steps=4, size=128, small=0.0, blur=0.0)
+    record = last.record()
+    record["settings"] = {name: value for name, value in record["settings"].items() if name not in ("small", "blur")}
+    again = read_experiment(holding(record), "cpu")
+    *_, regrown = maximize(tiny, again.layer, again.channel, again.settings)
+    assert regrown.picture.tobytes() == last.picture.tobytes()
+    *_, now = maximize(tiny, "conv5_1", 3, steps=4, size=128)
+    assert now.picture.tobytes() != last.picture.tobytes()
+
+
 def test_settings_missing_from_a_record_get_their_defaults() -> None:
     record = {"layer": "features.10", "channel": 5, "settings": {"recipe": "fourier", "seed": 3}}
     again = read_experiment(holding(record), "cpu")

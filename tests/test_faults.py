@@ -52,6 +52,7 @@ def asked(poor: tuple[Served, Path]) -> Iterator[Client]:
     client.close()
 
 
+@pytest.mark.slow
 def test_what_is_optional_and_missing_is_said_and_costs_nothing_else(poor: tuple[Served, Path], asked: Client) -> None:
     served, log = poor
     assert "chelsea.jpg cannot be read" in log.read_text()
@@ -63,12 +64,14 @@ def test_what_is_optional_and_missing_is_said_and_costs_nothing_else(poor: tuple
     assert record["channels"] == 64
 
 
+@pytest.mark.slow
 def test_the_health_check_says_what_is_ready(poor: tuple[Served, Path]) -> None:
     answer = httpx.get(f"{poor[0].url}/healthz")
     assert answer.status_code == 200
     assert answer.json() == {"network_loaded": True, "queue_running": True, "ascents_waiting": 0}
 
 
+@pytest.mark.slow
 def test_every_request_is_one_line_without_anything_of_the_visitor(poor: tuple[Served, Path], asked: Client) -> None:
     _, log = poor
     before = len(log.read_text().splitlines())
@@ -95,6 +98,7 @@ def limit_files(served: Served, size: int) -> None:
     resource.prlimit(served.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_a_sentence_and_the_page_lives_on(poor: tuple[Served, Path], asked: Client) -> None:
     served, _ = poor
     fresh = {"layer": "conv4_1", "input_channel": 77, "api_name": "/filters"}
@@ -113,6 +117,7 @@ def test_a_full_disk_is_a_sentence_and_the_page_lives_on(poor: tuple[Served, Pat
     assert asked.predict(**SHORT)[1]["step"] == 1
 
 
+@pytest.mark.slow
 def test_sigterm_ends_an_ascent_and_leaves_nothing_behind(poor: tuple[Served, Path]) -> None:
     """The last test of this page."""
     served, log = poor
@@ -128,6 +133,7 @@ def test_sigterm_ends_an_ascent_and_leaves_nothing_behind(poor: tuple[Served, Pa
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_a_page_without_weights_does_not_begin(tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(weights.BUNDLED.read_bytes()[:5_000_000])

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cnnvis.ui.zero import LIGHT_DEVICE, ZERO, on_gpu
 
 ROOT = Path(__file__).parents[1]
@@ -99,9 +101,11 @@ def test_nothing_changes_outside_zerogpu() -> None:
     assert LIGHT_DEVICE is None
 
 
+@pytest.mark.slow
 def test_everything_that_crosses_to_the_gpu_can_be_pickled(tmp_path: Path) -> None:
     run(USE, tmp_path)
 
 
+@pytest.mark.slow
 def test_on_zerogpu_ascents_use_a_gpu_and_sheets_do_not(tmp_path: Path) -> None:
     run(BRANCH, tmp_path, SPACES_ZERO_GPU="true")

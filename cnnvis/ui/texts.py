@@ -16,11 +16,12 @@ pattern. Deeper layers have coarser maps, and each of their values sees more of 
 from the server two hours after its last use."""
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
-starts from noise and changes the picture a little at each step, always in the direction that raises the activation."""
+starts from noise and changes the picture a little at each step, always in the direction that raises the activation.
+At first a quarter of the picture is grown and shown four times, which is faster; then each quarter goes its own way."""
 
 ABOUT_LADDER = """Five ascents from one seed. The first is the bare ascent of 2009. The others add small shifts, Fourier
-coefficients instead of pixels, the colours of photos, and views of changing scale and angle, one at a time. A deep
-layer takes about half a minute on two cores."""
+coefficients instead of pixels, the colours of photos, and views of changing scale, angle and sharpness, one at a time.
+A deep layer takes about half a minute on two cores."""
 
 CAVEAT = """<p class="quiet">Read such a picture with care. Asked which of two photos activates a channel more, people
 who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, and in 73&nbsp;±&nbsp;4&nbsp;% after one
