@@ -142,12 +142,18 @@ class Case:
     def _grown(self, maker: str, channel: int, seed: int) -> Image.Image:
         if maker in RIVALS:
             return RIVALS[maker](_state(), self.layer.name, channel, math.inf, steps=self.steps[maker]).picture
-        *_, last = maximize(self.net, self.layer.name, channel, maker, seed=seed, every=math.inf)
+        settings = as_before(self.layer) if maker == "before" else {"settings": maker}
+        *_, last = maximize(self.net, self.layer.name, channel, seed=seed, every=math.inf, **settings)
         return last.picture
 
     def crops(self, maker: str, **which: int) -> list[Image.Image]:
         """The crops of a picture at the scale of the photos' patches."""
         return crops(self.picture(maker, **which), self.layer.receptive_field)
+
+
+def as_before(layer: Layer) -> dict[str, Any]:
+    """What the recipe `fourier` was at commit a264c94, whose pictures these settings repeat bit for bit."""
+    return {"small": 0.0, "blur": 0.0, **({"steps": 76} if layer.block == 5 else {})}
 
 
 MAKERS = ("fourier", "maco", "erhan", "lucent", "dreamlens")  # whose pictures are scored as well
@@ -158,6 +164,7 @@ REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
     f"{SEEDS} fourier": lambda case: [crop for seed in range(SEEDS) for crop in case.crops("fourier", seed=seed)],
     "9 photos and fourier": lambda case: [*case.exemplars(9), *case.crops("fourier")],
     "fourier of another channel": lambda case: case.crops("fourier", other=1),
+    "fourier before (a264c94)": lambda case: case.crops("before"),
     "maco": lambda case: case.crops("maco"),
     "erhan": lambda case: case.crops("erhan"),
     "lucent": lambda case: case.crops("lucent"),

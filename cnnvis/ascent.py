@@ -125,7 +125,8 @@ def _steps(
     due = begun if every < math.inf else math.inf  # the first step is due at once: a visitor waits for it
     precision = precision_of(settings.precision, net.device)
     generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so every device starts alike
-    with torch.inference_mode(False):  # tensors made inside a caller's inference mode could not be optimised
+    # Tensors made inside a caller's inference mode could not be optimised.
+    with exact(net.device), torch.inference_mode(False):
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
         objective = _objective(net, targets, settings, precision)
     view = RandomView(settings.view, settings.jitter, settings.zoom, settings.turn)
@@ -191,7 +192,7 @@ def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) ->
     none their first steps would be several times too long.
     """
     assert isinstance(canvas, FourierCanvas)
-    with torch.inference_mode(False), torch.no_grad():
+    with exact(canvas.values.device), torch.inference_mode(False), torch.no_grad():
         larger, ratio = canvas.doubled()
         state = optimiser.state[canvas.values]
         first, second = torch.zeros_like(larger.values), torch.empty_like(larger.values)

@@ -180,7 +180,7 @@ class Full(torch.nn.Module):
 
 def test_a_full_gpu_is_a_sentence_of_every_feature() -> None:
     net = toy()
-    net.conv1_2 = Full()
+    net.relu1_1 = Full()
     photo = cnnvis.images.to_picture(torch.zeros(1, 3, 8, 8)[0])
     for call in (
         lambda: list(cnnvis.maximize(net, "conv1_2", 0, steps=1, size=64)),

@@ -186,10 +186,10 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     assert last > 3
     slider.focus()
     page.keyboard.press("Home")
-    assert image.get_attribute("alt") == "conv5_1 channel 0, step 0 of 76: the start"
+    assert image.get_attribute("alt") == "conv5_1 channel 0, step 0 of 80: the start"
     assert image.get_attribute("src") != newest
     page.keyboard.press("ArrowRight")
-    assert re.fullmatch(r"conv5_1 channel 0, step \d+ of 76, activation -?[\d.]+", image.get_attribute("alt"))
+    assert re.fullmatch(r"conv5_1 channel 0, step \d+ of 80, activation -?[\d.]+", image.get_attribute("alt"))
     page.keyboard.press("End")
     assert image.get_attribute("src") == newest
     assert len(page.locator("#stage polyline").get_attribute("points").split()) >= last
