@@ -13,9 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.before import evenly
-from cnnvis import CONVOLUTIONS, exemplars, load_vgg16, maximize, score
+from cnnvis import CONVOLUTIONS, load_vgg16, maximize, score
+from cnnvis.architecture import ARCHITECTURE
 from cnnvis.images import SHEET_BACKGROUND, encode
-from cnnvis.stock.shelf import TILE_PX as SHELF_PX
+from cnnvis.stock.shelf import load_shelf, patch_tile
 
 ROWS, PHOTOS = 4, 3
 TILE_PX, GAP_PX = 150, 6
@@ -43,11 +44,10 @@ def above_its_photos(picture: Image.Image, layer: str, channel: int) -> Image.Im
     """A picture above the three best exemplars of its channel."""
     tile = Image.new("RGB", (TILE_PX, TILE_PX + PATCH_PX))
     tile.paste(picture.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
-    shown = exemplars(layer, channel, PHOTOS)
-    for place in range(PHOTOS):
-        left = place % shown.columns * shown.cell
-        patch = shown.picture.crop((left, 0, left + SHELF_PX, SHELF_PX))
-        tile.paste(patch.resize((PATCH_PX, PATCH_PX), Image.Resampling.LANCZOS), (place * PATCH_PX, TILE_PX))
+    shelf = load_shelf()
+    for place, one in enumerate(shelf.exemplars(ARCHITECTURE.target(layer, channel), PHOTOS)):
+        patch = patch_tile(shelf, one).resize((PATCH_PX, PATCH_PX), Image.Resampling.LANCZOS)
+        tile.paste(patch, (place * PATCH_PX, TILE_PX))
     return tile
 
 

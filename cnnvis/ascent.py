@@ -113,9 +113,10 @@ def ascend(
         raise SettingError("recipe deepdream starts from a photo: give one.")
     if start is not None and settled.parameterisation == "phase":
         raise SettingError("recipe maco cannot start from a photo, of which it would keep nothing: try deepdream.")
-    if start is not None:
-        return _steps(net, targets, replace(settled, small=0.0), open_photo(start), every)
-    return _steps(net, targets, settled, None, every)
+    photo = None if start is None else open_photo(start)
+    if photo is not None:  # the first picture shows it whole
+        settled = replace(settled, small=0.0)
+    return _steps(net, targets, settled, photo, every)
 
 
 def _steps(
@@ -169,9 +170,7 @@ class _Album:
             self.curves = [(*curve, *new) for curve, new in zip(self.curves, news, strict=True)]
             self.activations.clear()
         with torch.no_grad():
-            repeats = (
-                self.settings.size // canvas.side
-            )  # of a small canvas, so that every picture has the size asked for
+            repeats = self.settings.size // canvas.side  # so that even a small canvas fills the size asked for
             pictures = [to_picture(rgb.repeat(1, repeats, repeats)) for rgb in canvas.rgb()]
         return [
             Snapshot(picture, step, self.settings.steps, curve[-1] if curve else None, seconds, target, self.settings,

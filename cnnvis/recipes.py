@@ -46,9 +46,7 @@ class Settings:
     learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
     momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
     smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
-    small: float = _limit(
-        None, 0, 0.95
-    )  # this first share of the steps is taken on a canvas of half the side (fourier)
+    small: float = _limit(None, 0, 0.95)  # for this first share of the steps the canvas has half the side (fourier)
     decline: float = _limit(0.25, 0, 1)  # over this last share of the steps the learning rate falls to zero
     weight_decay: float = _limit(0.0, 0, 1)
     view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,

@@ -126,19 +126,21 @@ def narrowed(
     The second part leads to `layer`: it holds a ReLU, a ReLU and a pool, or nothing. Values and gradients are the whole
     layer's, up to rounding. In another precision than float32 the convolutions are copies, whose weights autocast need
     not cast at every step: that changes no bit and saves a tenth of the step.
+    Raises UnavailableError if a GPU's memory does not suffice.
     """
-    body = up_to(net, layer.convolution)
+    body = up_to(net, layer.convolution)  # shares the network's modules, but has a list of its own
     after = up_to(net, layer.name)[len(body) :]
     whole = conv_module(net, layer)
-    few = deepcopy(whole)
-    few.out_channels = len(channels)
-    for name, tensor in whole.state_dict().items():
-        setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
-    few.to(memory_format=torch.channels_last)
-    setattr(body, layer.convolution, few)  # `body` shares the network's modules, but has a list of its own
-    if precision != torch.float32:
-        for name in set(net.architecture.convolutions) & set(body._modules):  # not the classifier's 124 million weights
-            setattr(body, name, deepcopy(body.get_submodule(name)).to(precision))
+    with exact(net.device):
+        few = deepcopy(whole)
+        few.out_channels = len(channels)
+        for name, tensor in whole.state_dict().items():
+            setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
+        setattr(body, layer.convolution, few.to(memory_format=torch.channels_last))
+        if precision != torch.float32:
+            for name, module in list(body.named_children()):
+                if name in net.architecture.convolutions:  # not the classifier, with its 124 million weights
+                    setattr(body, name, deepcopy(module).to(precision))
     return body, after
 
 
@@ -177,12 +179,12 @@ def _bfloat16_pays() -> bool:
     pictures.
     """
     _convolution_seconds(torch.bfloat16), _convolution_seconds(torch.float32)  # the first only warm up
-    quick = exact = math.inf
+    quick = full = math.inf
     for _ in range(8):
         for _ in range(5):
             quick = min(quick, _convolution_seconds(torch.bfloat16))
-            exact = min(exact, _convolution_seconds(torch.float32))
-        if quick <= 2 * exact:
+            full = min(full, _convolution_seconds(torch.float32))
+        if quick <= 2 * full:
             return True
         time.sleep(0.02)
     return False

@@ -17,7 +17,7 @@ from the server two hours after its last use."""
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
 starts from noise and changes the picture a little at each step, always in the direction that raises the activation.
-At first a quarter of the picture is grown and shown four times, which is faster; then each quarter goes its own way."""
+To save time, most pictures start as a quarter of the canvas, shown four times; later each quarter goes its own way."""
 
 ABOUT_LADDER = """Five ascents from one seed. The first is the bare ascent of 2009. The others add small shifts, Fourier
 coefficients instead of pixels, the colours of photos, and views of changing scale, angle and sharpness, one at a time.
