@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import leaky_relu
 
 from cnnvis.architecture import Mixture, Target, Targeted
 from cnnvis.canvas import Canvas, FourierCanvas, RandomView, new_canvas
@@ -246,6 +247,8 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
     mix = torch.zeros(len(targets), len(channels), device=net.device)
     mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1
+    # The mean of a map before ReLU is lost to opposite signs: at conv1_1 an edge adds nothing to it.
+    leaky = layer.kind == "conv" and settings.leak < 1 and sign > 0
 
     def value(maps: Tensor) -> Tensor:
         mine = maps[rows, columns]
@@ -258,6 +261,8 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
         if settings.redirected and len(after):
             # Where the ReLU is zero there is no gradient: maximise the value before it until something passes.
             maximised = torch.where(reached > 0, reached, value(before))
+        if leaky:
+            maximised = value(leaky_relu(before, settings.leak))
         maximised = sign * (mix @ maximised)
         if settings.headroom:
             # In units of the activation, so one number suits every layer.

@@ -14,8 +14,8 @@ from cnnvis.images import RECORD_CHUNK
 from cnnvis.photo import check_bytes
 from cnnvis.recipes import Settings, settle
 
-# Settings that records lacked before pictures started small and blurred. Without either they grow as they did then.
-ADDED_SINCE = {"small": 0.0, "blur": 0.0}
+# Settings that older records lack. With these their pictures grow as they did then.
+ADDED_SINCE = {"small": 0.0, "blur": 0.0, "leak": 1.0}
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Settings:
     zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
     turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
     blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero
+    leak: float = _limit(None, 0, 1)  # in a convolution, how much a value below zero counts against the picture
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
     redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
     precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
@@ -89,19 +90,21 @@ RECIPES: Mapping[str, Settings] = {
 
 def _alike(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
     """The same numbers for all five blocks."""
-    return ({"headroom": 0.0, "small": 0.0, "blur": 0.0, **numbers},) * 5
+    return (numbers,) * 5
 
 
+_ELSE: Mapping[str, float] = {"headroom": 0.0, "small": 0.0, "blur": 0.0, "leak": 1.0}
 # What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
-# steps, and views from anywhere, or the rim would still be noise when the middle is finished. What a deep layer answers
-# to is made of large shapes: without blur its pictures are crowded with details that no photo has.
+# steps, and views from anywhere, or the rim would still be noise when the middle is finished. And its maps, still
+# nearly linear in the picture, have means that edges cannot raise: so values below zero count less. What a deep layer
+# answers to is made of large shapes: without blur its pictures are crowded with details that no photo has.
 _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "fourier": (
-        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0, "small": 0.75, "blur": 0.0},
-        {"steps": 22, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "blur": 0.0},
-        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "blur": 0.0},
-        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6, "blur": 0.0},
-        {"steps": 80, "learning_rate": 0.25, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 4.0},
+        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0, "small": 0.75, "leak": 0.7},
+        {"steps": 26, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "leak": 0.6},
+        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "leak": 0.3},
+        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6},
+        {"steps": 80, "learning_rate": 0.15, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 4.0},
     ),
     "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
     "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
@@ -131,7 +134,10 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
     settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
     if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    own = _OWN_NUMBERS[settings.recipe][layer.block - 1]  # `class` has block 0, so index −1 takes the last block's
+    own = {
+        **_ELSE,
+        **_OWN_NUMBERS[settings.recipe][layer.block - 1],
+    }  # `class` has block 0, so index −1 takes the last block's
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     settings = replace(settings, **missing, steps=settings.steps or own["steps"])
     return settings if _can_start_small(settings, layer) else replace(settings, small=0.0)

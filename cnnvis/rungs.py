@@ -31,7 +31,17 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "small",
     ),
     "+ decorrelated colour": ("decorrelated",),
-    "+ scale, rotation and blur": ("view", "zoom", "turn", "blur", "headroom", "redirected", "precision", "recipe"),
+    "+ scale, rotation and blur": (
+        "view",
+        "zoom",
+        "turn",
+        "blur",
+        "leak",
+        "headroom",
+        "redirected",
+        "precision",
+        "recipe",
+    ),
 }
 
 

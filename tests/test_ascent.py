@@ -22,6 +22,7 @@ from torchvision.transforms.functional import normalize, pil_to_tensor
 from cnnvis.ascent import Snapshot, _adam, _crowding, _doubled, maximize, maximize_many
 from cnnvis.canvas import new_canvas
 from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
+from cnnvis.images import to_tensor
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.vgg import VGG16, cut, fast_dtype
 
@@ -100,7 +101,7 @@ def test_erhan_equals_the_loop_of_the_notebooks(tiny: VGG16, layer: str, channel
 def plain_fourier(
     net: nn.Sequential, layer: str, channel: int, seed: int, settings: Settings
 ) -> tuple[list[float], NDArray[np.float64]]:
-    """Run Lucid's loop with a declining learning rate and a penalty on the last 5 % before black and white."""
+    """Run Lucid's loop with a declining learning rate, a leak, and a penalty on the last 5 % before black and white."""
     side, steps = settings.size, settings.steps
     rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
     weights = torch.hypot(rows, columns).clamp(min=1 / side) ** -settings.decay
@@ -119,10 +120,12 @@ def plain_fourier(
     seen = []
     for step in range(steps):
         rgb = picture()
-        activation = body(normalize(rgb, MEAN, STD))[0, channel].mean()
+        values_of = body(normalize(rgb, MEAN, STD))[0, channel]
+        activation = values_of.mean()
+        aim = torch.where(values_of > 0, values_of, settings.leak * values_of).mean()
         fine = torch.relu((rgb - 0.95) / 0.05) + torch.relu((0.05 - rgb) / 0.05)
         adam.zero_grad()
-        (settings.headroom * abs(activation.item()) * fine.mean() - activation).backward()
+        (settings.headroom * abs(activation.item()) * fine.mean() - aim).backward()
         left = 1 - step / steps
         adam.param_groups[0]["lr"] = settings.learning_rate * (
             min(1, left / settings.decline) if settings.decline else 1
@@ -137,7 +140,7 @@ def plain_fourier(
     [
         ("conv1_1", 3, {}),
         ("conv2_1", 1, {"decline": 1, "momentum": 0.9, "smoothing": 0.999}),
-        ("conv1_2", 3, {"decline": 0, "headroom": 20, "size": 65, "decay": 1.5}),
+        ("conv1_2", 3, {"decline": 0, "headroom": 20, "size": 65, "decay": 1.5, "leak": 1}),
     ],
 )
 def test_fourier_equals_lucids_loop(tiny: VGG16, layer: str, channel: int, more: dict[str, Any]) -> None:
@@ -229,6 +232,28 @@ def test_redirection_changes_nothing_while_a_channel_fires(tiny: VGG16) -> None:
     redirected, plain = (run(tiny, "relu2_1", 1, redirected=switch, steps=10) for switch in (True, False))
     assert min(activations(plain)) > 0
     assert same(redirected[-1].picture, plain[-1].picture)
+
+
+# The leak: how much values below zero count
+
+
+def test_an_edge_filter_gets_stripes_with_a_leak_and_none_without() -> None:
+    """A filter whose weights add up to zero: the mean of its map says nothing, the mean after a leaky ReLU does."""
+    net = toy()
+    edge = torch.tensor([[1.0, 0.0, -1.0]] * 3) / 3
+    conv(net, "conv1_1").weight[3] = edge.expand(3, 3, 3)
+    stripes, plain = (run(net, "conv1_1", 3, leak=leak, steps=30)[-1].picture for leak in (0.5, 1.0))
+    across, down = (np.abs(np.diff(pixels(stripes), axis=axis)).mean() for axis in (1, 0))
+    assert across > 1.5 * down
+    with torch.inference_mode():
+        edges, none = (cut(net, "relu1_1")(to_tensor(picture))[0, 3].mean() for picture in (stripes, plain))
+    assert edges > 2 * none
+
+
+def test_the_leak_leaves_other_layers_and_the_negative_objective_alone(tiny: VGG16) -> None:
+    for layer, more in (("relu2_1", {}), ("pool3", {}), ("conv2_1", {"objective": "negative"})):
+        leaky, plain = (run(tiny, layer, 1, leak=leak, steps=6, **more)[-1].picture for leak in (0.0, 1.0))
+        assert same(leaky, plain)
 
 
 # Headroom: colours kept away from black and white
