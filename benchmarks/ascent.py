@@ -11,7 +11,6 @@ install the others.
 import argparse
 import json
 import math
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from benchmarks.rivals import RIVALS, installed
 from cnnvis import load_vgg16, maximize, score
 from cnnvis.ascent import build_record
 from cnnvis.recipes import Settings
+from cnnvis.stock.growing import processor
 from cnnvis.vgg import VGG16, cut, fast_dtype
 from cnnvis.weights import read_weights
 
@@ -61,10 +61,9 @@ def main() -> None:
 
 def machine(net: VGG16) -> dict[str, Any]:
     """Describe the machine and the versions, and measure the peak of a large matrix product in both precisions."""
-    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     found = {
         **build_record(net, fast_dtype("cpu")),
-        "processor": names[0] if names else platform.processor(),
+        "processor": processor(),
         "peak_gflops": {str(dtype)[6:]: round(peak(dtype)) for dtype in (torch.float32, torch.bfloat16)},
     }
     print(*(f"{name}: {value}" for name, value in found.items()), sep="\n")

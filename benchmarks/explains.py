@@ -27,7 +27,7 @@ from benchmarks.ascent import machine
 from benchmarks.halves import Part, part
 from benchmarks.judges import JUDGES, crops, decided
 from benchmarks.rivals import RIVALS, installed
-from cnnvis import load_vgg16, maximize, score
+from cnnvis import atlas_sheet, load_vgg16, maximize, score
 from cnnvis.architecture import Layer
 from cnnvis.stock.shelf import Shelf
 from cnnvis.vgg import VGG16
@@ -146,6 +146,12 @@ class Case:
         *_, last = maximize(self.net, self.layer.name, channel, seed=seed, every=math.inf, **settings)
         return last.picture
 
+    def tile(self) -> list[Image.Image]:
+        """The atlas's tile, brought back to the scale of the photos' patches."""
+        sheet = atlas_sheet(self.layer.name)
+        tile = sheet.tile(self.channel).resize((sheet.picture_px,) * 2, Image.Resampling.BICUBIC)
+        return crops(tile, self.layer.receptive_field)
+
     def crops(self, maker: str, **which: int) -> list[Image.Image]:
         """The crops of a picture at the scale of the photos' patches."""
         return crops(self.picture(maker, **which), self.layer.receptive_field)
@@ -153,7 +159,8 @@ class Case:
 
 def as_before(layer: Layer) -> dict[str, Any]:
     """What the recipe `fourier` was at commit a264c94, whose pictures these settings repeat bit for bit."""
-    return {"small": 0.0, "blur": 0.0, **({"steps": 76} if layer.block == 5 else {})}
+    own: dict[int, dict[str, Any]] = {2: {"steps": 22}, 5: {"steps": 76, "learning_rate": 0.25}}
+    return {"small": 0.0, "blur": 0.0, "leak": 1.0, **own.get(layer.block, {})}
 
 
 MAKERS = ("fourier", "maco", "erhan", "lucent", "dreamlens")  # whose pictures are scored as well
@@ -163,6 +170,7 @@ REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
     "fourier": lambda case: case.crops("fourier"),
     f"{SEEDS} fourier": lambda case: [crop for seed in range(SEEDS) for crop in case.crops("fourier", seed=seed)],
     "9 photos and fourier": lambda case: [*case.exemplars(9), *case.crops("fourier")],
+    "the atlas's tile": lambda case: case.tile(),
     "fourier of another channel": lambda case: case.crops("fourier", other=1),
     "fourier before (a264c94)": lambda case: case.crops("before"),
     "maco": lambda case: case.crops("maco"),

@@ -36,6 +36,8 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
   return window.sprites[url].complete; };"""
 
+FIRST_SHEET = f"{PAINTED % ('#atlas-sheet', '')} || {PAINTED % ('#filter-sheet', '')}"
+
 
 def chromium() -> str:
     """Find the browser."""
@@ -44,10 +46,10 @@ def chromium() -> str:
 
 
 def first_paint(page: Page, url: str) -> float:
-    """Seconds from opening the address until the first sheet is painted."""
+    """Seconds from opening the address until the first sheet is painted: the atlas's, before it the filters'."""
     begun = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(PAINTED % ("#filter-sheet", ""))
+    page.wait_for_function(FIRST_SHEET)
     return time.perf_counter() - begun
 
 
@@ -69,8 +71,13 @@ def switch(page: Page, sheet: str, layer: str) -> float:
 def visit(page: Page, url: str) -> dict[str, float]:
     """Visit the page and measure everything once."""
     page.add_init_script(LOADED)
+    times = {"first sheet visible": first_paint(page, url)}
+    page.locator("#network", has_text="is ready").wait_for()
+    if page.locator("#atlas-sheet").count():  # a264c94 has none
+        times |= walls(page)
     # An ascent of its own number of steps could end before it is stopped.
-    times = {"first sheet visible": first_paint(page, f"{url}?steps=512")}
+    page.goto(f"{url}?tab=filters&steps=512")
+    page.wait_for_function(PAINTED % ("#filter-sheet", "conv1_1"))
     page.locator("#network", has_text="is ready").wait_for()
     times["filter sheet, conv1_2"] = switch(page, "#filter-sheet", "conv1_2")
     times["filter sheet, conv5_3 (512)"] = switch(page, "#filter-sheet", "conv5_3")
@@ -89,6 +96,20 @@ def visit(page: Page, url: str) -> dict[str, float]:
     times["pictures a second, conv5_3"] = (int(page.evaluate(f"+{came}")) - before) / (time.perf_counter() - begun)
     times["Stop until it says so, conv5_3"] = stopped(page)
     return times
+
+
+def walls(page: Page) -> dict[str, float]:
+    """Seconds until another layer's wall is painted, and until another channel is shown whole."""
+    for layer in ("conv4_2", "conv5_3"):  # both sheets are with the browser, and with the server
+        switch(page, "#atlas-sheet", layer)
+    whole = "document.querySelector('#atlas-filter h3').textContent.includes('channel %d')"
+    return {
+        "wall, conv4_2 (512)": switch(page, "#atlas-sheet", "conv4_2"),
+        "wall, conv5_3 (512)": switch(page, "#atlas-sheet", "conv5_3"),
+        "filter whole, conv5_3": statistics.median(
+            timed(page, f'#atlas-sheet [data-channel="{channel}"]', whole % channel) for channel in (101, 102, 103)
+        ),
+    }
 
 
 def stopped(page: Page) -> float:

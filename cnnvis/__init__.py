@@ -12,6 +12,7 @@ from cnnvis.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_
 from cnnvis.ascent import Snapshot, maximize, maximize_many
 from cnnvis.classes import CLASSES
 from cnnvis.errors import (
+    AtlasError,
     ChannelError,
     CnnvisError,
     LayerError,
@@ -30,6 +31,8 @@ from cnnvis.photo import open_photo
 from cnnvis.recipes import RECIPES, Ascent, Settings, limits
 from cnnvis.rungs import Rung, ladder
 from cnnvis.scoring import Score, Selectivity, score, scored_record
+from cnnvis.stock.atlas import AtlasSheet, AtlasTile, atlas_sheet
+from cnnvis.stock.atlas_making import make_atlas
 from cnnvis.stock.making import Made, make_shelf
 from cnnvis.stock.shelf import Exemplar, Exemplars, exemplars
 from cnnvis.version import __version__
@@ -44,6 +47,9 @@ __all__ = [
     "VGG16",
     "Architecture",
     "Ascent",
+    "AtlasError",
+    "AtlasSheet",
+    "AtlasTile",
     "ChannelError",
     "CnnvisError",
     "Exemplar",
@@ -71,6 +77,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "animation",
+    "atlas_sheet",
     "channel_path",
     "cut",
     "encode",
@@ -83,6 +90,7 @@ __all__ = [
     "limits",
     "load_vgg16",
     "load_whole_vgg16",
+    "make_atlas",
     "make_shelf",
     "map_sheet",
     "maximize",

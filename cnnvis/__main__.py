@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
-from cnnvis import shelf_commands
+from cnnvis import atlas_commands, shelf_commands
 from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
@@ -43,8 +43,8 @@ def _check_files(options: argparse.Namespace) -> None:
     """Before any work, raise SettingError for an output with a wrong suffix, that cannot be written, or named twice."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
-    if options.run is shelf_commands.make:  # its output is a folder
-        del files["output"]
+    if options.run in (shelf_commands.make, atlas_commands.make):  # their output is a folder
+        files.pop("output", None)
     if options.run is maps and options.channel is not None:
         files["overlay"] = overlay_path(options.output)
     inputs = (given[name] for name in ("photo", "picture", "start", "like") if given.get(name))
@@ -113,13 +113,29 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", metavar="SHELF", type=Path, required=True, help="the shelf's folder")
     add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
-    add("--workers", metavar="N", help="work in this many processes, of one thread each")
-    add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")
+    _add_places(add)
     add = command(shelf_commands.show, "layer", "channel", among=among)
     add("-o", "--output", required=True, **to)
     add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
     command(shelf_commands.info, among=among)
+    text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."
+    atlas = commands.add_parser("atlas", help=text, description=text, **manner)
+    among = atlas.add_subparsers(metavar="COMMAND", required=True)
+    add = command(atlas_commands.make, among=among)
+    add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: that of the atlas in use)")
+    add("--layers", metavar="LAYER", nargs="+", help="only these convolutions")
+    add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {default.seed})")
+    add("--device", metavar="D", help="cuda or cpu (default: the GPU if there is one)")
+    _add_places(add)
+    add = command(atlas_commands.show, "layer", among=among)
+    add("-o", "--output", required=True, **to)
     return parser
+
+
+def _add_places(add: Callable[..., argparse.Action]) -> None:
+    """The options that say where making runs."""
+    add("--workers", metavar="N", help="work in this many processes, of one thread each")
+    add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

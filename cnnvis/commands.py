@@ -17,6 +17,7 @@ import cnnvis
 from cnnvis.architecture import ARCHITECTURE, Target
 from cnnvis.ascent import ascend, build_record
 from cnnvis.errors import PhotoError, SettingError
+from cnnvis.numbers import whole_number
 from cnnvis.scoring import score_target
 from cnnvis.version import __version__
 from cnnvis.vgg import fast_dtype
@@ -195,6 +196,15 @@ def _named(options: argparse.Namespace) -> Target:
 def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options that were given; the engine has defaults for the others."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def whole(options: argparse.Namespace, *names: str) -> dict[str, int]:
+    """The same for options that are whole numbers. Raises SettingError."""
+    numbers = {name: whole_number(value) for name, value in given(options, *names).items()}
+    for name, number in numbers.items():
+        if number is None:
+            raise SettingError(f"{name} {getattr(options, name)!r} is no whole number: give one.")
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _watch(ascent: Iterator[list[cnnvis.Snapshot]], keep: int | None) -> Sequence[cnnvis.Snapshot]:

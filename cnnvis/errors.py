@@ -7,6 +7,7 @@ CnnvisError
 ├── PhotoError         a picture, or its record, that cannot be used
 ├── WeightsError       weights that cannot be found, read or used
 ├── ShelfError         a shelf of photos that cannot be found, read or used
+├── AtlasError         a layer of the atlas that cannot be found, read or used
 └── UnavailableError   what this machine cannot do now, because its disk or its memory is full
 
 The page shows these as messages; the command line prints one line and exits with code 2.
@@ -96,6 +97,10 @@ class WeightsError(CnnvisError):
 
 class ShelfError(CnnvisError):
     """A shelf of photos that cannot be found, read or used."""
+
+
+class AtlasError(CnnvisError):
+    """A layer of the atlas that cannot be found, read or used."""
 
 
 class UnavailableError(CnnvisError):

@@ -79,24 +79,45 @@ def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture) 
 
 def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     """`score` for a target already checked."""
-    numbers = list(target.mixture)
     picture = picture.convert("RGB")
     shown = picture
     if picture.size != (PHOTO_SIDE, PHOTO_SIDE):
         shown = picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-    body, after = narrowed(net, target.layer, numbers)
-    with torch.inference_mode():
-        saved = forward(cut(net, target.layer), to_tensor(shown).to(net.device))[0]
-        batches = distorted_copies(shown).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
-        copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
-    weights = torch.tensor(list(target.mixture.values()), device=net.device)
+    found = respond(net, shown, target)
     return Score(
-        saved_activation=float(weights @ saved[numbers].mean((1, 2))),
-        robust=float(weights @ copies.mean((0, 2, 3))),
-        fires=bool(saved[numbers].max() > 0),
+        saved_activation=found.activation,
+        robust=found.robust,
+        fires=found.fires,
         saturation=saturation(picture),
         naturalness=spectral_slope(picture),
-        selectivity=_selectivity(net, target.layer.name, numbers, saved.mean((1, 2)).cpu()),
+        selectivity=_selectivity(net, target.layer.name, list(target.mixture), found.means),
+    )
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a layer responds to a picture as it is, at its own size."""
+
+    activation: float  # the target's mean, in float32; in a convolution, before ReLU
+    robust: float  # the same over 16 distorted copies, in the device's fast precision
+    fires: bool  # whether the target's map is above zero anywhere
+    means: Tensor  # (channels,) on the CPU: the mean of every map of the layer
+
+
+def respond(net: VGG16, picture: Image.Image, target: Target) -> Response:
+    """Pass a square RGB picture and its 16 distorted copies through the network, none of them resized to 224 px."""
+    numbers = list(target.mixture)
+    body, after = narrowed(net, target.layer, numbers)
+    with torch.inference_mode():
+        maps = forward(cut(net, target.layer), to_tensor(picture).to(net.device))[0]
+        batches = distorted_copies(picture).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
+        copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
+    weights = torch.tensor(list(target.mixture.values()), device=net.device)
+    return Response(
+        activation=float(weights @ maps[numbers].mean((1, 2))),
+        robust=float(weights @ copies.mean((0, 2, 3))),
+        fires=bool(maps[numbers].max() > 0),
+        means=maps.mean((1, 2)).cpu(),
     )
 
 
@@ -145,7 +166,7 @@ def _selectivity(net: VGG16, layer: str, channels: Sequence[int], means: Tensor)
 
 
 def distorted_copies(picture: Image.Image) -> Tensor:
-    """Make the 16 copies of a 224 px picture on which robust activation is measured, (16, 3, 168, 168)."""
+    """Make the 16 copies of a square picture on which robust activation is measured: (16, 3, 168, 168) of 224 px."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=ROBUST_JPEG)
     compressed = to_tensor(Image.open(buffer))
@@ -154,7 +175,7 @@ def distorted_copies(picture: Image.Image) -> Tensor:
     for _ in range(ROBUST_COPIES):
         angle, scale = draw.uniform(-ROBUST_TURN, ROBUST_TURN), draw.uniform(*ROBUST_SCALE)
         turned = affine(compressed, angle, [0, 0], scale, [0.0, 0.0], InterpolationMode.BILINEAR, [0.0])
-        copies.append(center_crop(turned, [round(ROBUST_CROP * PHOTO_SIDE)] * 2))
+        copies.append(center_crop(turned, [round(ROBUST_CROP * picture.width)] * 2))
     return torch.cat(copies)
 
 

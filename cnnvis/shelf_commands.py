@@ -6,9 +6,7 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.commands import given, report
-from cnnvis.errors import SettingError
-from cnnvis.numbers import whole_number
+from cnnvis.commands import given, report, whole
 from cnnvis.stock.making import make_shelf
 from cnnvis.stock.shelf import load_shelf
 
@@ -26,8 +24,7 @@ def make(options: argparse.Namespace) -> None:
       python -m cnnvis shelf make ~/Pictures -o my.shelf --workers 4
       python -m cnnvis shelf make /data -o my.shelf --scheduler tcp://10.0.0.7:8786
     """
-    asked = given(options, "precision", "scheduler")
-    asked |= {name: _number(name, value) for name, value in given(options, "workers", "top").items()}
+    asked = given(options, "precision", "scheduler") | whole(options, "workers", "top")
     with tqdm(unit="photo", disable=None) as bar:  # no bar without a terminal
 
         def progress(done: int, of: int) -> None:
@@ -64,10 +61,3 @@ def info(options: argparse.Namespace) -> None:
     shelf = load_shelf()
     about = {**shelf.about, "folder": str(shelf.folder)}
     report(options, about, "\n".join(f"{name.replace('_', ' '):15} {value}" for name, value in about.items()))
-
-
-def _number(name: str, value: str) -> int:
-    number = whole_number(value)
-    if number is None:
-        raise SettingError(f"{name} {value!r} is no whole number: give one.")
-    return number

@@ -31,6 +31,7 @@ HUB_REVISION = "3394518cba29aee1ea82a49d971be90d2dd1dab7"
 BUNDLED = Path(__file__).parent / "assets" / "vgg16_features.safetensors"
 STATISTICS = Path(__file__).parent / "assets" / "photo_statistics.safetensors"
 SHELF = Path(__file__).parent / "assets" / "shelf"
+ATLAS = Path(__file__).parent / "assets" / "atlas"
 
 # Our names of the 26 tensors to torchvision's: conv1_1.weight is features.0.weight.
 KEYS = {
@@ -217,6 +218,11 @@ def _photo_statistics() -> dict[str, PhotoStatistics] | None:
 def shelf_folder() -> Path:
     """The photo shelf in use: the one that CNNVIS_SHELF names, or the bundled one."""
     return Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
+
+
+def atlas_folder() -> Path:
+    """The atlas in use: the one that CNNVIS_ATLAS names, or the bundled one."""
+    return Path(os.environ.get("CNNVIS_ATLAS", "").strip() or ATLAS)
 
 
 def _usual(net: VGG16) -> dict[str, PhotoStatistics] | None:

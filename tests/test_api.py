@@ -40,7 +40,7 @@ def test_the_api_matches_the_frozen_schema(page: Any) -> None:
 
 def test_the_pages_own_handlers_are_private(page: Any) -> None:
     public = {item.api_name for item in page.fns.values() if item.api_visibility == "public"}
-    assert public == {"layers", "filters", "feature_maps", "feature_map", "exemplars", "maximize"}
+    assert public == {"layers", "filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
 
 
 UNREAD = "image cannot be read: give an uploaded file"
@@ -71,6 +71,7 @@ TAKES = {
     "feature_maps": ["image", "layer", "pipeline", "order", "contrast"],
     "feature_map": ["image", "layer", "channel", "pipeline"],
     "exemplars": ["layer", "channel", "count"],
+    "atlas": ["layer"],
     "maximize": ["layer", "channel", "recipe", "steps", "size", "seed", "seconds", "objective", "image"],
 }
 CASES = [(name, given, *case) for name, takes in TAKES.items() for given in takes for case in

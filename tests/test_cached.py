@@ -59,10 +59,10 @@ def test_stepping_through_channels_runs_the_network_only_once() -> None:
         for channel in (0, 1, 2):
             tab._draw(choice(channel), CAT.digest, *values)
 
-    draw(maps, "network", "index", "map")
+    draw(maps, "network", "index", "map", "maps")
     draw(learn, 1, 1)
     assert cached.computed_maps.cache_info().misses == 1
-    maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map")
+    maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map", "maps")
     assert cached.computed_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution
 
 

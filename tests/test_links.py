@@ -1,12 +1,13 @@
 """Addresses of views: what they contain, and how invalid ones are handled."""
 
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import pytest
 
 from cnnvis.architecture import ARCHITECTURE
 from cnnvis.recipes import RECIPES
+from cnnvis.ui.choice import FIRST, LANDING
 from cnnvis.ui.links import PARAMETERS, Address, address_of, read_query
 from cnnvis.ui.photos import EXAMPLES, find_photo, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
@@ -44,14 +45,14 @@ def test_controls_set_from_an_address_give_the_same_address(expected: Address) -
 
 
 def test_defaults_are_left_out_of_the_address() -> None:
-    assert address().query() == ""
+    assert address().query() == "tab=filters"  # one name at least, for without any it would open the atlas
     assert address("maps", "conv4_1").query() == "tab=maps&layer=conv4_1"
 
 
 def test_empty_fields_and_uploaded_photos_are_left_out_of_the_address() -> None:
     controls: dict[str, Any] = {one.name: one.decode(one.default) for one in PARAMETERS}
     controls |= {"seed": None, "steps": None, "photo": "0" * 64}
-    assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == ""
+    assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == "tab=filters"
 
 
 def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
@@ -61,7 +62,7 @@ def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("tab=dream", "tab 'dream' is unknown: choose one of filters, maps, maximize, learn."),
+        ("tab=dream", "tab 'dream' is unknown: choose one of atlas, filters, maps, maximize, learn."),
         ("layer=conv9_1", "layer 'conv9_1' does not exist"),
         ("layer=", "layer '' does not exist"),
         ("layer=class", "layer 'class' belongs to the classifier"),
@@ -99,3 +100,26 @@ def test_a_link_names_a_photo_of_the_shelf() -> None:
     assert photo_name(photo.digest) == "red-panda.webp" and find_photo(photo.digest) is photo
     (parameter,) = [one for one in PARAMETERS if one.name == "photo"]
     assert parameter.decode("red-panda.webp") == photo.digest and parameter.encode(photo.digest) == "red-panda.webp"
+
+
+# The atlas, which whoever comes without an address sees
+
+
+@pytest.mark.parametrize("query", [{}, {"__theme": "dark"}, {"embed": "1"}, {"utm_source": "letter"}])
+def test_an_address_without_our_names_opens_the_atlas(query: dict[str, str]) -> None:
+    found, wrong = read_query(query)
+    assert (found.tab, found.target, found.values, wrong) == ("atlas", LANDING, {}, [])
+    assert found.query() == ""
+
+
+@pytest.mark.parametrize("query", [{"layer": "conv1_1"}, {"channel": "0"}, {"seed": "0"}, {"tab": "filters"}])
+def test_an_address_with_any_of_our_names_means_what_it_meant_before(query: dict[str, str]) -> None:
+    found, _ = read_query(query)
+    assert (found.tab, found.target) == ("filters", FIRST)
+    assert read_query(dict(parse_qsl(found.query())))[0] == found
+
+
+def test_the_landing_channel_elsewhere_keeps_its_address() -> None:
+    assert Address("filters", LANDING, {}).query() == f"layer={LANDING.layer.name}&channel={LANDING.number}"
+    assert Address("atlas", LANDING, {"seed": 3}).query().startswith("tab=atlas&layer=")
+    assert Address("atlas", FIRST, {}).query() == "tab=atlas"

@@ -127,6 +127,25 @@ def test_the_suffix_decides_the_picture_format(name: str, form: str, run: Run) -
         assert (picture.convert("RGB").tobytes() == sheet.tobytes()) == (form != "JPEG")
 
 
+def test_atlas_show_writes_the_sheet_of_a_layer(run: Run) -> None:
+    text = run("atlas", "show", "block1_conv2", "-o", "x.png", "--json", "x.json")
+    assert text == "64 pictures of conv1_2, in 8 columns: 'x.png'\n"
+    sheet = cnnvis.atlas_sheet("conv1_2")
+    with Image.open("x.png") as saved:
+        assert saved.tobytes() == sheet.picture.tobytes()
+    assert json.loads(Path("x.json").read_text()) == json.loads(json.dumps(sheet.record()))
+
+
+def test_atlas_make_grows_a_layer_and_leaves_it_the_next_time(run: Run) -> None:
+    assert run("atlas", "make", "-o", "mine", "--layers", "conv1_1") == "conv1_1: 'mine'\n"
+    made = {path.name: path.stat().st_mtime_ns for path in Path("mine").iterdir()}
+    assert made.keys() == {"conv1_1.webp", "conv1_1.json"}
+    assert run("atlas", "make", "-o", "mine", "--layers", "conv1_1", "--json", "-") == (
+        '{"folder": "mine", "layers": ["conv1_1"]}\n'
+    )
+    assert {path.name: path.stat().st_mtime_ns for path in Path("mine").iterdir()} == made
+
+
 def test_maps_writes_the_engines_sheet(run: Run) -> None:
     asked = {"pipeline": "conv_chain", "order": "strength", "contrast": "layer"}
     options = [word for name, value in asked.items() for word in (f"--{name}", value)]
@@ -252,6 +271,11 @@ def test_a_full_disk_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
+        (["atlas", "show", "relu1_1", "-o", "x.png"], "choose a convolution, for example 'conv1_1'"),
+        (["atlas", "make", "-o", "x", "--layers", "pool1"], "choose a convolution, for example 'conv1_2'"),
+        (["atlas", "make", "-o", "x", "--layers", "conv1_1", "--seed", "-1"], "seed '-1' is out of range"),
+        (["atlas", "make", "-o", "x", "--layers", "conv1_1", "--workers", "many"], "workers 'many' is no whole number"),
+        (["atlas", "make", "-o", "x", "--device", "tpu"], "device 'tpu' is unknown"),
         (["filters", "conv9_9", "-o", "x.png"], r"layer 'conv9_9' does not exist. Did you mean"),
         (["filters", "pool1", "-o", "x.png"], "layer 'pool1' has no filters"),
         (["filters", "conv1_2", "-o", "x.png", "--input-channel", "64"], "input_channel '64' .* from 0 to 63"),

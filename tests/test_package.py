@@ -30,7 +30,7 @@ ROWS = [
     {"stock"},
     {"__init__"},
     {"ui", "commands"},
-    {"shelf_commands"},
+    {"shelf_commands", "atlas_commands"},
     {"__main__", "app"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
@@ -166,6 +166,6 @@ def test_errors_name_the_given_value_and_the_allowed_ones() -> None:
 def test_every_error_is_a_cnnvis_error() -> None:
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     classes = [kind for kind in classes if kind.__module__ == errors.__name__]
-    assert len(classes) == 8
+    assert len(classes) == 9
     assert all(issubclass(kind, CnnvisError) for kind in classes)
     assert {kind.__name__ for kind in classes} <= set(cnnvis.__all__)

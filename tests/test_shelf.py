@@ -17,8 +17,9 @@ from cnnvis.architecture import ARCHITECTURE, find_layer
 from cnnvis.errors import ChannelError, LayerError, SettingError, ShelfError
 from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.stock.making import make_shelf
-from cnnvis.stock.shelf import GREY, TILE_PX, load_shelf
+from cnnvis.stock.shelf import load_shelf
 from cnnvis.stock.spread import BARS, spread
+from cnnvis.stock.tiles import GREY, TILE_PX
 from cnnvis.vgg import VGG16, cut
 
 RECORDS = {"below/chelsea.jpg": {"title": "Chelsea", "author": "Stéfan van der Walt", "licence": "CC0-1.0"}}

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 import cnnvis
 from cnnvis.errors import PhotoError
 from cnnvis.recipes import Settings
-from cnnvis.ui.choice import Choice
+from cnnvis.ui.choice import FIRST, Choice
 from cnnvis.ui.follow import Follower
 from cnnvis.ui.page import _network, build_page, serve
 from cnnvis.ui.photos import DEFAULT_PHOTO, find_photo
@@ -143,7 +143,7 @@ def test_weights_with_another_number_of_classes_cost_the_classes_alone(
     path = tmp_path / "ten.safetensors"
     save_file(state, path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
-    facts = maps._draw(Choice(), DEFAULT_PHOTO.digest, "network", "index", "map")[3]
+    facts = maps._draw(Choice(FIRST), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
     assert "conv1_1 channel 0" in facts and "VGG16 cannot classify the photo: weights file 'ten.safetensors'" in facts
 
 

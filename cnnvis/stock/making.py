@@ -4,7 +4,6 @@ A shelf is a folder: `shelf.json`, `photos.json`, `index.safetensors`, and `maxi
 Until it is whole, its chunks lie in a folder `chunks` inside.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from safetensors.numpy import save
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.stock.indexing import PRECISIONS, Chunk, convolutions, from_arrays, index_chunk, read_chunk
 from cnnvis.stock.tables import Array, LayerIndex
-from cnnvis.stock.work import run
+from cnnvis.stock.work import keep_plan, run, write_whole
 from cnnvis.vgg import VGG16
 from cnnvis.weights import tensors_sha256
 
@@ -70,12 +69,12 @@ def make_shelf(
     root, target = Path(photos), Path(folder)
     files = photos_in(root)
     chunks = _plan(net, root, files, top, precision)
-    _begin(target, chunks)
+    keep_plan(target / "chunks", [asdict(chunk) for chunk in chunks])
     missing = [chunk for chunk in chunks if not _file(target, chunk).exists()]
     done = len(files) - sum(len(chunk.files) for chunk in missing)
     work = index_chunk if workers or scheduler else partial(index_chunk, net=net)
     for chunk, content in run(work, missing, workers, scheduler):
-        _write(_file(target, chunk), content)
+        write_whole(_file(target, chunk), content)
         done += len(chunk.files)
         if progress:
             progress(done, len(files))
@@ -106,25 +105,8 @@ def _plan(net: VGG16, root: Path, files: Sequence[str], top: int, precision: str
     ]  # fmt: skip
 
 
-def _begin(target: Path, chunks: Sequence[Chunk]) -> None:
-    """Keep what an earlier start has done, if it had the same plan."""
-    plan = hashlib.sha256(json.dumps([asdict(chunk) for chunk in chunks]).encode()).hexdigest()
-    place = target / "chunks" / "plan"
-    if not place.exists() or place.read_text() != plan:
-        shutil.rmtree(place.parent, ignore_errors=True)
-        place.parent.mkdir(parents=True)
-        _write(place, plan.encode())
-
-
 def _file(target: Path, chunk: Chunk) -> Path:
     return target / "chunks" / f"{chunk.number:06}.safetensors"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def _finish(
@@ -151,15 +133,16 @@ def _finish(
         {"file": files[number] if bundled else str((root / files[number]).resolve()), **records.get(files[number], {})}
         for number in readable
     ]
-    _write(target / "index.safetensors", save(index))
+    write_whole(target / "index.safetensors", save(index))
     if maxima:
-        _write(target / "maxima.safetensors", save({name: np.concatenate(parts) for name, parts in maxima.items()}))
+        everything = {name: np.concatenate(parts) for name, parts in maxima.items()}
+        write_whole(target / "maxima.safetensors", save(everything))
     else:
         (target / "maxima.safetensors").unlink(missing_ok=True)
-    _write(target / "photos.json", _json(listed))
+    write_whole(target / "photos.json", _json(listed))
     prepared = "shorter side 256 px, bilinear with antialias; centre 224 px; upright, sRGB"
     shelf = {"version": VERSION, **about, "count": len(readable), "k": min(top, len(readable)), "prepared": prepared}
-    _write(target / "shelf.json", _json(shelf))  # last: a shelf with it is whole
+    write_whole(target / "shelf.json", _json(shelf))  # last: a shelf with it is whole
     shutil.rmtree(target / "chunks")
     return Made(str(target), len(readable), {files[number]: reason for number, reason in unreadable.items()})
 

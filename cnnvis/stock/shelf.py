@@ -17,13 +17,12 @@ from cnnvis.numbers import whole_number
 from cnnvis.patch import moved_inside
 from cnnvis.photo import open_photo
 from cnnvis.stock.tables import Array
+from cnnvis.stock.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, tile, words_tile
+from cnnvis.vgg import VGG16
 from cnnvis.weights import SHELF, load_vgg16, shelf_folder, tensors_sha256
 
 BUNDLED = SHELF
 MOST = 16  # exemplars at once
-TILE_PX, GAP_PX = 96, 2
-SHARP_PX = 24  # patches up to this size are enlarged with their pixels visible
-GREY = (128, 128, 128)
 CREDITS = ("title", "author", "licence", "source")
 
 
@@ -104,14 +103,22 @@ class Shelf:
 
     def maxima(self, target: Target) -> Array | None:
         """A channel's maximum on every photo, (photos,); None on a shelf that is too large to keep them."""
+        found = self._maxima(target.layer, slice(target.number, target.number + 1))
+        return None if found is None else found[:, 0]
+
+    def layer_maxima(self, layer: Layer) -> Array | None:
+        """The same of all channels of a convolution, (photos, channels)."""
+        return self._maxima(layer, slice(None))
+
+    def _maxima(self, layer: Layer, channels: slice) -> Array | None:
         try:
             with safe_open(self.folder / "maxima.safetensors", framework="numpy") as file:
-                maxima: Array = file.get_slice(target.layer.name)[:, target.number : target.number + 1]
+                maxima: Array = file.get_slice(layer.name)[:, channels]
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError) as error:
             raise ShelfError(f"shelf {self.folder.name!r} has unreadable maxima: make it anew.") from error
-        return maxima[:, 0].astype(np.float64)
+        return maxima.astype(np.float64)
 
     def path(self, number: int) -> Path:
         """Where a photo lies: in the shelf's own folder `photos`, or where it was when the shelf was made."""
@@ -142,8 +149,13 @@ def load_shelf(folder: str | Path | None = None) -> Shelf:
 
     Raises ShelfError, also if it was made with other weights than those in use.
     """
+    return shelf_of(load_vgg16(), folder)
+
+
+def shelf_of(net: VGG16, folder: str | Path | None = None) -> Shelf:
+    """The same for a network. Raises ShelfError, also if the shelf was made with other weights than the network's."""
     shelf = _opened(Path(folder) if folder else shelf_folder())
-    if shelf.about["weights_sha256"] != tensors_sha256(load_vgg16()):
+    if shelf.about["weights_sha256"] != tensors_sha256(net):
         raise ShelfError(f"shelf {shelf.name!r} was made with other weights: make one with these, `shelf make`.")
     return shelf
 
@@ -185,11 +197,30 @@ def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
 
 def patch_tile(shelf: Shelf, one: Exemplar) -> Image.Image:
     """The patch at the size of a tile; if the photo has gone, that is said in its place."""
+    return _piece_tile(shelf, one, (one.box[0], one.box[1], one.box[2], one.box[3]))
+
+
+def atlas_scale_tile(shelf: Shelf, one: Exemplar, layer: Layer) -> Image.Image:
+    """As much of the photo around the patch as an atlas's tile of the layer shows, so that both have one scale.
+
+    What the cell sees exactly is outlined, where it is clearly smaller.
+    """
+    side, field = picture_px(layer), layer.receptive_field
+    left, top, _, _ = layer.field(one.row, one.column)
+    left, top = (edge + (field - side) // 2 for edge in (left, top))
+    around = moved_inside((left, top, left + side, top + side), PHOTO_SIDE)
+    drawn = _piece_tile(shelf, one, around)
+    if is_outlined(layer):
+        seen = [(edge - around[i % 2]) * TILE_PX / side for i, edge in enumerate(one.box)]
+        box = [round(seen[0]) - 1, round(seen[1]) - 1, round(seen[2]), round(seen[3])]
+        draw = ImageDraw.Draw(drawn)
+        draw.rectangle([box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1], outline="black")
+        draw.rectangle(box, outline="white")
+    return drawn
+
+
+def _piece_tile(shelf: Shelf, one: Exemplar, box: tuple[int, int, int, int]) -> Image.Image:
     try:
-        patch = shelf.open(one.photo).crop((one.box[0], one.box[1], one.box[2], one.box[3]))
+        return tile(shelf.open(one.photo).crop(box))
     except PhotoError:
-        empty = Image.new("RGB", (TILE_PX, TILE_PX), GREY)
-        ImageDraw.Draw(empty).multiline_text((8, 8), "this photo\nhas gone", "white")
-        return empty
-    sharp = patch.width <= SHARP_PX
-    return patch.resize((TILE_PX, TILE_PX), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
+        return words_tile("this photo\nhas gone")

@@ -4,11 +4,15 @@ Work is a list of independent pieces: plain values in, plain values out, and a p
 back in any order, a few at a time, so a million pieces need no more memory than ten.
 """
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -39,6 +43,23 @@ def run(
     if workers:
         return _on_processes(function, pieces, workers)
     return ((piece, function(piece)) for piece in pieces)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def keep_plan(folder: Path, plan: object) -> None:
+    """Prepare the folder of unfinished work: keep what an earlier start left there, if it had the same plan."""
+    digest = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
+    place = folder / "plan"
+    if not place.exists() or place.read_text() != digest:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_whole(place, digest.encode())
 
 
 def on_one_thread(function: Callable[[Piece], Result], piece: Piece) -> Result:

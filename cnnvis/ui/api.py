@@ -33,7 +33,7 @@ CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
 
 def add_endpoints() -> None:
-    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map`, `/exemplars` and `/maximize` to the page."""
+    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map`, `/exemplars`, `/atlas` and `/maximize`."""
     api(layers, api_name="layers", **LIGHT)
     with gr.Column(visible=False):
         picture, second = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
@@ -42,6 +42,7 @@ def add_endpoints() -> None:
         _endpoint(feature_maps, _map_inputs(), [picture, record], LIGHT)
         _endpoint(feature_map, _one_map_inputs(), [picture, second, record], LIGHT)
         _endpoint(exemplars, _exemplar_inputs(), [picture, record], LIGHT)
+        _endpoint(atlas, [_words("layer", CONVOLUTIONS, "conv5_3")], [picture, record], LIGHT)
         _endpoint(maximize, _ascent_inputs(), [picture, record], {**HEAVY, "validator": admit})
 
 
@@ -158,6 +159,14 @@ def exemplars(layer: str, channel: int, count: int) -> tuple[str, dict[str, Any]
     found = cnnvis.exemplars(layer, channel, count)
     record = found.record()
     return picture_file(found.picture, f"{found.layer}-{found.channel}-exemplars", record=record), record
+
+
+@readable_errors
+def atlas(layer: str) -> tuple[str, dict[str, Any]]:
+    """The picture of every channel of a convolution, grown ahead, on one sheet (WebP), and how each was grown."""
+    found = find_layer(layer, "conv")
+    record = cached.atlas_sheet(found).record()
+    return bytes_file(cached.atlas_webp(found), f"{found.name}-atlas.webp"), record
 
 
 def _photo_of(image: Any) -> StoredPhoto:

@@ -20,11 +20,13 @@ from cnnvis.features import Maps, MapSheet, compute_maps, draw_sheet, top_classe
 from cnnvis.filters import FilterSheet, draw_filters
 from cnnvis.images import encode
 from cnnvis.photo import open_photo
-from cnnvis.stock.shelf import Exemplar, Shelf, patch_tile
+from cnnvis.stock.arrangement import correlations, most_alike
+from cnnvis.stock.atlas import Atlas, AtlasSheet, load_atlas
+from cnnvis.stock.shelf import Exemplar, Shelf, atlas_scale_tile, patch_tile
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
-from cnnvis.weights import load_for
+from cnnvis.weights import load_for, load_vgg16
 
 KEPT_BYTES = 128_000_000  # of everything together; what was used least recently goes first
 
@@ -97,3 +99,46 @@ def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
 def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """A channel's exemplars, each with its patch as a JPEG."""
     return [(one, encode(patch_tile(shelf, one), "jpeg")) for one in shelf.exemplars(target, count)]
+
+
+@_kept
+def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
+    """The same at the scale of the atlas's pictures."""
+    return [(one, encode(atlas_scale_tile(shelf, one, target.layer), "jpeg")) for one in shelf.exemplars(target, count)]
+
+
+def atlas_sheet(layer: Layer) -> AtlasSheet:
+    """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
+    sheet: AtlasSheet = _atlas_sheet(load_vgg16(LIGHT_DEVICE), load_atlas(), ARCHITECTURE.convolution_of(layer))
+    return sheet
+
+
+@_kept
+def _atlas_sheet(net: VGG16, atlas: Atlas, layer: Layer) -> AtlasSheet:
+    return atlas.sheet(layer, net)
+
+
+@_kept
+def _alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
+    maxima = shelf.layer_maxima(layer)
+    if maxima is None:
+        return None
+    likeness = correlations(maxima)
+    return [
+        [(other, float(likeness[channel, other])) for other in others]
+        for channel, others in enumerate(most_alike(likeness))
+    ]
+
+
+def alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
+    """For each channel of a layer those whose maxima on the photos vary most like it, with the correlations.
+
+    None if the shelf does not keep all maxima. Raises ShelfError.
+    """
+    found: list[list[tuple[int, float]]] | None = _alike_on_photos(shelf, ARCHITECTURE.convolution_of(layer))
+    return found
+
+
+def atlas_webp(layer: Layer) -> bytes:
+    """The same as it is stored, for the browser. Raises AtlasError."""
+    return load_atlas().webp(ARCHITECTURE.convolution_of(layer))

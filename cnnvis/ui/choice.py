@@ -9,7 +9,8 @@ import gradio as gr
 from cnnvis.architecture import Architecture, Layer, Target
 
 OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
-FIRST = OFFERED.target("conv1_1", 0)
+FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none
+LANDING = OFFERED.target("conv5_1", 83)  # what is shown to whoever comes without one: chosen by hand
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 <div class="choice-field"><label for="layer">Layer</label>
@@ -28,7 +29,7 @@ _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 class Choice:
     """What the visitor looks at: one channel, already checked, in one tab."""
 
-    target: Target = FIRST
+    target: Target = LANDING
     tab: str = ""
     link: str = ""  # the address that the page was opened with, until it has been restored
 
@@ -36,7 +37,7 @@ class Choice:
     def read(cls, value: Any) -> "Choice":
         """Check the bar's value, which comes from a browser. Raises LayerError, ChannelError."""
         fields = value if isinstance(value, dict) else {}
-        target = OFFERED.target(fields.get("layer", FIRST.layer.name), fields.get("channel", FIRST.number))
+        target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
         return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""))
 
     @property

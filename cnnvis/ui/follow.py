@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 # (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
 _KNOWN = """(choice, ...values) => {
   const tab = document.querySelector('#tabs [role=tab][aria-selected=true]')?.dataset.tabId;
-  const link = window.cnnvisRestored ? '' : location.search;
+  window.cnnvisLink ??= location.search;  // share.py may change the address before this runs for the first time
+  const link = window.cnnvisRestored ? '' : window.cnnvisLink;
   window.cnnvisRestored = true;
   return [{...choice, tab, link}, ...values];
 }"""

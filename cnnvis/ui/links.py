@@ -12,7 +12,7 @@ from cnnvis.architecture import Target
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
 from cnnvis.recipes import RECIPES, Settings, check_setting
-from cnnvis.ui.choice import FIRST, OFFERED
+from cnnvis.ui.choice import FIRST, LANDING, OFFERED
 from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.weights import pick_device
@@ -30,6 +30,9 @@ def _known_photo(value: str) -> str:
     if value not in named_photos():
         raise SettingError.not_one_of("photo", value, EXAMPLES)  # the shelf's would be too many to list
     return value
+
+
+NAMED_TAB = "filters"  # of an address that has one of our names but no tab
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,13 @@ class Address:
     values: Mapping[str, Any]
 
     def query(self) -> str:
-        """The part of the address after "?"; "" for the default view."""
+        """The part of the address after "?"; "" for the view of whoever comes without one."""
+        if (self.tab, self.target, self.values) == (TABS[0].id, LANDING, {}):
+            return ""
         named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **self.values}
-        default = {"tab": TABS[0].id, "layer": FIRST.layer.name, "channel": FIRST.number}
-        return urlencode({name: value for name, value in named.items() if default.get(name) != value})
+        default = {"tab": NAMED_TAB, "layer": FIRST.layer.name, "channel": FIRST.number}
+        asked = {name: value for name, value in named.items() if default.get(name) != value}
+        return urlencode(asked or {"tab": NAMED_TAB})
 
 
 def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address:
@@ -101,7 +107,10 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
             wrong.append(str(error))
             return default
 
-    tab = read("tab", TABS[0].id, _one_of("tab", [tab.id for tab in TABS]))
+    ours = {"tab", "layer", "channel", *(one.name for one in PARAMETERS)}
+    if not ours & query.keys():
+        return Address(TABS[0].id, LANDING, {}), []
+    tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
     layer = read("layer", FIRST.layer, OFFERED.find)
     target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
     values = {one.name: read(one.name, one.default, one.check) for one in PARAMETERS}

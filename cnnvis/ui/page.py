@@ -13,7 +13,7 @@ from cnnvis.errors import WeightsError
 from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
-from cnnvis.ui.choice import choice_bar, choice_words
+from cnnvis.ui.choice import Choice, choice_bar, choice_words
 from cnnvis.ui.exemplars import best_three
 from cnnvis.ui.files import remove_folder, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
@@ -52,7 +52,7 @@ def build_page() -> gr.Blocks:
                 with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
                     followers[tab.id] = tab.layout(shared)
         controls = {name: part for one in followers.values() for name, part in one.controls.items()}
-        about = Follower(lambda choice: (choice.words(), best_three(choice)), [], [words, three])
+        about = Follower(_about, [], [words, three])
         always = [about, share(page, controls)]
         connect(bar, tabs, followers, always, restorer(holder, shared, controls, note))
         state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
@@ -65,6 +65,11 @@ def build_page() -> gr.Blocks:
     # Calls that bypass the queue would bypass its limits too.
     page.queue(max_size=TOTAL_PLACES, api_open=False)
     return page
+
+
+def _about(choice: Choice) -> tuple[str, str]:
+    """The choice in words, and its best photos, of which the atlas shows more."""
+    return choice.words(), "" if choice.tab == "atlas" else best_three(choice)
 
 
 def _network() -> Iterator[str]:

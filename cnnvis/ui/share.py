@@ -17,6 +17,7 @@ EMBED_HEIGHT = 760  # px of an embedded view
 
 # Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page.
 _ADDRESS = """(query) => {
+  window.cnnvisLink ??= location.search;  // what the visitor came with, for follow.py
   const now = new URLSearchParams(query);
   const before = new URLSearchParams(location.search);
   for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));

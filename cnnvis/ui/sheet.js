@@ -12,10 +12,11 @@ function isChosen(cell) {
 
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
-  holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`;
+  holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`
+    + (value.across ? `; grid-template-columns: repeat(${value.across}, 1fr)` : '');
   holder.innerHTML = value.items.map(([tile, layer, channel, note]) => {
     const name = `channel ${channel}` + (note && `, ${note}`);
-    const across = value.across + (tile % value.columns) * value.right;
+    const across = value.left + (tile % value.columns) * value.right;
     const down = value.top + Math.floor(tile / value.columns) * value.down;
     return `<button type="button" data-layer="${layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;

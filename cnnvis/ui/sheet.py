@@ -37,6 +37,7 @@ class Tiles:
     gap: int  # px between tiles, at the right and the bottom of each cell
     columns: int
     items: Sequence[Item]
+    across: int = 0  # cells in a row; 0: as many as fit
 
 
 def sheet(elem_id: str) -> gr.HTML:
@@ -62,10 +63,11 @@ def sheet_value(label: str, tiles: Tiles) -> str:
             "src": tiles.src,
             "label": label,
             "columns": tiles.columns,
+            "across": tiles.across,
             "items": [(item.tile, item.layer, item.channel, item.note) for item in tiles.items],
             "wide": 100 * width / tile,
             "high": 100 * height / tile,
-            "across": 100 * _RIM_PX / (width - tile),
+            "left": 100 * _RIM_PX / (width - tile),
             "top": 100 * _RIM_PX / (height - tile),
             "right": 100 * tiles.cell / (width - tile),
             "down": 100 * tiles.cell / (height - tile),

@@ -27,6 +27,8 @@ function build(value) {
   }));
   pictures.dataset.count = value.names.length;
   part('empty').hidden = true;
+  document.documentElement.dataset.staged = value.names.join('; ');
+  document.dispatchEvent(new Event('cnnvis:staged'));
   part('controls').hidden = false;
 }
 

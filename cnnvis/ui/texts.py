@@ -2,12 +2,21 @@
 
 TITLE = "cnnvis: inside VGG16"
 MASTHEAD = """<div class="masthead"><h1>Inside VGG16</h1>
-<p>One filter of a trained image network, seen three ways: its weights, how it responds to your photo,
-and the picture that activates it most.</p></div>"""
+<p>Every filter of a trained image network: the picture and the photos that activate it most, its weights,
+and how it responds to your photo.</p></div>"""
+
+ABOUT_ATLAS = """**What VGG16 looks for.** Each tile is one of its filters: a picture that a computer grew until it
+activated that filter strongly. Choose one to see it whole."""
 
 ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to respond to a pattern. It slides over its
 input, multiplies and adds. Each square stands for one filter: at conv1_1 it is the filter itself, deeper it is one of
 the filter's kernels."""
+
+READS = "**Its largest kernels, and the channels that they read.** Choose one to go there."
+
+SIMILAR_ON_PHOTOS = "**Similar on photos**: they rise and fall with it from photo to photo of the shelf."
+
+SIMILAR_PICTURES = "**Similar pictures**: those that the layer answers to in much the same way."
 
 MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
 
@@ -21,7 +30,7 @@ To save time, most pictures start as a quarter of the canvas, shown four times; 
 
 ABOUT_LADDER = """Five ascents from one seed. The first is the bare ascent of 2009. The others add small shifts, Fourier
 coefficients instead of pixels, the colours of photos, and views of changing scale, angle and sharpness, one at a time.
-A deep layer takes about half a minute on two cores."""
+A deep layer takes about 15 seconds on two cores."""
 
 CAVEAT = """<p class="quiet">Read such a picture with care. Asked which of two photos activates a channel more, people
 who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, and in 73&nbsp;±&nbsp;4&nbsp;% after one
@@ -68,7 +77,7 @@ They show what **can** activate a channel, not what usually does. Asked which of
 people were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in 92&nbsp;±&nbsp;2&nbsp;% after
 nine photos that activate it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1). And
 pictures can be made to lie: a network can be changed so that they show something else while it goes on working
-(Geirhos et al. 2024). So look at all three views, and at real photos, before you believe any of them.""",
+(Geirhos et al. 2024). So look at every view, and at real photos, before you believe any of them.""",
 }
 
 PAPERS = """Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·

@@ -4,7 +4,13 @@ import pytest
 
 from .conftest import missing
 
-TABS = {"filters": "#filter-facts table", "maps": "#map-sheet button", "maximize": "#start", "learn": "#sums h3"}
+TABS = {
+    "atlas": "#atlas-filter .next",
+    "filters": "#filter-facts table",
+    "maps": "#map-sheet button",
+    "maximize": "#start",
+    "learn": "#sums h3",
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 VIEWS = {
+    "tab=atlas&layer=conv4_2&channel=33": ("#atlas-filter h3", "conv4_2 channel 33"),
     "tab=filters&layer=conv3_2&channel=77": ("#filter-heading", "conv3_2 · filter 77"),
     "tab=maps&layer=relu4_1&channel=9&photo=coffee.jpg": ("#map-facts", "relu4_1 channel 9"),
     "tab=maps&layer=conv2_2&channel=3&pipeline=conv_chain": ("#map-caption", "the convolutions alone"),
@@ -45,7 +46,7 @@ def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str)
 
 
 def test_the_address_follows_the_visitors_choices(visit, url: str) -> None:
-    page = visit(query="?__theme=dark")
+    page = visit(query="?tab=filters&__theme=dark")
     page.locator('#filter-sheet button[data-channel="12"]').click()
     page.wait_for_function("location.search.includes('channel=12')")
     assert page.evaluate("location.search") == "?channel=12&__theme=dark"

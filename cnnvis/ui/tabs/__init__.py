@@ -1,9 +1,10 @@
 """The tabs of the page, in order. The page, the links and the tests read this list."""
 
 from cnnvis.ui.follow import Tab
-from cnnvis.ui.tabs import filters, learn, maps, maximize
+from cnnvis.ui.tabs import atlas, filters, learn, maps, maximize
 
 TABS = (
+    Tab("atlas", "Atlas", atlas.layout),
     Tab("filters", "Filters", filters.layout),
     Tab("maps", "Feature maps", maps.layout),
     Tab("maximize", "Activation maximization", maximize.layout),

@@ -5,20 +5,32 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.filters import Filter, FilterSheet, draw_filter
 from cnnvis.ui import cached
 from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import large_picture
+from cnnvis.ui.handlers import large_picture, sentence
+from cnnvis.ui.kernels import kernel_row
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
-from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR
+from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
+from cnnvis.ui.wall import alike_on_photos, alike_pictures, atlas_file, wall
+from cnnvis.ui.whole import whole
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import conv_module
 from cnnvis.weights import load_vgg16
 
-VIEW_LABELS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each over its own range", "gray")]
+PICTURES = "pictures"
+VIEW_LABELS = [
+    ("Automatic", "auto"),
+    ("Signed", "signed"),
+    ("Grey, each over its own range", "gray"),
+    ("Grown pictures", PICTURES),
+]
+NEAREST = 8
+KERNELS = 8
 ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
 
 
@@ -30,8 +42,14 @@ def layout(_: Shared) -> Follower:
             heading = gr.Markdown(elem_id="filter-heading")
             large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
             facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
+            gr.Markdown(READS)
+            reads = whole("reads")
             gr.Markdown(MOST_SIMILAR)
             nearest = sheet("nearest-sheet")
+            gr.Markdown(SIMILAR_ON_PHOTOS)
+            on_photos = sheet("photos-nearest-sheet")
+            gr.Markdown(SIMILAR_PICTURES)
+            pictures = sheet("pictures-nearest-sheet")
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
                 view = gr.Radio(VIEW_LABELS, value="auto", label="Colours", elem_id="filter-view", scale=3)
@@ -39,9 +57,9 @@ def layout(_: Shared) -> Follower:
             order = gr.Radio(ORDER_LABELS, value="index", label="Order", elem_id="filter-order")
             caption = gr.HTML(elem_id="filter-caption", elem_classes="quiet")
             chooser = sheet("filter-sheet")
-            download = gr.DownloadButton("Download this sheet (PNG)", size="sm", elem_id="filter-download")
+            download = gr.DownloadButton("Download this sheet", size="sm", elem_id="filter-download")
 
-    outputs = [chooser, download, caption, heading, large, facts, nearest]
+    outputs = [chooser, download, caption, heading, large, facts, reads, nearest, on_photos, pictures]
     triggers = [view.input, source.submit, source.blur, order.input]
     return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)
 
@@ -49,31 +67,63 @@ def layout(_: Shared) -> Follower:
 def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
     net = load_vgg16(LIGHT_DEVICE)
     kernels = conv_module(net, choice.layer).in_channels
-    everything, png = cached.filter_sheet(net, choice.layer, view, min(int(source or 0), kernels - 1))
+    look = "auto" if view == PICTURES else view
+    everything, png = cached.filter_sheet(net, choice.layer, look, min(int(source or 0), kernels - 1))
     mine = draw_filter(net, choice.target)
     name = everything.layer
     path = bytes_file(png, f"{name}-filters-{everything.view}.png")
     alt = f"{name} filter {choice.channel}, L2 norm {mine.norm:.2f}"
     large = gr.Image(picture_file(mine.picture, f"{name}-filter-{choice.channel}"), alt_text=alt)
+    items = _all(choice, everything, order)
+    if view == PICTURES:
+        tiles, file, caption = _pictures(choice, items)
+    else:
+        tiles, file, caption = _tiles(path, everything, items), path, _caption(choice, everything)
     return (
-        sheet_value(f"All filters of {name}", _tiles(path, everything, _all(choice, everything, order))),
-        path,
-        _caption(choice, everything),
+        sheet_value(f"All filters of {name}", tiles) if tiles else None,
+        file,
+        caption,
         f"### {name} · filter {choice.channel}",
         large,
         _facts(mine),
+        kernel_row(choice.target, KERNELS),
         sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
+        *_alike(choice),
     )
 
 
 def _empty(reason: str) -> tuple[Any, ...]:
     """The tab without its pictures, and why."""
-    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", None
+    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", None, None, None
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
     """The items on the sprite, which stays in the order of the channels."""
     return Tiles(file_url(path), sprite.picture.size, sprite.cell, sprite.gap, sprite.columns, items)
+
+
+def _pictures(choice: Choice, items: list[Item]) -> tuple[Tiles | None, str | None, str]:
+    """The layer as the atlas's pictures: the tiles, the file to download, the caption."""
+    norms = {item.channel: item.note for item in items}
+    try:
+        tiles = wall(choice, list(norms), norms.__getitem__)
+        return tiles, atlas_file(choice), "<p>The picture that activates each filter most, from the atlas.</p>"
+    except AtlasError as error:
+        return None, None, f"<p>{html.escape(sentence(error))}</p>"
+
+
+def _alike(choice: Choice) -> tuple[str | None, str | None]:
+    """The channels most alike on the shelf's photos, and in their pictures, as far as that is known."""
+    try:
+        notes = {other: f"correlation {correlation:.2f}" for other, correlation in alike_on_photos(choice)}
+        photos = sheet_value("Similar on photos", wall(choice, list(notes), notes.__getitem__))
+    except (AtlasError, ShelfError):
+        photos = None
+    try:
+        pictures = sheet_value("Similar pictures", wall(choice, alike_pictures(choice)))
+    except AtlasError:
+        pictures = None
+    return photos, pictures
 
 
 def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:

@@ -1,12 +1,13 @@
 """The Feature maps tab: a photo, the chosen map before and after ReLU and on the photo, and every map as a chooser."""
 
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from cnnvis.architecture import ARCHITECTURE
-from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
+from cnnvis.errors import GET_WHOLE_NETWORK, AtlasError, CnnvisError
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, knows_usual
 from cnnvis.patch import Patch, cut_patches
 from cnnvis.photo import open_photo
@@ -28,6 +29,7 @@ from cnnvis.ui.photos import (
 )
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
+from cnnvis.ui.wall import wall
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_vgg16
@@ -36,6 +38,7 @@ RADIOS = {
     "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")],
     "Order": [("Channel number", "index"), ("Strongest first", "strength"), ("Most unusual first", "unusual")],
     "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
+    "Tiles": [("The maps", "maps"), ("Grown pictures", "pictures")],
 }
 ORDERED = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
 SHOWN_PX = 1024  # the longest side of a photo that is drawn for the browser
@@ -61,8 +64,10 @@ def layout(shared: Shared) -> Follower:
             show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
             weaker = gr.HTML(elem_id="weaker")
         with gr.Column(scale=3, min_width=300):
-            pipeline, order, contrast = (gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
-                                         for label, words in RADIOS.items())  # fmt: skip
+            radios = [
+                gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
+                for label, words in RADIOS.items()
+            ]
             gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
             caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
             chooser = sheet("map-sheet")
@@ -78,17 +83,17 @@ def layout(shared: Shared) -> Follower:
         )
 
     outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
-    inputs: list[Any] = [shared.photo, pipeline, order, contrast]
+    inputs: list[Any] = [shared.photo, *radios]
     # Gradio does not read the picture: it would decode the file before any limit of ours.
     stored = shared.picture.upload(
         _store, shared.picture, [shared.photo, shared.picture], preprocess=False, **PAGE, **LIGHT
     )
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
-    show_path.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
+    show_path.click(_path, [shared.bar, shared.photo, radios[0]], path, **PAGE, **LIGHT)
     show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
-    controls = {"pipeline": pipeline, "photo": shared.photo}
-    triggers = [part.input for part in (pipeline, order, contrast)]
+    controls = {"pipeline": radios[0], "photo": shared.photo}
+    triggers = [part.input for part in radios]
     return Follower(_draw, inputs, outputs, triggers, [example, exemplar, stored, cleared], controls, _empty)
 
 
@@ -113,7 +118,7 @@ def _store(image: Any) -> tuple[str, Any]:
     return photo.digest, picture_file(opened, "photo", "jpeg")
 
 
-def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str) -> tuple[Any, ...]:
+def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str, tiles: str) -> tuple[Any, ...]:
     photo = find_photo(digest)
     if photo is None:
         return _empty(CHOOSE_PHOTO, exemplar_row(choice.target))
@@ -127,7 +132,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str)
     before, after = _before_and_after(net, photo, maps)
     mine = draw_map(maps, channel)
     return (
-        _sheet(choice, file_url(path), drawn, order),
+        _sheet(choice, file_url(path), drawn, order, tiles),
         path,
         _caption(maps, order),
         f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
@@ -156,11 +161,14 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
     return before, before.rectified()
 
 
-def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str) -> str:
+def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) -> str:
     """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
     label = f"All feature maps of {drawn.layer}, {ORDERED[order]}"
-    tiles = enumerate(zip(drawn.order, drawn.strength, strict=True))
-    items = [Item(tile, choice.layer.name, channel, f"mean {mean:.2f}") for tile, (channel, mean) in tiles]
+    notes = {channel: f"mean {mean:.2f}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
+    if tiles == "pictures":
+        with suppress(AtlasError):  # then the maps
+            return sheet_value(label, wall(choice, list(notes), notes.__getitem__))
+    items = [Item(tile, choice.layer.name, channel, notes[channel]) for tile, channel in enumerate(notes)]
     return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
 
 

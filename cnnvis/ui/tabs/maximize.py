@@ -17,7 +17,8 @@ from cnnvis.images import animation
 from cnnvis.numbers import whole_number
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.scoring import scored_record
-from cnnvis.ui.choice import FIRST, Choice
+from cnnvis.ui.ahead import ahead, ahead_value
+from cnnvis.ui.choice import LANDING, Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.growing import grow, grow_ladder
@@ -69,7 +70,7 @@ def layout(shared: Shared) -> Follower:
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            target = gr.Markdown(_heading(FIRST), elem_id="target")
+            target = gr.Markdown(_heading(LANDING), elem_id="target")
             recipe = gr.Radio(
                 [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
             )
@@ -83,6 +84,7 @@ def layout(shared: Shared) -> Follower:
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
                 found = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
         with gr.Column(scale=3, min_width=300):
+            before = ahead("ahead")
             shown = stage("stage")
             card = gr.HTML(elem_id="score-card")
     _ladder(shared, settings["seed"])
@@ -101,7 +103,11 @@ def layout(shared: Shared) -> Follower:
     restored = [shared.bar, *all_settings.values(), others, class_number, from_photo, found]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
-    return Follower(lambda choice: (_heading(choice.target),), [], [target], after=[repeated], controls=controls)
+    return Follower(_draw, [], [target, before], after=[repeated], controls=controls)
+
+
+def _draw(choice: Choice) -> tuple[str, str]:
+    return _heading(choice.target), ahead_value(choice.target)
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:

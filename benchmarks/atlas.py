@@ -1,0 +1,69 @@
+"""Measure how fast an atlas's pictures are grown and scored, layer by layer, on one process and on two.
+
+    python -m benchmarks.atlas [--batch 8] [--json FILE]
+
+Each process first grows a small batch, so that its start is not measured. What the whole atlas takes is the sum over
+the layers of channels divided by rate.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ascent import machine
+from cnnvis import load_vgg16
+from cnnvis.architecture import Layer
+from cnnvis.stock.growing import Batch, canvas_px, grow_batch
+from cnnvis.stock.indexing import convolutions
+from cnnvis.stock.work import run
+from cnnvis.vgg import VGG16
+from cnnvis.weights import tensors_sha256
+
+
+def pieces(net: VGG16, layer: Layer, size: int, count: int) -> list[Batch]:
+    """The first `count` batches of a layer."""
+    weights = tensors_sha256(net)
+    return [
+        Batch(layer.name, number, tuple(range(number * size, (number + 1) * size)), 0, canvas_px(layer), "cpu", weights)
+        for number in range(count)
+    ]
+
+
+def rates(net: VGG16, size: int, workers: int) -> dict[str, float]:
+    """Pictures a second at each convolution, by so many processes of one thread each."""
+    layers = convolutions(net)
+    warm_up = pieces(net, layers[0], 1, workers)
+    work = [piece for layer in layers for piece in pieces(net, layer, size, workers)]
+    done: dict[str, list[float]] = {}
+    for piece, _ in run(grow_batch, [*warm_up, *work], workers):
+        done.setdefault("start" if len(piece.channels) == 1 else piece.layer, []).append(time.perf_counter())
+    found, begun = {}, max(done["start"])
+    for layer in layers:  # a layer's batches are begun when those before are done, but for the last of these
+        ended = max(done[layer.name])
+        found[layer.name] = size * workers / (ended - begun)
+        begun = ended
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write the figures as JSON if asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    net = load_vgg16("cpu")
+    figures: dict[str, Any] = {"machine": machine(net), "batch": options.batch}
+    for workers in (1, 2):
+        found = rates(net, options.batch, workers)
+        minutes = sum(layer.channels / found[layer.name] for layer in convolutions(net)) / 60
+        figures[f"{workers} processes"] = {"pictures a second": found, "whole atlas in minutes": minutes}
+        print(f"{workers} processes of one thread:", ", ".join(f"{name} {rate:.2f}" for name, rate in found.items()))
+        print(f"the whole atlas would take {minutes:.0f} minutes", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

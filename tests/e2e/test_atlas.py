@@ -1,0 +1,132 @@
+"""The atlas in a real browser: what whoever comes without an address sees, and where it leads."""
+
+import pytest
+
+from cnnvis.ui.choice import LANDING
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def whole(page, layer: str, channel: int):
+    """Wait until the filter whole is of this channel."""
+    page.locator("#atlas-filter h3", has_text=f"{layer} channel {channel}").wait_for(state="attached")
+    return page.locator("#atlas-filter")
+
+
+def cell(page, channel: int):
+    return page.locator(f'#atlas-sheet button[data-channel="{channel}"]')
+
+
+def channels(page) -> list[int]:
+    shown = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => +cell.dataset.channel)")
+    return list(shown)
+
+
+def test_a_visitor_without_an_address_sees_the_wall_and_one_filter_whole(visit) -> None:
+    page = visit(query="", height=800)
+    view = whole(page, LANDING.layer.name, LANDING.number)
+    assert len(channels(page)) == LANDING.layer.channels
+    assert cell(page, LANDING.number).get_attribute("aria-pressed") == "true"
+    assert view.locator(".scale img").count() == 10  # the picture and nine photos
+    assert view.locator(".reads button").count() == 5
+    assert view.locator(".on-photo img").count() == 2
+    bottom = view.locator(".next").bounding_box()
+    assert bottom["y"] + bottom["height"] <= 800  # on one screen
+    assert page.evaluate("location.search") == ""
+    widths = view.locator(".scale img").evaluate_all("images => images.map((image) => image.width)")
+    assert max(widths) - min(widths) <= 1  # at one scale
+
+
+@pytest.mark.parametrize(
+    ("go", "tab", "place", "text"),
+    [
+        ("Grow it live", "maximize", "#target", "conv4_1 · channel 7"),
+        ("On my photo", "maps", "#map-facts", "conv4_1 channel 7"),
+        ("Its weights", "filters", "#filter-heading", "conv4_1 · filter 7"),
+    ],
+)
+def test_a_tile_shows_its_filter_whole_which_leads_on(visit, go: str, tab: str, place: str, text: str) -> None:
+    page = visit(query="?tab=atlas&layer=conv4_1&channel=3&photo=coffee.jpg")
+    whole(page, "conv4_1", 3)
+    cell(page, 7).click()
+    whole(page, "conv4_1", 7).get_by_role("button", name=go).click()
+    page.locator(place, has_text=text).wait_for()
+    page.wait_for_function("tab => !!location.search.match('tab=' + tab) || tab === 'filters'", arg=tab)
+    assert "photo=coffee.jpg" in page.evaluate("location.search")
+
+
+def test_a_kernel_leads_to_the_channel_that_it_reads(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv4_1&channel=3")
+    read = whole(page, "conv4_1", 3).locator(".reads button").first
+    channel = int(read.get_attribute("data-channel"))
+    read.click()
+    whole(page, "conv3_3", channel)
+    assert page.get_by_label("Layer", exact=True).input_value() == "conv3_3"
+
+
+def test_the_wall_by_keyboard_on_a_phone_in_the_dark(visit) -> None:
+    page = visit(width=390, height=844, scheme="dark", query="?tab=atlas&layer=conv3_1&channel=2")
+    whole(page, "conv3_1", 2)
+    assert page.evaluate(SIDEWAYS) <= 0
+    cell(page, 2).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    at = int(page.evaluate("document.activeElement.dataset.channel"))
+    assert at > 3
+    page.keyboard.press("Enter")
+    whole(page, "conv3_1", at)
+    page.wait_for_function("at => location.search.includes('channel=' + at)", arg=at)
+
+
+def test_orders_of_the_wall(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
+    whole(page, "conv3_1", 2)
+    assert channels(page) == list(range(256))
+    for label, order in (("Strongest first", "largest robust"), ("Alike together", "the same photos")):
+        page.get_by_label(label).check()
+        page.locator("#atlas-caption", has_text=order).wait_for()
+        page.wait_for_function("document.querySelector('#atlas-sheet button').dataset.channel !== '0'")
+        assert sorted(channels(page)) == list(range(256)) != channels(page)
+    columns = page.locator("#atlas-sheet .sheet").evaluate(
+        "one => getComputedStyle(one).gridTemplateColumns.split(' ')"
+    )
+    assert len(columns.split()) == 16
+    page.get_by_label("Strongest first").check()
+    page.locator("#atlas-caption", has_text="largest robust").wait_for()
+    notes = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
+    values = [float(note.rpartition(" ")[2]) for note in notes]
+    assert values == sorted(values, reverse=True)
+
+
+def test_a_relu_or_pool_shows_its_convolutions_pictures(visit) -> None:
+    page = visit(query="?tab=atlas&layer=pool2&channel=9")
+    whole(page, "conv2_2", 9)
+    cell(page, 11).click()
+    whole(page, "conv2_2", 11)
+    assert page.get_by_label("Layer", exact=True).input_value() == "pool2"
+
+
+def test_other_choosers_can_show_the_pictures(visit) -> None:
+    page = visit(query="?layer=conv3_1&channel=2")
+    page.get_by_label("Grown pictures").first.check()
+    page.locator("#filter-caption", has_text="from the atlas").wait_for()
+    sprite = "document.querySelector('%s .sheet').style.getPropertyValue('--sprite')"
+    assert "conv3_1-atlas.webp" in page.evaluate(sprite % "#filter-sheet")
+    for sheet in ("#nearest-sheet", "#photos-nearest-sheet", "#pictures-nearest-sheet"):
+        assert page.locator(f"{sheet} button").count() == 8
+    page.get_by_role("tab", name="Feature maps").click()
+    page.locator("#map-sheet button").first.wait_for()
+    page.locator("#tiles").get_by_label("Grown pictures").check()
+    page.wait_for_function(sprite % "#map-sheet" + ".includes('conv3_1-atlas.webp')")
+
+
+def test_a_visitor_waits_before_the_atlass_picture(visit) -> None:
+    page = visit(query="?tab=maximize&layer=conv2_1&channel=4&steps=3&size=64")
+    ahead = page.locator("#ahead figure")
+    assert "conv2_1 channel 4, from the atlas" in ahead.inner_text()
+    assert not page.locator(".stage-empty").is_visible()
+    page.locator("#start").click()
+    page.locator("#score-card table").wait_for()
+    assert not ahead.is_visible()
+    page.get_by_role("button", name="Next").click()
+    page.locator("#ahead figure[data-name='conv2_1 channel 5']").wait_for()

@@ -1,0 +1,85 @@
+"""The atlas on the page without a browser: what stands there if a layer, a photo or the shelf is missing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cnnvis.architecture import ARCHITECTURE, Target
+from cnnvis.filters import one_filter
+from cnnvis.stock.atlas import BUNDLED
+from cnnvis.ui.ahead import ahead_value
+from cnnvis.ui.choice import Choice
+from cnnvis.ui.kernels import kernel_row
+from cnnvis.ui.photos import DEFAULT_PHOTO
+from cnnvis.ui.tabs import atlas, filters
+from cnnvis.ui.wall import alike_on_photos, alike_pictures
+from cnnvis.ui.whole import whole_filter
+from cnnvis.vgg import VGG16
+
+
+def target(layer: str = "conv2_1", channel: int = 5) -> Target:
+    return ARCHITECTURE.target(layer, channel)
+
+
+@pytest.fixture
+def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An atlas that has conv1_2 alone."""
+    for suffix in ("webp", "json"):
+        shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)
+    monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
+    return tmp_path
+
+
+def test_a_layer_that_is_missing_is_said_and_everything_else_stands(without: Path) -> None:
+    wall, caption, whole = atlas._draw(Choice(target()), DEFAULT_PHOTO.digest, "index")
+    assert wall is None and "The atlas has no sheet of conv2_1: make it with" in caption
+    assert "grow one picture" in whole
+    assert whole.count("<figure>") == 9 and 'class="grown"' not in whole
+    assert whole.count('class="kernel"') == 5 and "data-go" in whole
+    drawn = filters._draw(Choice(target()), "pictures", 0, "index")
+    assert drawn[0] is None and drawn[1] is None and "has no sheet of conv2_1" in drawn[2]
+    assert drawn[-3] and drawn[-2] is None and drawn[-1] is None
+    assert ahead_value(target()) == ""
+    wall, caption, _ = atlas._draw(Choice(target("conv1_2")), DEFAULT_PHOTO.digest, "index")
+    assert wall and "All 64 channels" in caption
+
+
+def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
+    whole = whole_filter(target(), DEFAULT_PHOTO.digest)
+    assert 'class="grown"' in whole and "<figure>" not in whole and "make one" in whole
+
+
+def test_without_a_photo_the_rest_stands() -> None:
+    for digest in ("", "0" * 64):  # none was chosen, and one that has been deleted
+        whole = whole_filter(target(), digest)
+        assert "on-photo" not in whole and whole.count("<figure") == 10 and "data-go" in whole
+
+
+def test_the_kernels_are_the_largest_and_name_what_they_read(vgg16: VGG16) -> None:
+    for layer, channel in (("conv2_1", 5), ("relu4_2", 7), ("pool5", 300)):
+        row = kernel_row(target(layer, channel), 4)
+        convolution = ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer))
+        expected = one_filter(vgg16, convolution.name, channel, kernels=4).input_channels
+        before = ARCHITECTURE.convolutions[convolution.depth - 2]
+        assert [f'data-layer="{before}" data-channel="{number}"' in row for number in expected] == [True] * 4
+        assert row.count("<img") >= 4
+    assert [colour in kernel_row(target("conv1_1", 3), 4) for colour in ("red", "green", "blue")] == [True] * 3
+    assert "<button" not in kernel_row(target("conv1_1", 3), 4)
+
+
+def test_channels_alike_are_others_of_the_layer() -> None:
+    choice = Choice(target("relu3_1", 17))
+    same = alike_on_photos(choice)
+    assert len(same) == 8 and 17 not in dict(same)
+    assert [value for _, value in same] == sorted((value for _, value in same), reverse=True)
+    assert len(set(alike_pictures(choice))) == 8 and 17 not in alike_pictures(choice)
+
+
+def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:
+    from cnnvis import atlas_sheet
+
+    tile = atlas_sheet("conv2_1").tiles[5]
+    assert f"The grown picture: {tile.robust:.1f} over its whole map" in whole_filter(target(), DEFAULT_PHOTO.digest)
+    assert 'data-name="conv2_1 channel 5"' in ahead_value(target())
