@@ -28,6 +28,7 @@ from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode
 from cnnvis.patch import Patch, patches
 from cnnvis.photo import open_photo
+from cnnvis.reasons import Contribution, Why, why
 from cnnvis.recipes import RECIPES, Ascent, Settings, limits
 from cnnvis.rungs import Rung, ladder
 from cnnvis.scoring import Score, Selectivity, score, scored_record
@@ -38,6 +39,7 @@ from cnnvis.stock.shelf import Exemplar, Exemplars, exemplars
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, cut
 from cnnvis.weights import Origin, load_vgg16, load_whole_vgg16
+from cnnvis.wires import Wire, Wiring, wiring
 
 __all__ = [
     "CLASSES",
@@ -52,6 +54,7 @@ __all__ = [
     "AtlasTile",
     "ChannelError",
     "CnnvisError",
+    "Contribution",
     "Exemplar",
     "Exemplars",
     "Experiment",
@@ -75,6 +78,9 @@ __all__ = [
     "Snapshot",
     "UnavailableError",
     "WeightsError",
+    "Why",
+    "Wire",
+    "Wiring",
     "__version__",
     "animation",
     "atlas_sheet",
@@ -102,4 +108,6 @@ __all__ = [
     "score",
     "scored_record",
     "top_classes",
+    "why",
+    "wiring",
 ]

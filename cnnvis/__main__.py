@@ -15,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
-from cnnvis import atlas_commands, shelf_commands
+from cnnvis import atlas_commands, shelf_commands, wiring_commands
 from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
 from cnnvis.images import PICTURE_SUFFIXES
+from cnnvis.reasons import MOST_COUNT, MOST_DEPTH
 from cnnvis.recipes import CHOICES
 from cnnvis.stock.indexing import PRECISIONS
 from cnnvis.stock.making import MAX_RANKS, RANKS
 from cnnvis.stock.shelf import MOST
 from cnnvis.weights import pick_device
+from cnnvis.wires import MOST_WIRES
 
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
     "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class: the 1,000 logits",
@@ -106,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", **to)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
     command(score, "picture", "layer?", "channel?")
+    add = command(wiring_commands.wiring, "layer", "channel")
+    add("--count", metavar="N", help=f"how many of either kind (1 to {MOST_WIRES}; default 8)")
+    add = command(wiring_commands.why, "photo", "layer", "channel")
+    add("--row", metavar="N", help="of the map, from 0; with --column (default: where the map is largest)")
+    add("--column", metavar="N", help="of the map, from 0")
+    add("--count", metavar="N", help=f"inputs named at every node (1 to {MOST_COUNT}; default 5)")
+    add("--depth", metavar="N", help=f"layers back (1 to {MOST_DEPTH}; default 3)")
     text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
     shelf = commands.add_parser("shelf", help=text, description=text, **manner)
     among = shelf.add_subparsers(metavar="COMMAND", required=True)

@@ -56,6 +56,7 @@ class VGG16(nn.Sequential):
     origin: Any = None  # weights.Origin; None: random weights
     photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: not known for these weights
     usual: Mapping[str, PhotoStatistics] | None = None  # the same of the maps' maxima, by convolution
+    mean_activation: Mapping[str, Tensor] | None = None  # after ReLU on photos, (channels,), by convolution
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +103,8 @@ def with_classifier(net: VGG16) -> VGG16:
     children["class"] = nn.Conv2d(4096, len(CLASSES), kernel_size=1)
     whole = VGG16(children).eval().requires_grad_(False)
     whole.architecture = replace(net.architecture, classes=len(CLASSES))
-    whole.origin, whole.photo_statistics, whole.usual = net.origin, net.photo_statistics, net.usual
+    whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
+    whole.usual, whole.mean_activation = net.usual, net.mean_activation
     return whole
 
 

@@ -177,7 +177,7 @@ def _load(choice: str, device: torch.device) -> VGG16:
         net.origin = origin
         if origin.source != "file":  # the statistics were measured with the published weights
             net.photo_statistics = _photo_statistics()
-        net.usual = _usual(net)
+        net.usual, net.mean_activation = _usual(net) or (None, None)
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
 
@@ -225,20 +225,23 @@ def atlas_folder() -> Path:
     return Path(os.environ.get("CNNVIS_ATLAS", "").strip() or ATLAS)
 
 
-def _usual(net: VGG16) -> dict[str, PhotoStatistics] | None:
-    """How large the maxima of each convolution's maps usually are: on the shelf in use, if it knows these weights."""
+def _usual(net: VGG16) -> tuple[dict[str, PhotoStatistics], dict[str, Tensor]] | None:
+    """How large each convolution's maps usually are: their maxima, and their means after ReLU, on the shelf in use.
+
+    None if it does not know these weights.
+    """
     folder = shelf_folder()
     try:
         about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
         if about["weights_sha256"] != tensors_sha256(net):
             return None
         with safe_open(folder / "index.safetensors", framework="pt") as file:
-            return {
-                layer: PhotoStatistics(
-                    file.get_tensor(f"{layer}.mean"), file.get_tensor(f"{layer}.deviation"), about["count"]
-                )
-                for layer in net.architecture.convolutions
+            layers, tensor = net.architecture.convolutions, file.get_tensor
+            maxima = {
+                layer: PhotoStatistics(tensor(f"{layer}.mean"), tensor(f"{layer}.deviation"), about["count"])
+                for layer in layers
             }
+            return maxima, {layer: tensor(f"{layer}.usual") for layer in layers}
     except Exception as error:  # missing or damaged in any way: maps then go without the order "unusual"
         log.warning("photo shelf %s cannot be read (%s).", folder.name, error)
         return None

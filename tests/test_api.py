@@ -40,7 +40,17 @@ def test_the_api_matches_the_frozen_schema(page: Any) -> None:
 
 def test_the_pages_own_handlers_are_private(page: Any) -> None:
     public = {item.api_name for item in page.fns.values() if item.api_visibility == "public"}
-    assert public == {"layers", "filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
+    assert public == {
+        "layers",
+        "filters",
+        "feature_maps",
+        "feature_map",
+        "exemplars",
+        "atlas",
+        "wiring",
+        "why",
+        "maximize",
+    }
 
 
 UNREAD = "image cannot be read: give an uploaded file"
@@ -63,8 +73,11 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "size": (OUT_OF_RANGE, [None, "x", [], 0, 10**9]),
     "seed": (OUT_OF_RANGE, [None, "x", -1, 1e40]),
     "seconds": (OUT_OF_RANGE, [None, "x", [], -1, 1e9]),
-    "count": (OUT_OF_RANGE, [None, "x", [], 0, 17, 1.5, True]),
+    "count": (OUT_OF_RANGE, [None, "x", [], 0, 65, 1.5, True]),
     "objective": (UNKNOWN, [None, 5, [], "x"]),
+    "row": (OUT_OF_RANGE, ["x", [], {}, -1, 1.5, 1e9, True]),
+    "column": (OUT_OF_RANGE, ["x", [], {}, -1, 1.5, 1e9, True]),
+    "depth": (OUT_OF_RANGE, [None, "x", [], 0, 5, 1.5, True]),
 }  # fmt: skip
 TAKES = {
     "filters": ["layer", "view", "input_channel"],
@@ -72,6 +85,8 @@ TAKES = {
     "feature_map": ["image", "layer", "channel", "pipeline"],
     "exemplars": ["layer", "channel", "count"],
     "atlas": ["layer"],
+    "wiring": ["layer", "channel", "count"],
+    "why": ["image", "layer", "channel", "row", "column", "count", "depth"],
     "maximize": ["layer", "channel", "recipe", "steps", "size", "seed", "seconds", "objective", "image"],
 }
 CASES = [(name, given, *case) for name, takes in TAKES.items() for given in takes for case in
@@ -104,7 +119,7 @@ def test_a_wrong_value_is_refused_with_a_clear_message(
     page: Any, uploaded: dict[str, Any], capfd: pytest.CaptureFixture[str], endpoint: str, name: str, sentence: str,
     value: Any,
 ) -> None:  # fmt: skip
-    asked = {"image": uploaded} if endpoint.startswith("feature") else {}
+    asked = {"image": uploaded} if (endpoint.startswith("feature") or endpoint == "why") else {}
     event, told = asked_over_http(page, endpoint, {**asked, name: value})
     assert event == "error"
     assert told["error"].startswith(f"{name} ") and sentence in told["error"]

@@ -27,7 +27,7 @@ from cnnvis.filters import VIEWS
 ROOT = Path(__file__).parents[1]
 CAT = str(ROOT / "examples" / "chelsea.jpg")
 SMALL = ["maximize", "conv1_1", "5", "--size", "64", "--steps", "3", "--seed", "2"]
-COMMANDS = ["info", "layers", "filters", "maps", "maximize", "score"]
+COMMANDS = ["info", "layers", "filters", "maps", "maximize", "score", "wiring", "why"]
 
 Run = Callable[..., str]
 
@@ -144,6 +144,27 @@ def test_atlas_make_grows_a_layer_and_leaves_it_the_next_time(run: Run) -> None:
         '{"folder": "mine", "layers": ["conv1_1"]}\n'
     )
     assert {path.name: path.stat().st_mtime_ns for path in Path("mine").iterdir()} == made
+
+
+def test_wiring_lists_both_sides(run: Run) -> None:
+    lines = run("wiring", "conv3_1", "7", "--count", "3").splitlines()
+    assert lines[0] == "conv3_1 channel 7 reads" and lines[5] == "and is read by" and len(lines) == 9
+    found = cnnvis.wiring(cnnvis.load_vgg16(), "conv3_1", 7, 3)
+    assert lines[2].split()[:3] == ["conv2_2", str(found.reads[0].channel), f"{found.reads[0].norm:.4f}"]
+    assert json.loads(run("wiring", "conv3_1", "7", "--count", "3", "--json", "-")) == found.record()
+    assert "is read by the classifier" in run("wiring", "conv5_3", "7")
+
+
+def test_why_prints_a_tree_whose_numbers_add_up(run: Run) -> None:
+    lines = run("why", CAT, "conv2_1", "3", "--depth", "2", "--count", "2").splitlines()
+    assert re.fullmatch(r"conv2_1 channel 3 says \S+ at row \d+, column \d+:", lines[0])
+    numbers = [float(line.split()[0]) for line in lines[1:] if not line.startswith("    ")]
+    bias = float(lines[-1].split()[-2])
+    assert sum(numbers) + bias == pytest.approx(float(lines[0].split()[4]), rel=2e-2)
+    assert sum(line.startswith("    ") for line in lines) == 6
+    found = cnnvis.why(cnnvis.load_vgg16(), CAT, "conv2_1", 3, 4, 5, depth=1)
+    asked = ["why", CAT, "conv2_1", "3", "--row", "4", "--column", "5", "--depth", "1", "--json", "-"]
+    assert json.loads(run(*asked)) == found.record()
 
 
 def test_maps_writes_the_engines_sheet(run: Run) -> None:
@@ -271,6 +292,11 @@ def test_a_full_disk_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "sentence"),
     [
+        (["wiring", "conv1_1", "64"], "channel '64' does not exist in conv1_1"),
+        (["wiring", "conv1_1", "3", "--count", "0"], "count 0 is out of range: choose 1 to 64"),
+        (["why", CAT, "conv1_1", "3", "--row", "4"], "column is missing: give both row and column"),
+        (["why", CAT, "conv1_1", "3", "--row", "224", "--column", "0"], "row '224' is out of range"),
+        (["why", "missing.jpg", "conv1_1", "3"], "'missing.jpg' cannot be read"),
         (["atlas", "show", "relu1_1", "-o", "x.png"], "choose a convolution, for example 'conv1_1'"),
         (["atlas", "make", "-o", "x", "--layers", "pool1"], "choose a convolution, for example 'conv1_2'"),
         (["atlas", "make", "-o", "x", "--layers", "conv1_1", "--seed", "-1"], "seed '-1' is out of range"),

@@ -86,7 +86,8 @@ def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
 
 @pytest.mark.slow
 def test_every_endpoint_is_a_tool_with_a_description(said: dict[str, Any]) -> None:
-    assert set(said["tools"]) == {"layers", "filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
+    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
+    assert set(said["tools"]) == picture_tools | {"layers", "wiring", "why"}
     for name, (description, schema) in said["tools"].items():
         assert len(description) > 30, name
         assert schema["type"] == "object"

@@ -24,13 +24,13 @@ ROWS = [
     {"images", "photo", "vgg"},
     {"weights", "recipes"},
     {"canvas"},
-    {"filters", "features", "ascent", "experiment"},
-    {"scoring", "patch", "arithmetic"},
+    {"filters", "features", "ascent", "experiment", "wires"},
+    {"scoring", "patch", "arithmetic", "reasons"},
     {"rungs"},
     {"stock"},
     {"__init__"},
     {"ui", "commands"},
-    {"shelf_commands", "atlas_commands"},
+    {"shelf_commands", "atlas_commands", "wiring_commands"},
     {"__main__", "app"},
 ]
 LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}

@@ -13,6 +13,7 @@ import cnnvis
 from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
 from cnnvis.filters import VIEWS, check_sheet
+from cnnvis.reasons import MOST_COUNT, MOST_DEPTH
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
 from cnnvis.scoring import scored_record
 from cnnvis.stock.shelf import MOST
@@ -25,6 +26,7 @@ from cnnvis.ui.rooms import admit, make_way
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for
+from cnnvis.wires import MOST_WIRES
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
 DEFAULTS = Settings()
@@ -33,7 +35,7 @@ CHANNEL = f"channel: 0 to {WIDEST - 1}, fewer in shallow layers"
 
 
 def add_endpoints() -> None:
-    """Add `/layers`, `/filters`, `/feature_maps`, `/feature_map`, `/exemplars`, `/atlas` and `/maximize`."""
+    """Add everything that programs call to the page."""
     api(layers, api_name="layers", **LIGHT)
     with gr.Column(visible=False):
         picture, second = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
@@ -43,6 +45,8 @@ def add_endpoints() -> None:
         _endpoint(feature_map, _one_map_inputs(), [picture, second, record], LIGHT)
         _endpoint(exemplars, _exemplar_inputs(), [picture, record], LIGHT)
         _endpoint(atlas, [_words("layer", CONVOLUTIONS, "conv5_3")], [picture, record], LIGHT)
+        _endpoint(wiring, _wiring_inputs(), [record], LIGHT)
+        _endpoint(why, _why_inputs(), [record], LIGHT)
         _endpoint(maximize, _ascent_inputs(), [picture, record], {**HEAVY, "validator": admit})
 
 
@@ -98,6 +102,26 @@ def _exemplar_inputs() -> list[Any]:
         _words("layer", CONVOLUTIONS, "conv5_3"),
         gr.Number(0, label=CHANNEL),
         gr.Number(9, label=f"count: 1 to {MOST} photos"),
+    ]
+
+
+def _wiring_inputs() -> list[Any]:
+    return [
+        _words("layer", CONVOLUTIONS, "conv3_1"),
+        gr.Number(0, label=CHANNEL),
+        gr.Number(8, label=f"count: 1 to {MOST_WIRES} of either kind"),
+    ]
+
+
+def _why_inputs() -> list[Any]:
+    return [
+        _photo(),
+        _words("layer", CONVOLUTIONS, "conv3_1"),
+        gr.Number(0, label=CHANNEL),
+        gr.Number(None, label="row: of the map, from 0; null for where the map is largest"),
+        gr.Number(None, label="column: of the map, from 0; null for where the map is largest"),
+        gr.Number(5, label=f"count: 1 to {MOST_COUNT} inputs named at every node"),
+        gr.Number(3, label=f"depth: 1 to {MOST_DEPTH} layers back"),
     ]
 
 
@@ -167,6 +191,27 @@ def atlas(layer: str) -> tuple[str, dict[str, Any]]:
     found = find_layer(layer, "conv")
     record = cached.atlas_sheet(found).record()
     return bytes_file(cached.atlas_webp(found), f"{found.name}-atlas.webp"), record
+
+
+@readable_errors
+def wiring(layer: str, channel: int, count: int) -> dict[str, Any]:
+    """What a filter reads in the layer before, and which filters of the next convolution read it, strongest first."""
+    return cnnvis.wiring(_network_for(layer), layer, channel, count).record()
+
+
+@readable_errors
+def why(
+    image: Any,
+    layer: str,
+    channel: int,
+    row: int | None = None,
+    column: int | None = None,
+    count: int = 5,
+    depth: int = 3,
+) -> dict[str, Any]:
+    """Why a filter has its value at a place of a photo: what each input channel adds, several layers back."""
+    net = _network_for(layer)
+    return cnnvis.why(net, _photo_of(image).path, layer, channel, row, column, count, depth).record()
 
 
 def _photo_of(image: Any) -> StoredPhoto:
