@@ -130,8 +130,9 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
         shown, scale = torch.arange(3), _largest(weights)
         picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), LARGE_WEIGHT_PX), 1, 0)
     else:
-        shown, small, scale = _largest_kernels(mine, kernels)
-        tiles = _enlarge(small, KERNEL_PX)
+        shown = mine.flatten(1).norm(dim=1).argsort(descending=True)[: max(1, kernels)]
+        scale = _largest(mine)
+        tiles = _enlarge(_kernel_tiles(mine[shown], "signed", scale), KERNEL_PX)
         picture = contact_sheet(tiles, columns_for(len(tiles)), GAP_PX)
     norm, mean, sparsity = _statistics(weights)
     return Filter(
@@ -146,19 +147,6 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
         sparsity=float(sparsity[number]),
         nearest=_nearest(weights, number, nearest),
     )
-
-
-def largest_kernels(net: VGG16, target: Target, count: int) -> list[tuple[int, Image.Image]]:
-    """A filter's largest kernels by L2 norm, each with its input channel, as signed colours of 3×3 px."""
-    shown, tiles, _ = _largest_kernels(conv_module(net, target.layer).weight[target.number].float().cpu(), count)
-    return [(channel, Image.fromarray(kernel)) for channel, kernel in zip(shown.tolist(), tiles, strict=True)]
-
-
-def _largest_kernels(filter_: Tensor, count: int) -> tuple[Tensor, Pixels, float]:
-    """Of a filter (in, 3, 3): the input channels of its largest kernels, these in colours, and the colours' scale."""
-    shown = filter_.flatten(1).norm(dim=1).argsort(descending=True)[: max(1, count)]
-    scale = _largest(filter_)
-    return shown, _kernel_tiles(filter_[shown], "signed", scale), scale
 
 
 def _largest(weights: Tensor) -> float:

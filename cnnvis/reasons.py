@@ -97,7 +97,7 @@ class Trace:
 def trace(net: VGG16, photo: Image.Image, layer: Layer) -> Trace:
     """Pass a photo through the network once, in float32, and keep what every convolution read and made."""
     maps, inputs = {}, {}
-    values = to_tensor(crop_like_training(photo)).to(net.device)
+    values = to_tensor(crop_like_training(photo)).to(net.device).contiguous(memory_format=torch.channels_last)
     with exact(net.device), torch.inference_mode():
         for name, step in up_to(net, layer.convolution).named_children():
             made = step(values)
@@ -143,8 +143,10 @@ class _Tree:
     def reasons(self, target: Target, row: int, column: int, depth: int) -> tuple[float, float, list[Contribution]]:
         """The bias of a value, what its unnamed inputs add, and its named ones, `depth` layers back."""
         module = conv_module(self.net, target.layer)
-        window = pad(self.found.inputs[target.layer.name], (1, 1, 1, 1))[:, row : row + 3, column : column + 3]
-        products = window.double() * module.weight[target.number].double().cpu()
+        products = (
+            _window(self.found.inputs[target.layer.name], row, column).double()
+            * module.weight[target.number].double().cpu()
+        )
         sums = products.sum((1, 2))
         named = sums.abs().argsort(descending=True, stable=True)[: self.count].tolist()
         contributions = []
@@ -171,6 +173,15 @@ class _Tree:
             )  # fmt: skip
         bias = bias_of(conv_module(self.net, layer), channel)
         return Contribution(layer.name, channel, adds, row, column, value, bias, value - bias, [])
+
+
+def _window(inputs: Tensor, row: int, column: int) -> Tensor:
+    """What a filter covers at a place, (channels, 3, 3); zeros beyond the edge, as the network pads."""
+    top, left = max(0, row - 1), max(0, column - 1)
+    piece = inputs[:, top : row + 2, left : column + 2]
+    before_down, before_right = top - (row - 1), left - (column - 1)
+    after_down, after_right = 3 - before_down - piece.shape[1], 3 - before_right - piece.shape[2]
+    return pad(piece, (before_right, after_right, before_down, after_down))
 
 
 def _winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:

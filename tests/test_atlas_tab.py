@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from cnnvis.architecture import ARCHITECTURE, Target
-from cnnvis.filters import one_filter
 from cnnvis.stock.atlas import BUNDLED
 from cnnvis.ui.ahead import ahead_value
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.kernels import kernel_row
 from cnnvis.ui.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs import atlas, filters
 from cnnvis.ui.wall import alike_on_photos, alike_pictures
 from cnnvis.ui.whole import whole_filter
+from cnnvis.ui.wire_rows import readers_row, reads_row
 from cnnvis.vgg import VGG16
+from cnnvis.wires import wiring
 
 
 def target(layer: str = "conv2_1", channel: int = 5) -> Target:
@@ -36,8 +36,8 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(without: Pat
     assert wall is None and "The atlas has no sheet of conv2_1: make it with" in caption
     assert "grow one picture" in whole
     assert whole.count("<figure>") == 9 and 'class="grown"' not in whole
-    assert whole.count('class="kernel"') == 5 and "data-go" in whole
-    drawn = filters._draw(Choice(target()), "pictures", 0, "index")
+    assert whole.count('class="wire"') == 5 and "data-go" in whole
+    drawn = filters._draw(Choice(target()), "pictures", 0, "index", "usual")
     assert drawn[0] is None and drawn[1] is None and "has no sheet of conv2_1" in drawn[2]
     assert drawn[-3] and drawn[-2] is None and drawn[-1] is None
     assert ahead_value(target()) == ""
@@ -57,16 +57,21 @@ def test_without_a_photo_the_rest_stands() -> None:
         assert "on-photo" not in whole and whole.count("<figure") == 10 and "data-go" in whole
 
 
-def test_the_kernels_are_the_largest_and_name_what_they_read(vgg16: VGG16) -> None:
-    for layer, channel in (("conv2_1", 5), ("relu4_2", 7), ("pool5", 300)):
-        row = kernel_row(target(layer, channel), 4)
-        convolution = ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer))
-        expected = one_filter(vgg16, convolution.name, channel, kernels=4).input_channels
-        before = ARCHITECTURE.convolutions[convolution.depth - 2]
-        assert [f'data-layer="{before}" data-channel="{number}"' in row for number in expected] == [True] * 4
-        assert row.count("<img") >= 4
-    assert [colour in kernel_row(target("conv1_1", 3), 4) for colour in ("red", "green", "blue")] == [True] * 3
-    assert "<button" not in kernel_row(target("conv1_1", 3), 4)
+def test_the_rows_are_the_wiring_and_name_the_other_end(vgg16: VGG16) -> None:
+    for layer, channel in (("conv2_1", 5), ("relu4_2", 7), ("pool4", 300)):
+        convolution = ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer)).name
+        found = wiring(vgg16, convolution, channel, 4)
+        for row, wires in ((reads_row(target(layer, channel), 4), found.reads),
+                           (readers_row(target(layer, channel), 4), found.readers)):  # fmt: skip
+            places = [row.index(f'data-layer="{wire.layer}" data-channel="{wire.channel}"') for wire in wires]
+            assert places == sorted(places) and row.count("<button") == 4
+            assert [f"{100 * wire.share:.1f} %" in row for wire in wires] == [True] * 4
+
+
+def test_the_ends_of_the_network_are_colours_and_the_classifier() -> None:
+    row = reads_row(target("conv1_1", 3), 4)
+    assert [colour in row for colour in ("red", "green", "blue")] == [True] * 3 and "<button" not in row
+    assert "The classifier reads it" in readers_row(target("conv5_3", 3), 4)
 
 
 def test_channels_alike_are_others_of_the_layer() -> None:

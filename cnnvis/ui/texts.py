@@ -12,7 +12,10 @@ ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to re
 input, multiplies and adds. Each square stands for one filter: at conv1_1 it is the filter itself, deeper it is one of
 the filter's kernels."""
 
-READS = "**Its largest kernels, and the channels that they read.** Choose one to go there."
+WIRES_BY = "Order of the wiring"
+READS = """**Reads.** Its strongest kernels, the channels of the layer before behind them, whether they excite (+) or
+inhibit (−), and their share of the filter. Choose one to go there."""
+READERS = "**Read by.** The filters of the next convolution that weigh this channel most."
 
 SIMILAR_ON_PHOTOS = "**Similar on photos**: they rise and fall with it from photo to photo of the shelf."
 

@@ -17,13 +17,13 @@ from cnnvis.ui import cached
 from cnnvis.ui.exemplars import credit
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import sentence
-from cnnvis.ui.kernels import kernel_row
 from cnnvis.ui.photos import find_photo
+from cnnvis.ui.wire_rows import reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.weights import load_vgg16
 
 PHOTOS = 9
-KERNELS = 5
+WIRES = 5
 MAP_PX = 112
 NEXT = (("maximize", "Grow it live"), ("maps", "On my photo"), ("filters", "Its weights"))
 
@@ -39,8 +39,8 @@ def whole_filter(target: Target, photo: str) -> str:
     target = convolution(target)
     return f"""<h3 class="visually-hidden">{target}</h3>
 {_pictures(target)}
-<h4>Its strongest kernels, and the channels that they read</h4>
-{kernel_row(target, KERNELS)}
+<h4>What it reads: its strongest kernels, and the channels behind them</h4>
+{reads_row(target, WIRES)}
 {_on_photo(target, photo)}
 <p class="next">{"".join(f'<button type="button" data-go="{tab}">{words}</button>' for tab, words in NEXT)}</p>"""
 

@@ -28,7 +28,7 @@ def test_a_visitor_without_an_address_sees_the_wall_and_one_filter_whole(visit) 
     assert len(channels(page)) == LANDING.layer.channels
     assert cell(page, LANDING.number).get_attribute("aria-pressed") == "true"
     assert view.locator(".scale img").count() == 10  # the picture and nine photos
-    assert view.locator(".reads button").count() == 5
+    assert view.locator(".wires button").count() == 5
     assert view.locator(".on-photo img").count() == 2
     bottom = view.locator(".next").bounding_box()
     assert bottom["y"] + bottom["height"] <= 800  # on one screen
@@ -57,7 +57,7 @@ def test_a_tile_shows_its_filter_whole_which_leads_on(visit, go: str, tab: str, 
 
 def test_a_kernel_leads_to_the_channel_that_it_reads(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv4_1&channel=3")
-    read = whole(page, "conv4_1", 3).locator(".reads button").first
+    read = whole(page, "conv4_1", 3).locator(".wires button").first
     channel = int(read.get_attribute("data-channel"))
     read.click()
     whole(page, "conv3_3", channel)

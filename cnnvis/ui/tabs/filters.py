@@ -13,11 +13,11 @@ from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import large_picture, sentence
-from cnnvis.ui.kernels import kernel_row
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
-from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
+from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES, WIRES_BY
 from cnnvis.ui.wall import alike_on_photos, alike_pictures, atlas_file, wall
 from cnnvis.ui.whole import whole
+from cnnvis.ui.wire_rows import readers_row, reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import conv_module
 from cnnvis.weights import load_vgg16
@@ -29,8 +29,8 @@ VIEW_LABELS = [
     ("Grey, each over its own range", "gray"),
     ("Grown pictures", PICTURES),
 ]
-NEAREST = 8
-KERNELS = 8
+WIRES = 8
+WIRE_LABELS = [("What it usually carries", "usual"), ("L2 norm", "norm")]
 ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
 
 
@@ -42,8 +42,11 @@ def layout(_: Shared) -> Follower:
             heading = gr.Markdown(elem_id="filter-heading")
             large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
             facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
+            by = gr.Radio(WIRE_LABELS, value="usual", label=WIRES_BY, elem_id="wires-by")
             gr.Markdown(READS)
             reads = whole("reads")
+            gr.Markdown(READERS)
+            readers = whole("readers")
             gr.Markdown(MOST_SIMILAR)
             nearest = sheet("nearest-sheet")
             gr.Markdown(SIMILAR_ON_PHOTOS)
@@ -59,12 +62,12 @@ def layout(_: Shared) -> Follower:
             chooser = sheet("filter-sheet")
             download = gr.DownloadButton("Download this sheet", size="sm", elem_id="filter-download")
 
-    outputs = [chooser, download, caption, heading, large, facts, reads, nearest, on_photos, pictures]
-    triggers = [view.input, source.submit, source.blur, order.input]
-    return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)
+    outputs = [chooser, download, caption, heading, large, facts, reads, readers, nearest, on_photos, pictures]
+    triggers = [view.input, source.submit, source.blur, order.input, by.input]
+    return Follower(_draw, [view, source, order, by], outputs, triggers, failed=_empty)
 
 
-def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
+def _draw(choice: Choice, view: str, source: float | None, order: str, by: str) -> tuple[Any, ...]:
     net = load_vgg16(LIGHT_DEVICE)
     kernels = conv_module(net, choice.layer).in_channels
     look = "auto" if view == PICTURES else view
@@ -86,7 +89,8 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
         f"### {name} · filter {choice.channel}",
         large,
         _facts(mine),
-        kernel_row(choice.target, KERNELS),
+        reads_row(choice.target, WIRES, by),
+        readers_row(choice.target, WIRES, by),
         sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
         *_alike(choice),
     )
@@ -94,7 +98,7 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
 
 def _empty(reason: str) -> tuple[Any, ...]:
     """The tab without its pictures, and why."""
-    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", None, None, None
+    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", "", None, None, None
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
