@@ -4,7 +4,7 @@ Every key has the network in it, so another network in the same process gets res
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from threading import Lock
@@ -20,6 +20,7 @@ from cnnvis.features import Maps, MapSheet, compute_maps, draw_sheet, top_classe
 from cnnvis.filters import FilterSheet, draw_filters
 from cnnvis.images import encode
 from cnnvis.photo import open_photo
+from cnnvis.reasons import Trace, trace
 from cnnvis.stock.arrangement import correlations, most_alike
 from cnnvis.stock.atlas import Atlas, AtlasSheet, load_atlas
 from cnnvis.stock.shelf import Exemplar, Shelf, atlas_scale_tile, patch_tile
@@ -39,6 +40,8 @@ def size(value: Any) -> int:
         return value.width * value.height * len(value.getbands())
     if is_dataclass(value):
         return sum(size(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return sum(map(size, value.values()))
     if isinstance(value, list | tuple):
         return sum(map(size, value))
     return sys.getsizeof(value)
@@ -93,6 +96,12 @@ def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -
 def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
     """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
     return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)
+
+
+@_kept
+def traced(net: VGG16, photo: StoredPhoto, layer: Layer) -> Trace:
+    """What a photo made of every convolution up to a layer's. Raises PhotoError."""
+    return trace(net, open_photo(photo.path), layer)
 
 
 @_kept

@@ -41,5 +41,10 @@ every.addEventListener('change', () => {
   every.checked = true;  // the list must contain the chosen layer
 });
 document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer, event.detail.channel));
+window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
+  window.cnnvisLink = location.search;
+  window.cnnvisRestored = false;
+  trigger('input');
+});
 watch('value', show);
 show();

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from cnnvis.architecture import Target
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import PIPELINES
+from cnnvis.images import PHOTO_SIDE
+from cnnvis.numbers import whole_number
 from cnnvis.recipes import RECIPES, Settings, check_setting
 from cnnvis.ui.choice import FIRST, LANDING, OFFERED
 from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
@@ -24,6 +26,16 @@ def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:
 
 def _setting(name: str) -> Callable[[str], int]:
     return lambda value: int(check_setting(name, value, pick_device()))
+
+
+def _cell(name: str) -> Callable[[str], int]:
+    def check(value: str) -> int:
+        number = whole_number(value)
+        if number is None or not 0 <= number < PHOTO_SIDE:
+            raise SettingError.outside(name, value, 0, PHOTO_SIDE - 1)
+        return number
+
+    return check
 
 
 def _known_photo(value: str) -> str:
@@ -51,6 +63,8 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
+    Parameter("row", None, _cell("row"), lambda value: int(value)),
+    Parameter("column", None, _cell("column"), lambda value: int(value)),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
     Parameter(
         "photo",

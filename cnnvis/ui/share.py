@@ -15,13 +15,17 @@ from cnnvis.ui.texts import OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
 
-# Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page.
+# Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page. Another tab, layer or
+# channel is a step that the browser's Back button takes back (choice.js); not in a frame, whose Back is its page's.
 _ADDRESS = """(query) => {
   window.cnnvisLink ??= location.search;  // what the visitor came with, for follow.py
   const now = new URLSearchParams(query);
   const before = new URLSearchParams(location.search);
   for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
-  history.replaceState(history.state, '', location.pathname + (now.size ? '?' + now : ''));
+  const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
+  const step = window.cnnvisRestored && window.top === window && view(now) !== view(before);
+  const address = location.pathname + (now.size ? '?' + now : '');
+  if (step) history.pushState(null, '', address); else history.replaceState(history.state, '', address);
   const link = location.origin + location.pathname + (query ? '?' + query : '');
   const whole = document.querySelector('#whole-page a');
   if (whole) whole.href = link;
@@ -71,6 +75,9 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
 def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
     """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
 
+    defaults = {one.name: one.default for one in PARAMETERS}
+    defaults["photo"] = gr.skip()  # the example at first; later perhaps a visitor's own, which no address can name
+
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
         choice = replace(Choice(address.target), tab=address.tab)
@@ -81,7 +88,7 @@ def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: g
             choice.value(),
             gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
             str(known.path) if known else gr.skip(),
-            *(asked.get(name, gr.skip()) for name in controls),  # the defaults are already there
+            *(asked.get(name, defaults[name]) for name in controls),
         ]
         return choice, {controls[name]: value for name, value in asked.items()}, shown
 

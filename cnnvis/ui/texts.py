@@ -44,6 +44,10 @@ the convolutions. *Chained*: as in the original notebooks, the squashed photo pa
 which VGG16 itself never computes. Deep layers then get a smaller photo, because without pooling they cost 48 times as
 much."""
 
+ABOUT_WHY = """**Why here?** Choose a place of the map, with the mouse or with the arrow keys and Enter. Its value is a
+sum: what each channel of the layer before adds there, and the bias. The tree names the three that add most, and what
+those are made of in turn, three layers back, each with its picture and the piece of the photo that it sees."""
+
 CHOOSE_PHOTO = "Choose a photo."
 CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the tab Feature maps."
 OWN_PHOTO = """<p>Your own photo is not part of this link. Whoever opens it sees the example photo of the cat.</p>"""

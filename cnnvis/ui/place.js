@@ -1,0 +1,49 @@
+// A map with a cursor. The value is JSON: {src, label, rows, columns, row, column}; row and column are null until a place
+// is chosen. One focusable element, not a cell each: a map has up to 50,176 of them.
+const button = element.querySelector('.place');
+const cursor = element.querySelector('.place-cursor');
+const said = element.querySelector('.place-at');
+let shown = null;  // the value, parsed
+let at = null;  // the cursor: [row, column]
+
+function draw() {
+  button.hidden = !props.value;
+  if (!props.value) { said.textContent = ''; return; }
+  shown = JSON.parse(props.value);
+  button.querySelector('img').src = shown.src;
+  button.setAttribute('aria-label', shown.label + '. Arrow keys move, Enter chooses.');
+  at = shown.row === null ? null : [shown.row, shown.column];
+  move();
+}
+
+function move() {
+  cursor.hidden = !at;
+  if (!at) { said.textContent = ''; return; }
+  cursor.style = `left: ${100 * at[1] / shown.columns}%; top: ${100 * at[0] / shown.rows}%;`
+    + ` width: ${100 / shown.columns}%; height: ${100 / shown.rows}%`;
+  said.textContent = `row ${at[0]}, column ${at[1]}`;
+}
+
+watch('value', draw);
+draw();
+
+button.addEventListener('click', (event) => {
+  if (event.detail) {  // a mouse or a finger; Enter has 0
+    const box = button.querySelector('img').getBoundingClientRect();
+    const cell = (offset, length, count) => Math.max(0, Math.min(count - 1, Math.floor(count * offset / length)));
+    at = [cell(event.clientY - box.top, box.height, shown.rows), cell(event.clientX - box.left, box.width, shown.columns)];
+  }
+  if (!at) at = [Math.floor(shown.rows / 2), Math.floor(shown.columns / 2)];
+  move();
+  props.value = JSON.stringify({...shown, row: at[0], column: at[1]});
+  trigger('input');
+});
+button.addEventListener('keydown', (event) => {
+  const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[event.key];
+  if (!step || !shown) return;
+  event.preventDefault();
+  const from = at || [Math.floor(shown.rows / 2), Math.floor(shown.columns / 2)];
+  const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
+  at = [inside(from[0] + step[0], shown.rows), inside(from[1] + step[1], shown.columns)];
+  move();
+});

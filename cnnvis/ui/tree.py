@@ -1,0 +1,94 @@
+"""Why a value is what it is, as a tree: each input with its picture, its patch of the photo, and what it adds."""
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from cnnvis.architecture import Layer
+from cnnvis.errors import AtlasError
+from cnnvis.images import PHOTO_SIDE, encode
+from cnnvis.patch import moved_inside
+from cnnvis.reasons import Contribution, Why
+from cnnvis.silencing import Silenced
+from cnnvis.ui import cached
+from cnnvis.ui.files import bytes_url
+from cnnvis.vgg import VGG16, conv_module
+from cnnvis.wires import INPUT
+
+COUNT, DEPTH = 3, 3
+SMALL_PX = 56
+COLOURS = ("red", "green", "blue")
+
+
+def why_tree(net: VGG16, found: Why, seen: Image.Image) -> str:
+    """The tree as HTML, after one sentence that sums it up; `seen` is the 224 px photo."""
+    return (
+        f'<p class="why-sum">{sentence(net, found)}</p><div class="tree">{_list(net, found.contributions, seen)}</div>'
+    )
+
+
+def sentence(net: VGG16, found: Why) -> str:
+    """The sum in words: conv4_1 channel 12 says 8.1 here: +5.2 from channel 310, …, and 509 others +2.0."""
+    named = ", ".join(f"<b>{signed(one.adds)}</b> from {_short(one)}" for one in found.contributions)
+    others = conv_module(net, net.architecture.find(found.layer)).in_channels - len(found.contributions)
+    rest = f", and {others} others <b>{signed(found.rest)}</b>" if others else ""
+    head = f"{found.layer} channel {found.channel} says <b>{_number(found.value)}</b> here"
+    return f"{head}: {named}{rest}; its bias {signed(found.bias)}."
+
+
+def silenced_words(found: Silenced) -> str:
+    """What silencing did, in a sentence."""
+    count = sum(map(len, found.silenced.values()))
+    if not count:
+        return "The tree is not deep enough here to silence anything."
+    layers = " and ".join(found.silenced)
+    before = f"Without the {count} channels of {layers} that the tree names, the value is"
+    random = f"without as many random ones {_number(found.without_random)} (mean of {found.draws} draws)"
+    return f"{before} <b>{_number(found.without)}</b> instead of {_number(found.value)}; {random}."
+
+
+def signed(value: float) -> str:
+    """A number with its sign, and a real minus."""
+    return f"{value:+.3g}".replace("-", "−")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _short(one: Contribution) -> str:
+    return COLOURS[one.channel] if one.layer == INPUT else f"channel {one.channel}"
+
+
+def _list(net: VGG16, inputs: Sequence[Contribution], seen: Image.Image) -> str:
+    return f"<ul>{''.join(_item(net, one, seen) for one in inputs)}</ul>" if inputs else ""
+
+
+def _item(net: VGG16, one: Contribution, seen: Image.Image) -> str:
+    if one.layer == INPUT:
+        words = f"<b>{signed(one.adds)}</b> from {COLOURS[one.channel]}"
+        return f"<li><span class='node'>{words}</span></li>"
+    layer = net.architecture.find(one.layer)
+    words = f"<b>{signed(one.adds)}</b> from {one.layer} {one.channel}<i>its value {_number(one.value)}</i>"
+    about = f'data-layer="{one.layer}" data-channel="{one.channel}"'
+    name = f"{one.layer} channel {one.channel} adds {signed(one.adds)}; its value is {_number(one.value)}"
+    button = f'<button type="button" class="node" {about} title="{name}" aria-label="{name}">'
+    pictures = _tile(layer, one.channel) + _patch(layer, one, seen)
+    return f"<li>{button}{pictures}<span>{words}</span></button>{_list(net, one.contributions, seen)}</li>"
+
+
+def _tile(layer: Layer, channel: int) -> str:
+    try:
+        return _small(cached.atlas_sheet(layer).tile(channel))
+    except AtlasError:
+        return ""
+
+
+def _patch(layer: Layer, one: Contribution, seen: Image.Image) -> str:
+    return _small(seen.crop(moved_inside(layer.field(one.row, one.column), PHOTO_SIDE)))
+
+
+def _small(picture: Image.Image) -> str:
+    how = Image.Resampling.NEAREST if picture.width < SMALL_PX // 2 else Image.Resampling.BICUBIC
+    drawn = encode(picture.resize((SMALL_PX, SMALL_PX), how), "jpeg")
+    return f'<img src="{bytes_url(drawn, "jpeg")}" alt="">'

@@ -1,0 +1,78 @@
+"""The wiring in a real browser: the walk down and back, and why a value is what it is."""
+
+import pytest
+
+
+def heading(page, layer: str, channel: int) -> None:
+    page.get_by_role("heading", name=f"{layer} · filter {channel}", exact=True).wait_for()
+
+
+def test_the_walk_from_conv5_3_to_conv1_1_and_back_by_keyboard(visit) -> None:
+    page = visit(query="?layer=conv5_3&channel=17")
+    walked = [("conv5_3", 17)]
+    heading(page, "conv5_3", 17)
+    assert "The classifier reads it" in page.locator("#readers").inner_text()
+    while walked[-1][0] != "conv1_1":
+        first = page.locator("#reads button").first
+        layer, channel = first.get_attribute("data-layer"), int(first.get_attribute("data-channel"))
+        first.focus()
+        page.keyboard.press("Enter")
+        heading(page, layer, channel)
+        page.wait_for_function("at => location.search.includes(at)", arg=f"channel={channel}" if channel else "layer")
+        walked.append((layer, channel))
+    assert len(walked) == 13
+    assert page.locator("#reads button").count() == 0 and "red" in page.locator("#reads").inner_text()
+    for layer, channel in reversed(walked[:-1]):
+        page.go_back()
+        heading(page, layer, channel)
+    page.go_forward()
+    heading(page, *walked[1])
+    page.locator("#readers button").first.click()
+    page.wait_for_function("document.documentElement.dataset.layer === 'conv5_3'")
+
+
+def test_back_returns_to_a_tab_and_to_the_atlas(visit) -> None:
+    page = visit(query="")
+    page.locator("#atlas-filter .next").wait_for()
+    page.get_by_role("button", name="Its weights").click()
+    page.locator("#filter-heading h3").wait_for()
+    page.wait_for_function("location.search !== ''")
+    page.go_back()
+    page.locator("#atlas-sheet").wait_for()
+    assert page.evaluate("location.search") == ""
+
+
+def tree(page) -> str:
+    page.locator("#why .tree li").first.wait_for()
+    return page.locator("#why .why-sum").inner_text()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_why_here_by_mouse_and_by_keyboard(visit, width: int, scheme: str) -> None:
+    page = visit(width=width, scheme=scheme, query="?tab=maps&layer=conv4_1&channel=12")
+    spot = page.locator("#why-place .place")
+    box = page.locator("#why-place .place-map").bounding_box()
+    spot.click(position={"x": box["width"] * 20.5 / 28, "y": box["height"] * 8.5 / 28})
+    assert "conv4_1 channel 12 says" in tree(page)
+    page.wait_for_function("location.search.includes('row=8&column=20')")
+    assert page.locator("#why .tree > ul > li").count() == 3
+    assert page.locator("#why .tree li").count() == 3 + 9 + 27
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    spot.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.locator(".place-at").inner_text() == "row 9, column 21"
+    page.keyboard.press("Enter")
+    page.wait_for_function("location.search.includes('row=9&column=21')")
+    page.locator("#silence").click()
+    page.locator("#silenced", has_text="mean of 16 draws").wait_for()
+
+
+def test_a_link_restores_an_open_tree_and_a_node_leads_to_its_channel(visit) -> None:
+    page = visit(query="?tab=maps&layer=conv3_2&channel=7&row=5&column=6")
+    assert "conv3_2 channel 7 says" in tree(page)
+    assert page.locator(".place-at").inner_text() == "row 5, column 6"
+    node = page.locator("#why button.node").first
+    layer, channel = node.get_attribute("data-layer"), node.get_attribute("data-channel")
+    node.click()
+    page.locator("#map-facts", has_text=f"{layer} channel {channel}").wait_for()
