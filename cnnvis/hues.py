@@ -31,12 +31,18 @@ class Hues:
         return {**asdict(self), "cnnvis": __version__}
 
 
-def hues(net: VGG16, picture: Image.Image, target: Target, measure: str = "maximum") -> Hues:
+def hues(
+    net: VGG16,
+    picture: Image.Image,
+    target: Target,
+    measure: str = "maximum",
+    precision: torch.dtype = torch.float32,
+) -> Hues:
     """Measure a channel on a square RGB picture in four colourings, by the maximum of its map (photos) or its mean."""
     body, after = narrowed(net, target.layer, list(target.mixture))
     weights = torch.tensor(list(target.mixture.values()), device=net.device)
     with torch.inference_mode():
-        maps = after(forward(body, recoloured(to_tensor(picture)).to(net.device)))
+        maps = after(forward(body, recoloured(to_tensor(picture)).to(net.device), precision))
         mixed = torch.einsum("c,nchw->nhw", weights, maps).flatten(1)
     values = mixed.amax(1) if measure == "maximum" else mixed.mean(1)
     colour, grey, once, twice = values.tolist()

@@ -44,7 +44,12 @@ document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer,
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
   window.cnnvisLink = location.search;
   window.cnnvisRestored = false;
-  trigger('input');
+  window.cnnvisRestoring = true;
+  // Gradio would not open a tab that it once opened itself and the visitor has left since.
+  const address = new URLSearchParams(location.search);
+  const named = [...address.keys()].some((name) => !['__theme', 'embed'].includes(name));
+  const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${address.get('tab') || (named ? 'filters' : 'atlas')}"]`);
+  if (tab && tab.ariaSelected !== 'true') tab.click(); else trigger('input');
 });
 watch('value', show);
 show();

@@ -76,6 +76,9 @@ PARAMETERS = (
 )
 
 
+OURS = {"tab", "layer", "channel", *(one.name for one in PARAMETERS)}  # the names that an address may have
+
+
 @dataclass(frozen=True)
 class Address:
     """What an address says: a tab, a channel, and the parameters that are not at their defaults."""
@@ -121,8 +124,7 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
             wrong.append(str(error))
             return default
 
-    ours = {"tab", "layer", "channel", *(one.name for one in PARAMETERS)}
-    if not ours & query.keys():
+    if not OURS & query.keys():
         return Address(TABS[0].id, LANDING, {}), []
     tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
     layer = read("layer", FIRST.layer, OFFERED.find)

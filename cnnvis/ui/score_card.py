@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnnvis.hues import Hues
 from cnnvis.images import PHOTO_SIDE
 from cnnvis.ui.texts import CAVEAT
 
@@ -10,7 +11,7 @@ Record = dict[str, Any]
 
 
 def score_card(records: Sequence[Record]) -> str:
-    """A table with a column for each scored record, as HTML."""
+    """A table with a column for each scored record, as HTML; `hues` holds the picture's in other colours."""
     silent = [str(record["channel"]) for record in records if not record["fires"]]
     never = ""
     if silent:
@@ -24,6 +25,15 @@ def score_card(records: Sequence[Record]) -> str:
         note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
     return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
+
+
+def hues_words(found: Hues) -> str:
+    """What is left of an activation in other colours, in percent of it."""
+    if found.colour <= 0:
+        return "nothing to compare: the channel is not active on it"
+    left = (found.grey, found.once, found.twice)
+    grey, once, twice = (f"{100 * value / found.colour:.0f}".replace("-", "−") for value in left)
+    return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"
 
 
 def _row(name: str, cells: list[str]) -> str:
@@ -55,5 +65,6 @@ _ROWS: dict[str, Callable[[Record], str]] = {
     "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
     "Selectivity: how far the picture lifts the channel": _lift,
     "Naturalness: how quickly fine detail fades": _fading,
+    "Colour or shape: what is left of the activation in other colours": lambda record: hues_words(record["hues"]),
     "Saturated colours": lambda record: f"{100 * record['saturation']:.1f} %",
 }

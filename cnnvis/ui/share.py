@@ -1,5 +1,6 @@
 """The address of the view: kept in the address bar, to copy, and as an iframe for somebody's own page."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import gradio as gr
 
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.follow import Follower, Restorer, Shared
-from cnnvis.ui.links import PARAMETERS, address_of, read_query
+from cnnvis.ui.links import OURS, PARAMETERS, address_of, read_query
 from cnnvis.ui.photos import named_photos, photo_name
 from cnnvis.ui.texts import OWN_PHOTO
 
@@ -23,9 +24,17 @@ _ADDRESS = """(query) => {
   const before = new URLSearchParams(location.search);
   for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
   const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
-  const step = window.cnnvisRestored && window.top === window && view(now) !== view(before);
+  const restoring = window.cnnvisRestoring ?? %s.some((name) => before.has(name));
+  window.cnnvisRestoring = false;
   const address = location.pathname + (now.size ? '?' + now : '');
-  if (step) history.pushState(null, '', address); else history.replaceState(history.state, '', address);
+  if (restoring || window.top !== window || view(now) === view(before)) {
+    history.replaceState(history.state, '', address);
+  } else {
+    history.pushState(null, '', address);
+  }
+  return (%s)(query);
+}"""
+_LINK = """(query) => {
   const link = location.origin + location.pathname + (query ? '?' + query : '');
   const whole = document.querySelector('#whole-page a');
   if (whole) whole.href = link;
@@ -63,18 +72,17 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
         return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
-    query.change(None, query, link, js=_ADDRESS)
+    query.change(None, query, link, js=_ADDRESS % (json.dumps(sorted(OURS)), _LINK))
     copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
     embed.click(None, link, embed, js=_COPY % (_EMBED % EMBED_HEIGHT, "Embed code", "Copy embed code"))
     page.load(None, None, None, js=EMBEDDED)
-    page.load(None, query, link, js=_ADDRESS)  # the default view's address is "", which is no change
+    page.load(None, query, link, js=_LINK)  # the default view's address is "", which is no change
     triggers = [control.input for control in controls.values()]
     return Follower(address, list(controls.values()), [query, own], triggers)
 
 
 def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
     """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
-
     defaults = {one.name: one.default for one in PARAMETERS}
     defaults["photo"] = gr.skip()  # the example at first; later perhaps a visitor's own, which no address can name
 

@@ -18,7 +18,9 @@ def test_the_walk_from_conv5_3_to_conv1_1_and_back_by_keyboard(visit) -> None:
         first.focus()
         page.keyboard.press("Enter")
         heading(page, layer, channel)
-        page.wait_for_function("at => location.search.includes(at)", arg=f"channel={channel}" if channel else "layer")
+        name = "layer" if layer != "conv1_1" else "channel" if channel else "tab"
+        page.wait_for_function("at => location.search.includes(at)", arg=f"{name}=")
+        page.wait_for_timeout(300)  # until the address has followed
         walked.append((layer, channel))
     assert len(walked) == 13
     assert page.locator("#reads button").count() == 0 and "red" in page.locator("#reads").inner_text()
@@ -76,3 +78,20 @@ def test_a_link_restores_an_open_tree_and_a_node_leads_to_its_channel(visit) -> 
     layer, channel = node.get_attribute("data-layer"), node.get_attribute("data-channel")
     node.click()
     page.locator("#map-facts", has_text=f"{layer} channel {channel}").wait_for()
+
+
+def test_colour_or_shape_of_a_photo_and_of_a_picture(visit) -> None:
+    page = visit(query="?tab=maps&layer=conv2_1&channel=4&steps=2&size=64")
+    page.locator("#recolour").click()
+    page.locator("#recoloured", has_text="% in grey").wait_for()
+    page.get_by_role("tab", name="Activation maximization").click()
+    page.locator("#start").click()
+    page.locator("#score-card", has_text="Colour or shape").wait_for()
+
+
+def test_a_shallow_filter_is_expanded_onto_the_picture(visit) -> None:
+    page = visit(query="?layer=conv2_1&channel=4")
+    picture = page.locator("#expanded img")
+    assert picture.get_attribute("alt") == "the expanded weights of conv2_1 channel 4, 10 × 10 px in colour"
+    page.get_by_label("Layer", exact=True).select_option("conv2_2")
+    picture.wait_for(state="detached")

@@ -6,15 +6,26 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.errors import AtlasError, ShelfError
+from cnnvis.expanded import EXPANDED, draw_expanded
 from cnnvis.filters import Filter, FilterSheet, draw_filter
+from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.files import bytes_file, file_url, picture_file
+from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import large_picture, sentence
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
-from cnnvis.ui.texts import ABOUT_FILTERS, MOST_SIMILAR, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES, WIRES_BY
+from cnnvis.ui.texts import (
+    ABOUT_EXPANDED,
+    ABOUT_FILTERS,
+    MOST_SIMILAR,
+    READERS,
+    READS,
+    SIMILAR_ON_PHOTOS,
+    SIMILAR_PICTURES,
+    WIRES_BY,
+)
 from cnnvis.ui.wall import alike_on_photos, alike_pictures, atlas_file, wall
 from cnnvis.ui.whole import whole
 from cnnvis.ui.wire_rows import readers_row, reads_row
@@ -42,6 +53,7 @@ def layout(_: Shared) -> Follower:
             heading = gr.Markdown(elem_id="filter-heading")
             large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
             facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
+            spread_out = gr.HTML(elem_id="expanded")
             by = gr.Radio(WIRE_LABELS, value="usual", label=WIRES_BY, elem_id="wires-by")
             gr.Markdown(READS)
             reads = whole("reads")
@@ -62,7 +74,20 @@ def layout(_: Shared) -> Follower:
             chooser = sheet("filter-sheet")
             download = gr.DownloadButton("Download this sheet", size="sm", elem_id="filter-download")
 
-    outputs = [chooser, download, caption, heading, large, facts, reads, readers, nearest, on_photos, pictures]
+    outputs = [
+        chooser,
+        download,
+        caption,
+        heading,
+        large,
+        facts,
+        spread_out,
+        reads,
+        readers,
+        nearest,
+        on_photos,
+        pictures,
+    ]
     triggers = [view.input, source.submit, source.blur, order.input, by.input]
     return Follower(_draw, [view, source, order, by], outputs, triggers, failed=_empty)
 
@@ -89,6 +114,7 @@ def _draw(choice: Choice, view: str, source: float | None, order: str, by: str) 
         f"### {name} · filter {choice.channel}",
         large,
         _facts(mine),
+        _expanded(choice),
         reads_row(choice.target, WIRES, by),
         readers_row(choice.target, WIRES, by),
         sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
@@ -98,7 +124,7 @@ def _draw(choice: Choice, view: str, source: float | None, order: str, by: str) 
 
 def _empty(reason: str) -> tuple[Any, ...]:
     """The tab without its pictures, and why."""
-    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", "", None, None, None
+    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", "", "", None, None, None
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
@@ -154,6 +180,17 @@ def _caption(choice: Choice, sprite: FilterSheet) -> str:
     if sprite.view == "signed":
         return f"<p>{kernels}.</p>{signed_bar(sprite.scale or 0)}"
     return f"<p>{kernels}, each from its smallest weight (black) to its largest (white).</p>"
+
+
+def _expanded(choice: Choice) -> str:
+    """At conv1_2 and conv2_1 the filter on the picture itself, with a warning."""
+    target = convolution(choice.target)
+    if target.layer.name not in EXPANDED:
+        return ""
+    found = draw_expanded(load_vgg16(LIGHT_DEVICE), target)
+    side = found.weights.shape[-1]
+    alt = f"the expanded weights of {target}, {side} × {side} px in colour"
+    return f'<img class="expanded" src="{data_url(found.picture)}" alt="{alt}">{ABOUT_EXPANDED}'
 
 
 def _facts(mine: Filter) -> str:

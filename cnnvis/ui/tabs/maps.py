@@ -11,9 +11,6 @@ from cnnvis.errors import GET_WHOLE_NETWORK, AtlasError, CnnvisError
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, draw_map, knows_usual
 from cnnvis.patch import Patch, cut_patches
 from cnnvis.photo import open_photo
-from cnnvis.reasons import explain
-from cnnvis.silencing import silence
-from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.bars import heat_bar, signed_bar
 from cnnvis.ui.choice import Choice
@@ -30,12 +27,10 @@ from cnnvis.ui.photos import (
     shown_by_browsers,
     store_photo,
 )
-from cnnvis.ui.place import PICKED, place, place_value
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
-from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, ABOUT_WHY, CHOOSE_PHOTO
-from cnnvis.ui.tree import COUNT, DEPTH, silenced_words, why_tree
+from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
 from cnnvis.ui.wall import wall
-from cnnvis.ui.whole import whole
+from cnnvis.ui.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_vgg16
@@ -78,15 +73,7 @@ def layout(shared: Shared) -> Follower:
             caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
             chooser = sheet("map-sheet")
             download = gr.DownloadButton("Download this sheet (JPEG)", size="sm", elem_id="map-download")
-    gr.Markdown(ABOUT_WHY, elem_id="about-why")
-    with gr.Row(elem_id="why-box"):
-        with gr.Column(scale=1, min_width=260):
-            spot = place("why-place")
-            matters = gr.Button("Does it matter? Silence them", size="sm", elem_id="silence")
-            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
-        with gr.Column(scale=4, min_width=320):
-            tree = whole("why")
-    row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
+    reasons = why_here(shared)
     with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
         show_path = gr.Button("Show all layers", size="sm", elem_id="path-button")
         path = gr.Gallery(
@@ -98,8 +85,8 @@ def layout(shared: Shared) -> Follower:
         )
 
     outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
-    outputs += [spot, tree, silenced]
-    inputs: list[Any] = [shared.photo, *radios, row, column]
+    outputs += reasons.outputs
+    inputs: list[Any] = [shared.photo, *radios, reasons.row, reasons.column]
     # Gradio does not read the picture: it would decode the file before any limit of ours.
     stored = shared.picture.upload(
         _store, shared.picture, [shared.photo, shared.picture], preprocess=False, **PAGE, **LIGHT
@@ -108,11 +95,11 @@ def layout(shared: Shared) -> Follower:
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
     show_path.click(_path, [shared.bar, shared.photo, radios[0]], path, **PAGE, **LIGHT)
     show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
-    picked = spot.input(None, spot, [row, column], js=PICKED)
-    matters.click(_silenced, [shared.bar, shared.photo, row, column], silenced, **PAGE, **LIGHT)
-    controls = {"pipeline": radios[0], "photo": shared.photo, "row": row, "column": column}
+    controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
     triggers = [part.input for part in radios]
-    return Follower(_draw, inputs, outputs, triggers, [example, exemplar, stored, cleared, picked], controls, _empty)
+    return Follower(
+        _draw, inputs, outputs, triggers, [example, exemplar, stored, cleared, reasons.picked], controls, _empty
+    )
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
@@ -162,35 +149,13 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str,
         *_shown("After ReLU" if before else "The map", after, channel),
         gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
         '<p class="quiet">Values above zero, on the photo.</p>',
-        *_why(choice, photo, pipeline, (row, column)),
+        *reasons_here(choice, photo, pipeline, (row, column)),
     )
 
 
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
-    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, "", *[None, ""] * 3, *_NO_REASONS
-
-
-_NO_REASONS: tuple[Any, ...] = (None, "", "")
-
-
-def _why(choice: Choice, photo: StoredPhoto, pipeline: str, at: tuple[float | None, float | None]) -> tuple[Any, ...]:
-    """The map to choose a place on, and why the filter answers there as it does."""
-    if pipeline != "network":
-        return _NO_REASONS
-    net, target = load_vgg16(LIGHT_DEVICE), convolution(choice.target)
-    maps = cached.feature_maps(net, photo, target.layer, pipeline)
-    rows, columns = maps.values.shape[1:]
-    chosen = None
-    if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
-        chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    shown = place_value(
-        data_url(draw_map(maps, target.number).picture), f"The map of {target}", (rows, columns), chosen
-    )
-    if chosen is None:
-        return shown, "", ""
-    found = explain(net, cached.traced(net, photo, target.layer), target, chosen, COUNT, DEPTH)
-    return shown, why_tree(net, found, maps.photo), ""
+    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, "", *[None, ""] * 3, *NO_REASONS
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -285,16 +250,6 @@ def _patches(found: list[Patch]) -> str:
 @readable_errors
 def _weaker(bar: Any) -> str:
     return weaker_photos(Choice.read(bar).target)
-
-
-@readable_errors
-def _silenced(bar: Any, digest: str, row: float | None, column: float | None) -> str:
-    photo, target = find_photo(digest), convolution(Choice.read(bar).target)
-    if photo is None or row is None or column is None:
-        return "Choose a place of the map first."
-    net, place = load_vgg16(LIGHT_DEVICE), (int(row), int(column))
-    found = explain(net, cached.traced(net, photo, target.layer), target, place, COUNT, DEPTH)
-    return silenced_words(silence(net, photo.path, found))
 
 
 @readable_errors

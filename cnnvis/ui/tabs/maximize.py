@@ -13,7 +13,8 @@ from cnnvis.ascent import Snapshot
 from cnnvis.classes import CLASSES
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
 from cnnvis.experiment import Experiment, read_experiment
-from cnnvis.images import animation
+from cnnvis.hues import hues
+from cnnvis.images import PHOTO_SIDE, animation
 from cnnvis.numbers import whole_number
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.scoring import scored_record
@@ -30,6 +31,7 @@ from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 from cnnvis.ui.zero import LIGHT_DEVICE
+from cnnvis.vgg import fast_dtype
 from cnnvis.weights import load_for, pick_device
 
 RECIPE_NAMES = {
@@ -199,8 +201,10 @@ def _finish(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, None]]:
     yield shown(f"{note}; scoring"), gr.skip(), None
     urls = list(moments[-1]["urls"])
     for i, snapshot in enumerate(ascent.snapshots):
-        records.append(scored_record(load_for(snapshot.target.layer, LIGHT_DEVICE), snapshot))
-        urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=records[-1]))
+        net = load_for(snapshot.target.layer, LIGHT_DEVICE)
+        record = scored_record(net, snapshot)
+        urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=record))
+        records.append({**record, "hues": hues(net, _shown(snapshot), snapshot.target, "mean", fast_dtype(net.device))})
         files.append({"PNG": urls[i]})
         moments[-1] = moment_value(ascent.snapshots, list(urls))
         yield shown(note), score_card(records), None
@@ -208,6 +212,11 @@ def _finish(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, None]]:
         gif = animation([pictures[i] for pictures in ascent.pictures])
         files[i] = {**files[i], "GIF": file_url(bytes_file(gif, f"{_name(snapshot)}.gif"))}
         yield shown(note), gr.skip(), None
+
+
+def _shown(snapshot: Snapshot) -> Image.Image:
+    """The picture at the size at which every picture is measured."""
+    return snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
 
 
 @readable_errors
