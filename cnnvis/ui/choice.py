@@ -10,7 +10,7 @@ from cnnvis.architecture import Architecture, Layer, Target
 
 OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
 FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none
-LANDING = OFFERED.target("conv5_1", 83)  # what is shown to whoever comes without one: chosen by hand
+LANDING = OFFERED.target("conv5_1", 260)  # what is shown to whoever comes without one: chosen by hand
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 <div class="choice-field"><label for="layer">Layer</label>

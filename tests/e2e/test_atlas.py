@@ -82,16 +82,14 @@ def test_orders_of_the_wall(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
     whole(page, "conv3_1", 2)
     assert channels(page) == list(range(256))
-    for label, order in (("Strongest first", "largest robust"), ("Alike together", "the same photos")):
+    for label, order in (("By strength", "largest robust"), ("By likeness", "the same photos")):
         page.get_by_label(label).check()
         page.locator("#atlas-caption", has_text=order).wait_for()
         page.wait_for_function("document.querySelector('#atlas-sheet button').dataset.channel !== '0'")
         assert sorted(channels(page)) == list(range(256)) != channels(page)
-    columns = page.locator("#atlas-sheet .sheet").evaluate(
-        "one => getComputedStyle(one).gridTemplateColumns.split(' ')"
-    )
+    columns = page.locator("#atlas-sheet .sheet").evaluate("one => getComputedStyle(one).gridTemplateColumns")
     assert len(columns.split()) == 16
-    page.get_by_label("Strongest first").check()
+    page.get_by_label("By strength").check()
     page.locator("#atlas-caption", has_text="largest robust").wait_for()
     notes = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
     values = [float(note.rpartition(" ")[2]) for note in notes]

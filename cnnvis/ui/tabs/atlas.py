@@ -16,7 +16,7 @@ from cnnvis.ui.texts import ABOUT_ATLAS
 from cnnvis.ui.wall import wall
 from cnnvis.ui.whole import whole, whole_filter
 
-ORDER_LABELS = [("By number", "index"), ("Strongest first", "robust"), ("Alike together", "alike")]
+ORDER_LABELS = [("By number", "index"), ("By strength", "robust"), ("By likeness", "alike")]
 ORDERED = {
     "index": "by number",
     "robust": "largest robust activation first",
