@@ -54,6 +54,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg", WIDE)
     page.get_by_label("Strongest first").check()
     pictures["maps"] = taken(page, "#map-sheet")
+    pictures["why"] = why(browser, url)
     pictures["exemplars"] = exemplars(browser, url)
     page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
     page.locator("#start").click()
@@ -64,6 +65,17 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     pictures["learn"] = taken(page)
     pictures["phone-and-embed"] = phone_and_post(browser, url)
     return pictures
+
+
+def why(browser: Browser, url: str) -> Image.Image:
+    """The tree of what makes a value."""
+    page = opened(browser, f"{url}/?tab=maps&layer=conv4_1&channel=15&row=11&column=6", (1280, 1000))
+    page.locator("#why .tree li").first.wait_for()
+    page.locator("#silence").click()
+    page.locator("#silenced", has_text="draws").wait_for()
+    page.evaluate("document.querySelector('#about-why').scrollIntoView(); scrollBy(0, -100)")
+    page.wait_for_timeout(1000)
+    return Image.open(io.BytesIO(page.locator("#why-box").screenshot())).convert("RGB")
 
 
 def exemplars(browser: Browser, url: str) -> Image.Image:

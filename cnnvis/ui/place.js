@@ -10,6 +10,7 @@ function draw() {
   button.hidden = !props.value;
   if (!props.value) { said.textContent = ''; return; }
   shown = JSON.parse(props.value);
+  if (!shown.src) return;  // a place was chosen before there was a map
   button.querySelector('img').src = shown.src;
   button.setAttribute('aria-label', shown.label + '. Arrow keys move, Enter chooses.');
   at = shown.row === null ? null : [shown.row, shown.column];
@@ -24,6 +25,11 @@ function move() {
   said.textContent = `row ${at[0]}, column ${at[1]}`;
 }
 
+function choose(row, column) {
+  props.value = JSON.stringify({...shown, row, column});
+  trigger('input');
+}
+
 watch('value', draw);
 draw();
 
@@ -35,9 +41,10 @@ button.addEventListener('click', (event) => {
   }
   if (!at) at = [Math.floor(shown.rows / 2), Math.floor(shown.columns / 2)];
   move();
-  props.value = JSON.stringify({...shown, row: at[0], column: at[1]});
-  trigger('input');
+  choose(at[0], at[1]);
 });
+// Another part of the page may choose a place, even before this map has been drawn.
+document.addEventListener('cnnvis:place', (event) => choose(event.detail.row, event.detail.column));
 button.addEventListener('keydown', (event) => {
   const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[event.key];
   if (!step || !shown) return;

@@ -2,6 +2,7 @@
 
 import html
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -28,10 +29,11 @@ MAP_PX = 112
 NEXT = (("maximize", "Grow it live"), ("maps", "On my photo"), ("filters", "Its weights"))
 
 
-def whole(elem_id: str) -> gr.HTML:
-    """A place for it; `whole_filter` makes its value. Its buttons choose a channel, or open another tab."""
+def whole(elem_id: str, *classes: str) -> gr.HTML:
+    """A place for it; `whole_filter` makes its value. Its buttons choose a channel or a place, or open another tab."""
     script = Path(__file__).with_suffix(".js").read_text()
-    return gr.HTML(elem_id=elem_id, js_on_load=script, apply_default_css=False, padding=False)
+    looks: dict[str, Any] = {"elem_classes": list(classes), "apply_default_css": False, "padding": False}
+    return gr.HTML(elem_id=elem_id, js_on_load=script, **looks)
 
 
 def whole_filter(target: Target, photo: str) -> str:

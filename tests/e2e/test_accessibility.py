@@ -26,6 +26,9 @@ def test_a_tab_breaks_no_accessibility_rule(visit, tab: str, scheme: str) -> Non
     if tab == "maximize":
         page.locator("#start").click()
         page.locator("#stage a", has_text="GIF").wait_for()
+    if tab == "maps":
+        page.locator("#why-place .place").click()
+        page.locator("#why .tree li").first.wait_for()
     if tab == "learn":
         page.locator("#slide").click()
         page.locator("#sliding img").wait_for()

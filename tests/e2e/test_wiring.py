@@ -95,3 +95,12 @@ def test_a_shallow_filter_is_expanded_onto_the_picture(visit) -> None:
     assert picture.get_attribute("alt") == "the expanded weights of conv2_1 channel 4, 10 × 10 px in colour"
     page.get_by_label("Layer", exact=True).select_option("conv2_2")
     picture.wait_for(state="detached")
+
+
+def test_learns_arithmetic_leads_to_the_tree(visit) -> None:
+    page = visit(query="?tab=learn&layer=conv3_1&channel=4")
+    page.get_by_role("button", name="Why here?").click()
+    assert "conv3_1 channel 4 says" in tree(page)
+    page.wait_for_function("location.search.includes('tab=maps')")
+    place = page.locator(".place-at").inner_text()
+    assert place == "row 28, column 28"

@@ -15,6 +15,7 @@ from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
+from cnnvis.ui.whole import whole
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.weights import load_vgg16
 
@@ -32,7 +33,7 @@ def layout(shared: Shared) -> Follower:
                 row = gr.Number(112, label="Row", precision=0, elem_id="row", min_width=100)
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
-            sums = gr.HTML(elem_id="sums", elem_classes="facts")
+            sums = whole("sums", "facts")
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
     play = gr.Button("Play", size="sm", elem_id="slide")
     slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
@@ -112,10 +113,12 @@ def _arithmetic(one: Sum) -> str:
         others = f"The other {inputs - len(shown)} input channels, in the same way"
         blocks += f'<p class="sum">{others}: <b>{_digits(rest, "+")}</b></p>'
     after = _digits(one.rectified) if one.rectified else "0, because the sum is negative"
+    place = f'data-row="{one.row}" data-column="{one.column}"'
+    further = f'<p class="next"><button type="button" data-go="maps" {place}>Why here? Three layers back</button></p>'
     return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
 <p class="sum">All {9 * inputs} products: <b>{_digits(one.total - one.bias, "+")}</b>;
 bias: <b>{_digits(one.bias, "+")}</b>; sum: <b>{_digits(one.total)}</b>; after ReLU: <b>{after}</b>.</p>
-<p class="sum">The network's own map has <b id="network-value">{_digits(one.network)}</b> there.</p>"""
+<p class="sum">The network's own map has <b id="network-value">{_digits(one.network)}</b> there.</p>{further}"""
 
 
 def _digits(value: float, sign: str = "") -> str:
