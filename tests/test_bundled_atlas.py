@@ -29,9 +29,13 @@ def as_then(vgg16: VGG16) -> Iterator[None]:
 
 
 def encoded_in(sheet: AtlasSheet, tiles: dict[int, Image.Image]) -> dict[int, np.ndarray]:  # type: ignore[type-arg]
-    """Tiles as they look after being stored in their places on the sheet."""
-    picture = sheet.picture.copy()
-    for channel, tile in tiles.items():
+    """Tiles as they look after being stored in their places on the sheet.
+
+    The encoder adapts to the whole sheet, so the other places are filled with pictures never encoded before either.
+    """
+    picture, fresh = sheet.picture.copy(), list(tiles.values())
+    for channel in range(sheet.channels):
+        tile = tiles.get(channel, fresh[channel % len(fresh)])
         picture.paste(tile, (channel % sheet.columns * sheet.cell, channel // sheet.columns * sheet.cell))
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=6)
