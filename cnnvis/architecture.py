@@ -217,3 +217,8 @@ CONVOLUTIONS = ARCHITECTURE.convolutions
 def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
     """Look up a layer of VGG16 in any of the three dialects, as `Architecture.find` does. Raises LayerError."""
     return ARCHITECTURE.find(name, kind)
+
+
+def convolution(target: Target) -> Target:
+    """The channel in the convolution that its map comes from, which shelf, atlas and wiring know."""
+    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)

@@ -3,13 +3,13 @@
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from conftest import conv, toy
@@ -203,8 +203,10 @@ def test_a_killed_process_and_its_killed_workers_lose_at_most_what_was_in_hand(t
     assert process.stdout
     for _ in range(2):  # the start, and one batch of four
         process.stdout.readline()
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()  # the workers notice, and end too
     process.wait()
+    assert psutil.wait_procs(workers, timeout=20)[1] == []
     kept = list((tmp_path / "atlas" / "unfinished" / "conv1_1").glob("*.safetensors"))
     assert kept and not (tmp_path / "atlas" / "conv1_1.json").exists()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

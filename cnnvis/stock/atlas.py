@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Layer, Target
+from cnnvis.architecture import ARCHITECTURE, Layer
 from cnnvis.errors import AtlasError
 from cnnvis.images import Pictured
 from cnnvis.vgg import VGG16
@@ -116,8 +116,3 @@ def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
     A tile shows the middle of its picture, at the scale of the layer's exemplars. Raises LayerError, AtlasError.
     """
     return load_atlas(folder).sheet(ARCHITECTURE.find(layer, "conv"), load_vgg16())
-
-
-def convolution(target: Target) -> Target:
-    """The channel in the convolution that its map comes from, which the atlas and the shelf know."""
-    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)

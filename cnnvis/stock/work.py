@@ -6,13 +6,15 @@ back in any order, a few at a time, so a million pieces need no more memory than
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 import torch
@@ -68,12 +70,24 @@ def on_one_thread(function: Callable[[Piece], Result], piece: Piece) -> Result:
     return function(piece)
 
 
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is killed; otherwise it would wait for work for ever."""
+    parent = parent_process()
+    assert parent
+
+    def wait_for_it() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait_for_it, daemon=True).start()
+
+
 def _on_processes(
     function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
 ) -> Iterator[tuple[Piece, Result]]:
     rest = iter(pieces)
     # Started afresh: a fork would inherit PyTorch's threads without their locks.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         waiting: dict[Future[Result], Piece] = {}
 
         def hand_out(count: int) -> None:

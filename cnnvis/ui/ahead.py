@@ -4,10 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from cnnvis.architecture import Target
+from cnnvis.architecture import Target, convolution
 from cnnvis.errors import AtlasError
 from cnnvis.images import encode
-from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_url
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.architecture import ARCHITECTURE, Target
+from cnnvis.architecture import Target, convolution
 from cnnvis.errors import PhotoError, ShelfError
 from cnnvis.images import encode
 from cnnvis.stock.shelf import Exemplar, Shelf, load_shelf
@@ -26,10 +26,10 @@ def exemplar_row(target: Target) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
     try:
         shelf = load_shelf()
-        found = cached.exemplar_tiles(shelf, _convolution(target), SHOWN)
+        found = cached.exemplar_tiles(shelf, convolution(target), SHOWN)
     except ShelfError as error:
         return _quiet(sentence(error))
-    who = _convolution(target)
+    who = convolution(target)
     head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {who} most</strong>."
     if found[0][0].value <= 0:
         head = f"<strong>None of {len(shelf.photos)} photos excites {who}</strong>; these come closest."
@@ -43,10 +43,10 @@ def exemplar_row(target: Target) -> str:
 def best_three(choice: Choice) -> str:
     """The three best, small, as HTML; nothing without a shelf."""
     try:
-        found = cached.exemplar_tiles(load_shelf(), _convolution(choice.target), SMALL)
+        found = cached.exemplar_tiles(load_shelf(), convolution(choice.target), SMALL)
     except ShelfError:
         return ""
-    target = _convolution(choice.target)
+    target = convolution(choice.target)
     pictures = "".join(
         _image(one, jpeg, f"a photo's patch that excites {target}: {_credit(one)}") for one, jpeg in found
     )
@@ -55,7 +55,7 @@ def best_three(choice: Choice) -> str:
 
 def weaker_photos(target: Target) -> str:
     """Photos at some percentiles of the channel's maxima, and the histogram of all, as HTML."""
-    target = _convolution(target)
+    target = convolution(target)
     try:
         shelf = load_shelf()
         found = spread(shelf, target)
@@ -92,7 +92,7 @@ def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, bar: gr.HTML) -> tup
 
     def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
         shelf = load_shelf()
-        one = shelf.exemplars(_convolution(Choice.read(value).target), SHOWN)[event.index]
+        one = shelf.exemplars(convolution(Choice.read(value).target), SHOWN)[event.index]
         return stored(shelf, one)
 
     return photo_buttons("", "exemplars", chosen, [bar], [picture, digest])
@@ -105,11 +105,6 @@ def stored(shelf: Shelf, one: Exemplar) -> tuple[str, str]:
         raise PhotoError("this photo has gone from the shelf: choose another.")
     photo = store_photo(str(path))
     return str(photo.path), photo.digest
-
-
-def _convolution(target: Target) -> Target:
-    """The channel in the convolution that its map comes from, which the shelf knows."""
-    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)
 
 
 def _button(number: int, found: tuple[Exemplar, bytes]) -> str:

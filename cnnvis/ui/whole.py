@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cnnvis.architecture import Target
+from cnnvis.architecture import Target, convolution
 from cnnvis.errors import AtlasError, PhotoError, ShelfError
 from cnnvis.features import Maps, draw_map
 from cnnvis.images import encode
-from cnnvis.stock.atlas import AtlasTile, convolution
+from cnnvis.stock.atlas import AtlasTile
 from cnnvis.stock.shelf import load_shelf
 from cnnvis.stock.tiles import is_outlined, picture_px
 from cnnvis.ui import cached

@@ -5,13 +5,13 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.architecture import convolution
 from cnnvis.features import draw_map
 from cnnvis.hues import hues
 from cnnvis.images import crop_like_training
 from cnnvis.photo import open_photo
 from cnnvis.reasons import explain
 from cnnvis.silencing import silence
-from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import data_url

@@ -4,10 +4,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.architecture import Target
+from cnnvis.architecture import Target, convolution
 from cnnvis.errors import AtlasError
 from cnnvis.images import encode, signed
-from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_url, data_url
 from cnnvis.ui.zero import LIGHT_DEVICE

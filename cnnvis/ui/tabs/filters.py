@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.architecture import convolution
 from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.expanded import EXPANDED, draw_expanded
 from cnnvis.filters import Filter, FilterSheet, draw_filter
-from cnnvis.stock.atlas import convolution
 from cnnvis.ui import cached
 from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice
