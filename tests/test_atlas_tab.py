@@ -1,5 +1,6 @@
 """The atlas on the page without a browser: what stands there if a layer, a photo or the shelf is missing."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from cnnvis.stock.atlas import BUNDLED
 from cnnvis.ui.ahead import ahead_value
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.photos import DEFAULT_PHOTO
+from cnnvis.ui.relations import relations
 from cnnvis.ui.tabs import atlas, filters
-from cnnvis.ui.wall import alike_on_photos, alike_pictures
 from cnnvis.ui.whole import whole_filter
 from cnnvis.ui.wire_rows import readers_row, reads_row
 from cnnvis.vgg import VGG16
@@ -37,9 +38,11 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(without: Pat
     assert "grow one picture" in whole
     assert whole.count("<figure>") == 9 and 'class="grown"' not in whole
     assert whole.count('class="wire"') == 5 and "data-go" in whole
-    drawn = filters._draw(Choice(target()), "pictures", 0, "index", "usual")
+    drawn = filters._draw(Choice(target()), "pictures", 0, "index")
     assert drawn[0] is None and drawn[1] is None and "has no sheet of conv2_1" in drawn[2]
-    assert drawn[-3] and drawn[-2] is None and drawn[-1] is None
+    assert drawn[-1]  # the most similar filters
+    shown = relations(Choice(target()), "usual")
+    assert 'id="reads"' in shown and 'id="pictures"' not in shown
     assert ahead_value(target()) == ""
     wall, caption, _ = atlas._draw(Choice(target("conv1_2")), DEFAULT_PHOTO.digest, "index")
     assert wall and "All 64 channels" in caption
@@ -76,10 +79,13 @@ def test_the_ends_of_the_network_are_colours_and_the_classifier() -> None:
 
 def test_channels_alike_are_others_of_the_layer() -> None:
     choice = Choice(target("relu3_1", 17))
-    same = alike_on_photos(choice)
-    assert len(same) == 8 and 17 not in dict(same)
-    assert [value for _, value in same] == sorted((value for _, value in same), reverse=True)
-    assert len(set(alike_pictures(choice))) == 8 and 17 not in alike_pictures(choice)
+    shown = relations(choice, "usual")
+    for part in ("on-photos", "pictures"):
+        row = shown[shown.index(f'id="{part}"') :].partition("</div></div>")[0]
+        others = re.findall(r'data-layer="relu3_1" data-channel="(\d+)"', row)
+        assert len(set(others)) == 8 and "17" not in others
+    values = [float(value) for value in re.findall(r"correlation (-?[\d.]+)\" aria", shown)]
+    assert len(values) == 8 and values == sorted(values, reverse=True)
 
 
 def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:

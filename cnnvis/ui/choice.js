@@ -42,7 +42,7 @@ every.addEventListener('change', () => {
 });
 document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer, event.detail.channel));
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
-  window.cnnvisLink = location.search;
+  window.cnnvisLink = location.search || '?';
   window.cnnvisRestored = false;
   window.cnnvisRestoring = true;
   // Gradio would not open a tab that it once opened itself and the visitor has left since.

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _KNOWN = """(choice, ...values) => {
   const tab = document.querySelector('#tabs [role=tab][aria-selected=true]')?.dataset.tabId;
   window.cnnvisLink ??= location.search;  // share.py may change the address before this runs for the first time
-  const link = window.cnnvisRestored ? '' : window.cnnvisLink || '?';
+  const link = window.cnnvisRestored ? '' : window.cnnvisLink;
   window.cnnvisRestored = true;
   return [{...choice, tab, link}, ...values];
 }"""

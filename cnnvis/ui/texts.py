@@ -13,16 +13,16 @@ input, multiplies and adds. Each square stands for one filter: at conv1_1 it is 
 the filter's kernels."""
 
 WIRES_BY = "Order of the wiring"
-READS = """**Reads.** Its strongest kernels, the channels of the layer before behind them, whether they excite (+) or
+READS = """<b>Reads.</b> Its strongest kernels, the channels of the layer before behind them, whether they excite (+) or
 inhibit (−), and their share of the filter. Choose one to go there."""
 ABOUT_EXPANDED = """<p class="quiet">The filter expanded onto the picture itself: its weights through those of the
 layers before, without their ReLUs, with pooling as a mean; mid-grey is zero. Read it with care: what the ReLUs would
 keep apart cancels here (Voss et al. 2021).</p>"""
-READERS = "**Read by.** The filters of the next convolution that weigh this channel most."
+READERS = "<b>Read by.</b> The filters of the next convolution that weigh this channel most."
 
-SIMILAR_ON_PHOTOS = "**Similar on photos**: they rise and fall with it from photo to photo of the shelf."
+SIMILAR_ON_PHOTOS = "<b>Similar on photos</b>: they rise and fall with it from photo to photo of the shelf."
 
-SIMILAR_PICTURES = "**Similar pictures**: those that the layer answers to in much the same way."
+SIMILAR_PICTURES = "<b>Similar pictures</b>: those that the layer answers to in much the same way."
 
 MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
 

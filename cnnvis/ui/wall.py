@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from cnnvis.stock.atlas import AtlasSheet
-from cnnvis.stock.shelf import load_shelf
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url
@@ -32,17 +31,3 @@ def atlas_note(found: AtlasSheet, channel: int) -> str:
     """How strong a channel's picture is."""
     tile = found.tiles[channel]
     return f"robust activation {tile.robust:.1f}" if tile.fires else "never fires"
-
-
-def alike_on_photos(choice: Choice) -> list[tuple[int, float]]:
-    """The channels whose maxima on the shelf's photos vary most like the chosen one's, with the correlations.
-
-    None without a shelf that knows all maxima. Raises ShelfError.
-    """
-    found: list[list[tuple[int, float]]] | None = cached.alike_on_photos(load_shelf(), choice.layer)
-    return found[choice.channel] if found else []
-
-
-def alike_pictures(choice: Choice) -> list[int]:
-    """The channels whose pictures excite the layer most like the chosen one's. Raises AtlasError."""
-    return cached.atlas_sheet(choice.layer).tiles[choice.channel].alike

@@ -15,6 +15,7 @@ from cnnvis.weights import load_vgg16
 from cnnvis.wires import INPUT, Wire, readers, reads
 
 COLOURS = ("red", "green", "blue")
+TILE_PX = 64
 
 
 def reads_row(target: Target, count: int, by: str = "usual") -> str:
@@ -49,7 +50,7 @@ def _cell(net: VGG16, wire: Wire, kernel: Image.Image, how: str) -> str:
     if wire.layer == INPUT:
         return f'<span class="wire">{shown}<i>{COLOURS[wire.channel]} {share}</i></span>'
     try:
-        tile = cached.atlas_sheet(net.architecture.find(wire.layer)).tile(wire.channel)
+        tile = cached.atlas_sheet(net.architecture.find(wire.layer)).tile(wire.channel).resize((TILE_PX, TILE_PX))
         shown += f'<img src="{bytes_url(encode(tile, "jpeg"), "jpeg")}" alt="">'
     except AtlasError:  # the kernel alone
         pass

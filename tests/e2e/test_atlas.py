@@ -110,7 +110,7 @@ def test_other_choosers_can_show_the_pictures(visit) -> None:
     page.locator("#filter-caption", has_text="from the atlas").wait_for()
     sprite = "document.querySelector('%s .sheet').style.getPropertyValue('--sprite')"
     assert "conv3_1-atlas.webp" in page.evaluate(sprite % "#filter-sheet")
-    for sheet in ("#nearest-sheet", "#photos-nearest-sheet", "#pictures-nearest-sheet"):
+    for sheet in ("#nearest-sheet", "#on-photos", "#pictures"):
         assert page.locator(f"{sheet} button").count() == 8
     page.get_by_role("tab", name="Feature maps").click()
     page.locator("#map-sheet button").first.wait_for()

@@ -5,6 +5,7 @@ import pytest
 
 def heading(page, layer: str, channel: int) -> None:
     page.get_by_role("heading", name=f"{layer} · filter {channel}", exact=True).wait_for()
+    page.locator(f"#relations [data-of='{layer} channel {channel}']").wait_for()
 
 
 def test_the_walk_from_conv5_3_to_conv1_1_and_back_by_keyboard(visit) -> None:

@@ -5,30 +5,23 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.architecture import convolution
-from cnnvis.errors import AtlasError, ShelfError
-from cnnvis.expanded import EXPANDED, draw_expanded
+from cnnvis.errors import AtlasError
 from cnnvis.filters import Filter, FilterSheet, draw_filter
 from cnnvis.ui import cached
 from cnnvis.ui.bars import signed_bar
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
+from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import large_picture, sentence
+from cnnvis.ui.handlers import LIGHT, PAGE, large_picture, readable_errors, sentence
+from cnnvis.ui.relations import relations
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import (
-    ABOUT_EXPANDED,
     ABOUT_FILTERS,
     MOST_SIMILAR,
-    READERS,
-    READS,
-    SIMILAR_ON_PHOTOS,
-    SIMILAR_PICTURES,
     WIRES_BY,
 )
-from cnnvis.ui.wall import alike_on_photos, alike_pictures, atlas_file, wall
+from cnnvis.ui.wall import atlas_file, wall
 from cnnvis.ui.whole import whole
-from cnnvis.ui.wire_rows import readers_row, reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import conv_module
 from cnnvis.weights import load_vgg16
@@ -40,12 +33,11 @@ VIEW_LABELS = [
     ("Grey, each over its own range", "gray"),
     ("Grown pictures", PICTURES),
 ]
-WIRES = 8
 WIRE_LABELS = [("What it usually carries", "usual"), ("L2 norm", "norm")]
 ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
 
 
-def layout(_: Shared) -> Follower:
+def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     gr.Markdown(ABOUT_FILTERS, elem_classes="quiet")
     with gr.Row():
@@ -53,18 +45,10 @@ def layout(_: Shared) -> Follower:
             heading = gr.Markdown(elem_id="filter-heading")
             large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
             facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
-            spread_out = gr.HTML(elem_id="expanded")
             by = gr.Radio(WIRE_LABELS, value="usual", label=WIRES_BY, elem_id="wires-by")
-            gr.Markdown(READS)
-            reads = whole("reads")
-            gr.Markdown(READERS)
-            readers = whole("readers")
+            related = whole("relations")
             gr.Markdown(MOST_SIMILAR)
             nearest = sheet("nearest-sheet")
-            gr.Markdown(SIMILAR_ON_PHOTOS)
-            on_photos = sheet("photos-nearest-sheet")
-            gr.Markdown(SIMILAR_PICTURES)
-            pictures = sheet("pictures-nearest-sheet")
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
                 view = gr.Radio(VIEW_LABELS, value="auto", label="Colours", elem_id="filter-view", scale=3)
@@ -81,18 +65,15 @@ def layout(_: Shared) -> Follower:
         heading,
         large,
         facts,
-        spread_out,
-        reads,
-        readers,
         nearest,
-        on_photos,
-        pictures,
     ]
-    triggers = [view.input, source.submit, source.blur, order.input, by.input]
-    return Follower(_draw, [view, source, order, by], outputs, triggers, failed=_empty)
+    # After the sheet has been painted, for which a visitor waits: the heading changes with the choice.
+    gr.on([heading.change, by.input], _related, [shared.bar, by], related, **PAGE, **LIGHT)
+    triggers = [view.input, source.submit, source.blur, order.input]
+    return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)
 
 
-def _draw(choice: Choice, view: str, source: float | None, order: str, by: str) -> tuple[Any, ...]:
+def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
     net = load_vgg16(LIGHT_DEVICE)
     kernels = conv_module(net, choice.layer).in_channels
     look = "auto" if view == PICTURES else view
@@ -114,17 +95,18 @@ def _draw(choice: Choice, view: str, source: float | None, order: str, by: str) 
         f"### {name} · filter {choice.channel}",
         large,
         _facts(mine),
-        _expanded(choice),
-        reads_row(choice.target, WIRES, by),
-        readers_row(choice.target, WIRES, by),
         sheet_value("Most similar filters", _tiles(path, everything, _nearest(choice, mine))),
-        *_alike(choice),
     )
+
+
+@readable_errors
+def _related(bar: Any, by: str) -> str:
+    return relations(Choice.read(bar), by)
 
 
 def _empty(reason: str) -> tuple[Any, ...]:
     """The tab without its pictures, and why."""
-    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", "", "", "", None, None, None
+    return None, None, f"<p>{html.escape(reason)}</p>", "", None, "", None
 
 
 def _tiles(path: str, sprite: FilterSheet, items: list[Item]) -> Tiles:
@@ -140,20 +122,6 @@ def _pictures(choice: Choice, items: list[Item]) -> tuple[Tiles | None, str | No
         return tiles, atlas_file(choice), "<p>The picture that activates each filter most, from the atlas.</p>"
     except AtlasError as error:
         return None, None, f"<p>{html.escape(sentence(error))}</p>"
-
-
-def _alike(choice: Choice) -> tuple[str | None, str | None]:
-    """The channels most alike on the shelf's photos, and in their pictures, as far as that is known."""
-    try:
-        notes = {other: f"correlation {correlation:.2f}" for other, correlation in alike_on_photos(choice)}
-        photos = sheet_value("Similar on photos", wall(choice, list(notes), notes.__getitem__))
-    except (AtlasError, ShelfError):
-        photos = None
-    try:
-        pictures = sheet_value("Similar pictures", wall(choice, alike_pictures(choice)))
-    except AtlasError:
-        pictures = None
-    return photos, pictures
 
 
 def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:
@@ -180,17 +148,6 @@ def _caption(choice: Choice, sprite: FilterSheet) -> str:
     if sprite.view == "signed":
         return f"<p>{kernels}.</p>{signed_bar(sprite.scale or 0)}"
     return f"<p>{kernels}, each from its smallest weight (black) to its largest (white).</p>"
-
-
-def _expanded(choice: Choice) -> str:
-    """At conv1_2 and conv2_1 the filter on the picture itself, with a warning."""
-    target = convolution(choice.target)
-    if target.layer.name not in EXPANDED:
-        return ""
-    found = draw_expanded(load_vgg16(LIGHT_DEVICE), target)
-    side = found.weights.shape[-1]
-    alt = f"the expanded weights of {target}, {side} × {side} px in colour"
-    return f'<img class="expanded" src="{data_url(found.picture)}" alt="{alt}">{ABOUT_EXPANDED}'
 
 
 def _facts(mine: Filter) -> str:
