@@ -83,6 +83,7 @@ def exemplars(browser: Browser, url: str) -> Image.Image:
     shown: list[list[Image.Image]] = []
     for channel in ("conv5_1&channel=170", "conv5_3&channel=17"):
         page = opened(browser, f"{url}/?tab=maps&layer={channel}", (1100, 1050))
+        page.locator("#exemplars img").first.wait_for()
         page.locator("#weaker-button").click()
         page.locator("#weaker svg").wait_for()
         taken = [page.locator(part).screenshot() for part in ("#exemplars", "#weaker")]
