@@ -1,7 +1,5 @@
 """What stands on the stage before an ascent: the atlas's picture of the chosen channel, and what it is."""
 
-from pathlib import Path
-
 import gradio as gr
 
 from cnnvis.architecture import Target, convolution
@@ -9,12 +7,12 @@ from cnnvis.errors import AtlasError
 from cnnvis.images import encode
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_url
+from cnnvis.ui.handlers import scripted
 
 
 def ahead(elem_id: str) -> gr.HTML:
     """A place for it; `ahead_value` makes its value. It gives way to an ascent of the same channel."""
-    script = Path(__file__).with_suffix(".js").read_text()
-    return gr.HTML(elem_id=elem_id, js_on_load=script, apply_default_css=False, padding=False)
+    return scripted(__file__, elem_id, padding=False)
 
 
 def ahead_value(target: Target) -> str:

@@ -1,12 +1,12 @@
 """The choice that every tab follows: a layer and a channel."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.architecture import Architecture, Layer, Target
+from cnnvis.ui.handlers import scripted
 
 OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
 FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none
@@ -70,14 +70,8 @@ def choice_bar() -> gr.HTML:
     These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
     gr.Dropdown sends `input` twice for a click, and once more when it loses focus unchanged.)
     """
-    return gr.HTML(
-        value=Choice().value(),
-        layers={layer.name: layer.channels for layer in OFFERED.layers},
-        html_template=_TEMPLATE,
-        js_on_load=Path(__file__).with_suffix(".js").read_text(),
-        elem_id="choice",
-        apply_default_css=False,
-    )
+    layers = {layer.name: layer.channels for layer in OFFERED.layers}
+    return scripted(__file__, "choice", value=Choice().value(), layers=layers, html_template=_TEMPLATE)
 
 
 def choice_words() -> gr.HTML:

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -73,6 +74,12 @@ class ReadableBlocks(gr.Blocks):
             named = str(files[0]).partition(":")[0] if files else "an input"
             message = f"{named} cannot be read: give an uploaded file, or the http address of one."
             raise gr.Error(message, print_exception=False) from error
+
+
+def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:
+    """A piece of the page that the script beside `module` (its `__file__`) brings to life; the looks are our own."""
+    script = Path(module).with_suffix(".js").read_text()
+    return gr.HTML(js_on_load=script, elem_id=elem_id, apply_default_css=False, **settings)
 
 
 def large_picture(label: str, elem_id: str, *classes: str, height: int, visible: bool = True) -> gr.Image:

@@ -1,13 +1,12 @@
 """What a visitor sees of the line for ascents: the place in it and about how long, or why there is none."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.ui import request_log
-from cnnvis.ui.handlers import HEAVY, PAGE, QUICK
+from cnnvis.ui.handlers import HEAVY, PAGE, QUICK, scripted
 from cnnvis.ui.rooms import USUAL_SECONDS, refusal
 
 _TEMPLATE = '<p class="waiting" role="status" aria-live="polite"></p><p class="refused" role="status">${value}</p>'
@@ -15,17 +14,9 @@ _TEMPLATE = '<p class="waiting" role="status" aria-live="polite"></p><p class="r
 
 def line(elem_id: str) -> gr.HTML:
     """The place on the page where it is said."""
-    return gr.HTML(
-        "",
-        html_template=_TEMPLATE,
-        js_on_load=Path(__file__).with_suffix(".js").read_text(),
-        place=elem_id,
-        usual_seconds=USUAL_SECONDS,
-        elem_id=elem_id,
-        elem_classes="ascent-line",
-        apply_default_css=False,
-        padding=False,
-    )
+    known = {"place": elem_id, "usual_seconds": USUAL_SECONDS}
+    looks = {"elem_classes": "ascent-line", "padding": False}
+    return scripted(__file__, elem_id, value="", html_template=_TEMPLATE, **known, **looks)
 
 
 def join(

@@ -1,10 +1,11 @@
 """A map on which a visitor chooses a place: with the mouse, or with the arrow keys and Enter."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
+from cnnvis.ui.handlers import scripted
 
 _TEMPLATE = """<button type="button" class="place" hidden>
 <img class="place-map" alt=""><i class="place-cursor"></i></button>
@@ -15,14 +16,7 @@ PICKED = "(value) => { const place = JSON.parse(value); return [place.row, place
 
 def place(elem_id: str) -> gr.HTML:
     """An empty map; `place_value` makes its value. It sends `input` when a place is chosen."""
-    return gr.HTML(
-        value=None,
-        html_template=_TEMPLATE,
-        js_on_load=Path(__file__).with_suffix(".js").read_text(),
-        elem_id=elem_id,
-        apply_default_css=False,
-        padding=False,
-    )
+    return scripted(__file__, elem_id, value=None, html_template=_TEMPLATE, padding=False)
 
 
 def place_value(src: str, label: str, size: tuple[int, int], at: tuple[int, int] | None) -> str:

@@ -8,9 +8,10 @@ keys move, Enter or Space chooses.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
+
+from cnnvis.ui.handlers import scripted
 
 _RIM_PX = 1  # cut off each tile on every side: browsers round, and the gap beside it would show as a line
 
@@ -42,13 +43,7 @@ class Tiles:
 
 def sheet(elem_id: str) -> gr.HTML:
     """An empty chooser; `sheet_value` makes its value."""
-    return gr.HTML(
-        value=None,
-        html_template=_TEMPLATE,
-        js_on_load=Path(__file__).with_suffix(".js").read_text(),
-        elem_id=elem_id,
-        apply_default_css=False,
-    )
+    return scripted(__file__, elem_id, value=None, html_template=_TEMPLATE)
 
 
 def sheet_value(label: str, tiles: Tiles) -> str:

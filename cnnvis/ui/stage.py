@@ -1,12 +1,12 @@
 """The stage: where a visitor watches an ascent, winds it back, and downloads it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.ascent import Snapshot
+from cnnvis.ui.handlers import scripted
 
 _TEMPLATE = """
 <div class="stage">
@@ -27,10 +27,7 @@ _TEMPLATE = """
 
 def stage(elem_id: str) -> gr.HTML:
     """An empty stage; `stage_value` makes its value."""
-    script = Path(__file__).with_suffix(".js").read_text()
-    return gr.HTML(
-        value=None, html_template=_TEMPLATE, js_on_load=script, elem_id=elem_id, apply_default_css=False, padding=False
-    )
+    return scripted(__file__, elem_id, value=None, html_template=_TEMPLATE, padding=False)
 
 
 def moment_value(snapshots: list[Snapshot], urls: list[str]) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from cnnvis.reasons import Contribution, Why
 from cnnvis.silencing import Silenced
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_url
+from cnnvis.ui.wire_rows import COLOURS
 from cnnvis.vgg import VGG16, conv_module
 from cnnvis.wires import INPUT
 
 COUNT, DEPTH = 3, 3
 SMALL_PX = 56
-COLOURS = ("red", "green", "blue")
 
 
 def why_tree(net: VGG16, found: Why, seen: Image.Image) -> str:

@@ -1,8 +1,6 @@
 """One filter whole: its picture beside the photos that excite it, its kernels, its map on the photo, and where next."""
 
 import html
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -17,7 +15,7 @@ from cnnvis.stock.tiles import is_outlined, picture_px
 from cnnvis.ui import cached
 from cnnvis.ui.exemplars import credit
 from cnnvis.ui.files import bytes_url
-from cnnvis.ui.handlers import sentence
+from cnnvis.ui.handlers import scripted, sentence
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.wire_rows import reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -31,9 +29,7 @@ NEXT = (("maximize", "Grow it live"), ("maps", "On my photo"), ("filters", "Its 
 
 def whole(elem_id: str, *classes: str) -> gr.HTML:
     """A place for it; `whole_filter` makes its value. Its buttons choose a channel or a place, or open another tab."""
-    script = Path(__file__).with_suffix(".js").read_text()
-    looks: dict[str, Any] = {"elem_classes": list(classes), "apply_default_css": False, "padding": False}
-    return gr.HTML(elem_id=elem_id, js_on_load=script, **looks)
+    return scripted(__file__, elem_id, elem_classes=list(classes), padding=False)
 
 
 def whole_filter(target: Target, photo: str) -> str:

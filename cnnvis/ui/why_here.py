@@ -8,8 +8,6 @@ import gradio as gr
 from cnnvis.architecture import convolution
 from cnnvis.features import draw_map
 from cnnvis.hues import hues
-from cnnvis.images import crop_like_training
-from cnnvis.photo import open_photo
 from cnnvis.reasons import explain
 from cnnvis.silencing import silence
 from cnnvis.ui import cached
@@ -95,5 +93,7 @@ def _recoloured(bar: Any, digest: str) -> str:
     photo, target = find_photo(digest), convolution(Choice.read(bar).target)
     if photo is None:
         return CHOOSE_PHOTO
-    found = hues(load_vgg16(LIGHT_DEVICE), crop_like_training(open_photo(photo.path)), target)
+    net = load_vgg16(LIGHT_DEVICE)
+    seen = cached.feature_maps(net, photo, target.layer, "network").photo
+    found = hues(net, seen, target)
     return f"Of the map's maximum on this photo is left: {hues_words(found)}."
