@@ -81,6 +81,9 @@ def visit(page: Page, url: str) -> dict[str, float]:
     page.locator("#network", has_text="is ready").wait_for()
     times["filter sheet, conv1_2"] = switch(page, "#filter-sheet", "conv1_2")
     times["filter sheet, conv5_3 (512)"] = switch(page, "#filter-sheet", "conv5_3")
+    if page.locator("#relations").count():  # a264c94 has none
+        rows = "document.querySelector('#relations [data-of]')?.dataset.of === 'conv5_3 channel 1'"
+        times["wiring rows, conv5_3"] = timed(page, ".choice-next", rows)
     page.get_by_role("tab", name="Feature maps").click()
     page.wait_for_function(PAINTED % ("#map-sheet", "conv5_3"))
     times["feature-map sheet, conv4_3 (512)"] = switch(page, "#map-sheet", "conv4_3")
