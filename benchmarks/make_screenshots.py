@@ -63,6 +63,11 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     page = opened(browser, f"{url}/?tab=learn&layer=conv3_1&channel=148", WIDE)
     page.locator("#sums h3").wait_for()
     pictures["learn"] = taken(page)
+    page = opened(browser, f"{url}/?tab=quiz&layer=conv5_1&seed=7", WIDE)
+    page.get_by_role("button", name="Start").click()
+    page.locator(".quiz-side").first.click()
+    page.locator(".quiz-maps").wait_for()
+    pictures["quiz"] = taken(page)
     pictures["phone-and-embed"] = phone_and_post(browser, url)
     return pictures
 

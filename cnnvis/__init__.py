@@ -35,6 +35,7 @@ from cnnvis.scoring import Score, Selectivity, score, scored_record
 from cnnvis.stock.atlas import AtlasSheet, AtlasTile, atlas_sheet
 from cnnvis.stock.atlas_making import make_atlas
 from cnnvis.stock.making import Made, make_shelf
+from cnnvis.stock.questions import Question, quiz
 from cnnvis.stock.shelf import Exemplar, Exemplars, exemplars
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, cut
@@ -69,6 +70,7 @@ __all__ = [
     "Origin",
     "Patch",
     "PhotoError",
+    "Question",
     "Rung",
     "Score",
     "Selectivity",
@@ -104,6 +106,7 @@ __all__ = [
     "one_filter",
     "open_photo",
     "patches",
+    "quiz",
     "read_experiment",
     "score",
     "scored_record",

@@ -49,6 +49,8 @@ def test_the_pages_own_handlers_are_private(page: Any) -> None:
         "atlas",
         "wiring",
         "why",
+        "quiz",
+        "quiz_answers",
         "maximize",
     }
 
@@ -75,6 +77,8 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "seconds": (OUT_OF_RANGE, [None, "x", [], -1, 1e9]),
     "count": (OUT_OF_RANGE, [None, "x", [], 0, 65, 1.5, True]),
     "objective": (UNKNOWN, [None, 5, [], "x"]),
+    "questions": (OUT_OF_RANGE, [None, "x", [], 0, 51, 1.5, True]),
+    "reference": (UNKNOWN, [None, 5, [], "x"]),
     "row": (OUT_OF_RANGE, ["x", [], {}, -1, 1.5, 1e9, True]),
     "column": (OUT_OF_RANGE, ["x", [], {}, -1, 1.5, 1e9, True]),
     "depth": (OUT_OF_RANGE, [None, "x", [], 0, 5, 1.5, True]),
@@ -87,6 +91,8 @@ TAKES = {
     "atlas": ["layer"],
     "wiring": ["layer", "channel", "count"],
     "why": ["image", "layer", "channel", "row", "column", "count", "depth"],
+    "quiz": ["seed", "layer", "questions", "reference"],
+    "quiz_answers": ["seed", "layer", "questions", "reference"],
     "maximize": ["layer", "channel", "recipe", "steps", "size", "seed", "seconds", "objective", "image"],
 }
 CASES = [(name, given, *case) for name, takes in TAKES.items() for given in takes for case in

@@ -26,6 +26,7 @@ ADDRESSES = [
     address("maps", "relu4_3", 511, pipeline="conv_chain", photo="hubble.jpg"),
     address("maximize", "conv5_3", 17, recipe="maco", steps=12, size=96, seed=4_000_000_000),
     address("learn", "pool5", 3, seed=1),
+    address("quiz", "conv5_1", quiz_seed=7, reference="photos", questions="5"),
     *(address(tab.id) for tab in TABS),
     *(address(recipe=recipe) for recipe in RECIPES if recipe != "fourier"),
     *(address(photo=photo) for photo in EXAMPLES if photo != "chelsea.jpg"),
@@ -55,6 +56,22 @@ def test_empty_fields_and_uploaded_photos_are_left_out_of_the_address() -> None:
     assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == "tab=filters"
 
 
+def test_seed_means_the_tabs_own() -> None:
+    assert asked("tab=quiz&seed=7&layer=conv5_1&reference=picture")[0].values == {"quiz_seed": 7}
+    assert asked("tab=maximize&seed=7")[0].values == {"seed": 7}
+    assert asked("tab=maximize&reference=photos") == (address("maximize"), [])
+    wrong = "tab=quiz&reference=sound&questions=7&seed=-1"
+    found, said = asked(wrong)
+    assert found == address("quiz")
+    assert sorted(words.partition(":")[0] for words in said) == [
+        "questions '7' is unknown", "reference 'sound' is unknown", "seed '-1' is out of range",
+    ]  # fmt: skip
+    controls = {one.name: one.decode(one.default) for one in PARAMETERS} | {"seed": 3, "quiz_seed": 7}
+    target = ARCHITECTURE.target("conv5_1", 0)
+    assert address_of("quiz", target, controls).query() == "tab=quiz&layer=conv5_1&seed=7"
+    assert address_of("maximize", target, controls).query() == "tab=maximize&layer=conv5_1&seed=3"
+
+
 def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
     assert asked("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (address(layer="conv3_1"), [])
 
@@ -62,7 +79,7 @@ def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ("tab=dream", "tab 'dream' is unknown: choose one of atlas, filters, maps, maximize, learn."),
+        ("tab=dream", "tab 'dream' is unknown: choose one of atlas, filters, maps, maximize, learn, quiz."),
         ("layer=conv9_1", "layer 'conv9_1' does not exist"),
         ("layer=", "layer '' does not exist"),
         ("layer=class", "layer 'class' belongs to the classifier"),

@@ -128,14 +128,24 @@ class Shelf:
         """The 224 px of a photo that the network saw. Raises PhotoError if it has gone or changed beyond reading."""
         return crop_like_training(open_photo(self.path(number)))
 
+    @property
+    def ranks(self) -> int:
+        """How many photos it keeps for each channel."""
+        return min(int(self.about["k"]), len(self.photos))
+
     def exemplars(self, target: Target, count: int) -> list[Exemplar]:
         """The strongest exemplars of a channel of a convolution, already checked."""
+        return self._ranked(target, ("photo", "cell", "value"))[:count]
+
+    def lows(self, target: Target) -> list[Exemplar]:
+        """The places of the photos that excite the channel least, each where its map is largest; the least first."""
+        return self._ranked(target, ("low", "low_cell", "low_value"))
+
+    def _ranked(self, target: Target, tables: tuple[str, str, str]) -> list[Exemplar]:
         index, channel = self.layer(target.layer), target.number
         mean, deviation = float(index["mean"][channel]), float(index["deviation"][channel])
         found = []
-        for rank in range(min(count, index["photo"].shape[1])):
-            number, value = int(index["photo"][channel, rank]), float(index["value"][channel, rank])
-            row, column = (int(place) for place in index["cell"][channel, rank])
+        for number, (row, column), value in zip(*(index[name][channel].tolist() for name in tables), strict=True):
             about = self.photos[number]
             above = (value - mean) / deviation if deviation else 0.0
             credits = [about.get(name, "") for name in CREDITS]

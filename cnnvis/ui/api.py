@@ -16,12 +16,14 @@ from cnnvis.filters import VIEWS, check_sheet
 from cnnvis.reasons import MOST_COUNT, MOST_DEPTH
 from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
 from cnnvis.scoring import scored_record
+from cnnvis.stock.questions import MOST_QUESTIONS, REFERENCES
 from cnnvis.stock.shelf import MOST
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.growing import grow
 from cnnvis.ui.handlers import HEAVY, LIGHT, readable_errors
 from cnnvis.ui.photos import StoredPhoto, given_photo, store_photo
+from cnnvis.ui.quiz_api import quiz, quiz_answers
 from cnnvis.ui.rooms import admit, make_way
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
@@ -47,6 +49,8 @@ def add_endpoints() -> None:
         _endpoint(atlas, [_words("layer", CONVOLUTIONS, "conv5_3")], [picture, record], LIGHT)
         _endpoint(wiring, _wiring_inputs(), [record], LIGHT)
         _endpoint(why, _why_inputs(), [record], LIGHT)
+        _endpoint(quiz, _quiz_inputs(), [record], LIGHT)
+        _endpoint(quiz_answers, _quiz_inputs(), [record], LIGHT)
         _endpoint(maximize, _ascent_inputs(), [picture, record], {**HEAVY, "validator": admit})
 
 
@@ -122,6 +126,15 @@ def _why_inputs() -> list[Any]:
         gr.Number(None, label="column: of the map, from 0; null for where the map is largest"),
         gr.Number(5, label=f"count: 1 to {MOST_COUNT} inputs named at every node"),
         gr.Number(3, label=f"depth: 1 to {MOST_DEPTH} layers back"),
+    ]
+
+
+def _quiz_inputs() -> list[Any]:
+    return [
+        gr.Number(0, label="seed: same seed, same questions"),
+        _words("layer", CONVOLUTIONS, "conv5_1"),
+        gr.Number(10, label=f"questions: 1 to {MOST_QUESTIONS}"),
+        _words("reference", REFERENCES, "picture"),
     ]
 
 

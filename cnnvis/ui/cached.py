@@ -23,6 +23,7 @@ from cnnvis.photo import open_photo
 from cnnvis.reasons import Trace, trace
 from cnnvis.stock.arrangement import correlations, most_alike
 from cnnvis.stock.atlas import Atlas, AtlasSheet, load_atlas
+from cnnvis.stock.questions import Question, ask
 from cnnvis.stock.shelf import Exemplar, Shelf, atlas_scale_tile, patch_tile
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -114,6 +115,12 @@ def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemp
 def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """The same at the scale of the atlas's pictures."""
     return [(one, encode(atlas_scale_tile(shelf, one, target.layer), "jpeg")) for one in shelf.exemplars(target, count)]
+
+
+@_kept
+def asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
+    """The questions of a quiz. Raises ShelfError, SettingError."""
+    return ask(shelf, seed, layer, questions, reference)
 
 
 def atlas_sheet(layer: Layer) -> AtlasSheet:

@@ -1,4 +1,4 @@
-// The bar: its value, {layer, channel}, is the choice. A sheet asks for a channel with the event `cnnvis:choose`, whose
+// The bar: its value, {layer, channel}, is the choice. A script asks for a channel with the event `cnnvis:choose`, whose
 // detail is {layer, channel}. Scripts that show the choice read the page's `data-layer` and `data-channel`, and listen
 // for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
@@ -39,6 +39,17 @@ part('random').addEventListener('click', () => walk((channel, count) => Math.flo
 every.addEventListener('change', () => {
   if (props.value.layer.startsWith('conv')) return show();
   every.checked = true;  // the list must contain the chosen layer
+});
+// The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that place of the map
+// (place.js), one with `data-go` opens that tab.
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  const {layer, channel, row, column, go} = button.dataset;
+  if (channel) choose(layer, +channel);
+  if (go) document.querySelector(`#tabs [role=tab][data-tab-id="${go}"]`).click();
+  const place = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
+  if (row) setTimeout(() => document.dispatchEvent(place));  // when the tab is open
 });
 document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer, event.detail.channel));
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it

@@ -14,9 +14,11 @@ from cnnvis.features import PIPELINES
 from cnnvis.images import PHOTO_SIDE
 from cnnvis.numbers import whole_number
 from cnnvis.recipes import RECIPES, Settings, check_setting
+from cnnvis.stock.questions import REFERENCES, check_quiz
 from cnnvis.ui.choice import FIRST, LANDING, OFFERED
 from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
+from cnnvis.ui.tabs.quiz import COUNTS
 from cnnvis.weights import pick_device
 
 
@@ -38,6 +40,10 @@ def _cell(name: str) -> Callable[[str], int]:
     return check
 
 
+def _quiz_seed(value: str) -> int:
+    return check_quiz(value, FIRST.layer.name, 1, REFERENCES[0])[0]
+
+
 def _known_photo(value: str) -> str:
     if value not in named_photos():
         raise SettingError.not_one_of("photo", value, EXAMPLES)  # the shelf's would be too many to list
@@ -56,6 +62,8 @@ class Parameter:
     check: Callable[[str], Any]  # from the text in an address; raises CnnvisError
     encode: Callable[[Any], Any]  # from the control's value to the address's; "" leaves it out
     decode: Callable[[Any], Any] = lambda value: value  # and back
+    called: str = ""  # in an address, where that is not its name
+    tab: str = ""  # the only tab in whose addresses it stands; there it takes the place of others so called
 
 
 PARAMETERS = (
@@ -63,8 +71,8 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
-    Parameter("row", None, _cell("row"), lambda value: int(value)),
-    Parameter("column", None, _cell("column"), lambda value: int(value)),
+    Parameter("row", None, _cell("row"), int),
+    Parameter("column", None, _cell("column"), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
     Parameter(
         "photo",
@@ -73,10 +81,19 @@ PARAMETERS = (
         photo_name,
         lambda name: named_photos().get(name, NO_PHOTO).digest,
     ),
+    Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),
+    Parameter("questions", COUNTS[1], _one_of("questions", COUNTS), str, tab="quiz"),
+    Parameter("quiz_seed", 0, _quiz_seed, int, called="seed", tab="quiz"),
 )
 
 
-OURS = {"tab", "layer", "channel", *(one.name for one in PARAMETERS)}  # the names that an address may have
+def _called(tab: str) -> dict[str, Parameter]:
+    """The parameters in the addresses of a tab, by what they are called there."""
+    own = [one for one in PARAMETERS if one.tab == tab]
+    return {one.called or one.name: one for one in (*(one for one in PARAMETERS if not one.tab), *own)}
+
+
+OURS = {"tab", "layer", "channel"} | {one.called or one.name for one in PARAMETERS}  # the names in an address
 
 
 @dataclass(frozen=True)
@@ -85,13 +102,14 @@ class Address:
 
     tab: str
     target: Target
-    values: Mapping[str, Any]
+    values: Mapping[str, Any]  # by the parameters' own names
 
     def query(self) -> str:
         """The part of the address after "?"; "" for the view of whoever comes without one."""
         if (self.tab, self.target, self.values) == (TABS[0].id, LANDING, {}):
             return ""
-        named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **self.values}
+        values = {name: self.values[one.name] for name, one in _called(self.tab).items() if one.name in self.values}
+        named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **values}
         default = {"tab": NAMED_TAB, "layer": FIRST.layer.name, "channel": FIRST.number}
         asked = {name: value for name, value in named.items() if default.get(name) != value}
         return urlencode(asked or {"tab": NAMED_TAB})
@@ -100,7 +118,7 @@ class Address:
 def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address:
     """The address of a view; `controls` are the values of the controls that belong in it, by name."""
     values = {}
-    for parameter in PARAMETERS:
+    for parameter in _called(tab).values():
         given = controls[parameter.name]
         value = None if given is None else parameter.encode(given)
         if value not in (None, "", parameter.default):
@@ -129,6 +147,6 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
     tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
     layer = read("layer", FIRST.layer, OFFERED.find)
     target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
-    values = {one.name: read(one.name, one.default, one.check) for one in PARAMETERS}
-    kept = {one.name: values[one.name] for one in PARAMETERS if values[one.name] != one.default}
+    values = {one: read(name, one.default, one.check) for name, one in _called(tab).items()}
+    kept = {one.name: value for one, value in values.items() if value != one.default}
     return Address(tab, target or OFFERED.target(layer.name, 0), kept), wrong

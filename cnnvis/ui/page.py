@@ -68,7 +68,9 @@ def build_page() -> gr.Blocks:
 
 
 def _about(choice: Choice) -> tuple[str, str]:
-    """The choice in words, and its best photos, of which the atlas shows more."""
+    """The choice in words, and its best photos, of which the atlas shows more; the quiz is not about the channel."""
+    if choice.tab == "quiz":
+        return f"<strong>{choice.layer.convolution}</strong>: the layer that the quiz is about", ""
     return choice.words(), "" if choice.tab == "atlas" else best_three(choice)
 
 

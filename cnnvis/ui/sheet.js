@@ -48,12 +48,6 @@ document.addEventListener('cnnvis:chosen', mark);
 element.addEventListener('focusin', () => { focused = true; });
 // A redraw takes the focus away without giving it to anything; then it returns to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
-element.addEventListener('click', (event) => {
-  const cell = event.target.closest('button[data-channel]');
-  if (!cell) return;
-  const detail = {layer: cell.dataset.layer, channel: +cell.dataset.channel};
-  document.dispatchEvent(new CustomEvent('cnnvis:choose', {detail}));
-});
 element.addEventListener('keydown', (event) => {
   const all = cells();
   const at = all.indexOf(event.target);

@@ -51,6 +51,14 @@ ABOUT_WHY = """**Why here?** Choose a place of the map, with the mouse or with t
 sum: what each channel of the layer before adds there, and the bias. The tree names the three that add most, and what
 those are made of in turn, three layers back, each with its picture and the piece of the photo that it sees."""
 
+ABOUT_QUIZ = """**Predict, then see.** You see what a channel wants: its grown picture, or nine photos that activate it.
+Then two patches of other photos: one is of a photo that activates the channel strongly, the other of one that hardly
+does. Which is which? Nothing about your answers is kept on the server."""
+
+QUIZ_STUDY = """Guessing gives 50&nbsp;%. The study is Borowski et al. 2021, with another network, Inception V1, and
+other photos; of its conditions, the closest to yours. A grown picture is shown here no larger than a patch, so it
+counts as one picture."""
+
 CHOOSE_PHOTO = "Choose a photo."
 CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the tab Feature maps."
 OWN_PHOTO = """<p>Your own photo is not part of this link. Whoever opens it sees the example photo of the cat.</p>"""

@@ -32,7 +32,7 @@ def sentence(net: VGG16, found: Why) -> str:
     named = ", ".join(f"<b>{signed(one.adds)}</b> from {_short(one)}" for one in found.contributions)
     others = conv_module(net, net.architecture.find(found.layer)).in_channels - len(found.contributions)
     rest = f", and {others} others <b>{signed(found.rest)}</b>" if others else ""
-    head = f"{found.layer} channel {found.channel} says <b>{_number(found.value)}</b> here"
+    head = f"{found.layer} channel {found.channel} says <b>{number(found.value)}</b> here"
     return f"{head}: {named}{rest}; its bias {signed(found.bias)}."
 
 
@@ -43,8 +43,8 @@ def silenced_words(found: Silenced) -> str:
         return "The tree is not deep enough here to silence anything."
     layers = " and ".join(found.silenced)
     before = f"Without the {count} channels of {layers} that the tree names, the value is"
-    random = f"without as many random ones {_number(found.without_random)} (mean of {found.draws} draws)"
-    return f"{before} <b>{_number(found.without)}</b> instead of {_number(found.value)}; {random}."
+    random = f"without as many random ones {number(found.without_random)} (mean of {found.draws} draws)"
+    return f"{before} <b>{number(found.without)}</b> instead of {number(found.value)}; {random}."
 
 
 def signed(value: float) -> str:
@@ -52,7 +52,8 @@ def signed(value: float) -> str:
     return f"{value:+.3g}".replace("-", "−")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number with three digits, and a real minus."""
     return f"{value:.3g}".replace("-", "−")
 
 
@@ -69,9 +70,9 @@ def _item(net: VGG16, one: Contribution, seen: Image.Image) -> str:
         words = f"<b>{signed(one.adds)}</b> from {COLOURS[one.channel]}"
         return f"<li><span class='node'>{words}</span></li>"
     layer = net.architecture.find(one.layer)
-    words = f"<b>{signed(one.adds)}</b> from {one.layer} {one.channel}<i>its value {_number(one.value)}</i>"
+    words = f"<b>{signed(one.adds)}</b> from {one.layer} {one.channel}<i>its value {number(one.value)}</i>"
     about = f'data-layer="{one.layer}" data-channel="{one.channel}"'
-    name = f"{one.layer} channel {one.channel} adds {signed(one.adds)}; its value is {_number(one.value)}"
+    name = f"{one.layer} channel {one.channel} adds {signed(one.adds)}; its value is {number(one.value)}"
     button = f'<button type="button" class="node" {about} title="{name}" aria-label="{name}">'
     pictures = _tile(layer, one.channel) + _patch(layer, one, seen)
     return f"<li>{button}{pictures}<span>{words}</span></button>{_list(net, one.contributions, seen)}</li>"

@@ -15,7 +15,7 @@ from cnnvis.stock.tiles import is_outlined, picture_px
 from cnnvis.ui import cached
 from cnnvis.ui.exemplars import credit
 from cnnvis.ui.files import bytes_url
-from cnnvis.ui.handlers import scripted, sentence
+from cnnvis.ui.handlers import sentence
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.wire_rows import reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -28,8 +28,8 @@ NEXT = (("maximize", "Grow it live"), ("maps", "On my photo"), ("filters", "Its 
 
 
 def whole(elem_id: str, *classes: str) -> gr.HTML:
-    """A place for it; `whole_filter` makes its value. Its buttons choose a channel or a place, or open another tab."""
-    return scripted(__file__, elem_id, elem_classes=list(classes), padding=False)
+    """A place for it; `whole_filter` makes its value."""
+    return gr.HTML(elem_id=elem_id, elem_classes=list(classes), apply_default_css=False, padding=False)
 
 
 def whole_filter(target: Target, photo: str) -> str:

@@ -1,0 +1,123 @@
+"""The quiz in a real browser: by keyboard, by mouse, and what must not be known before an answer."""
+
+import csv
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+import cnnvis
+
+LINK = "?tab=quiz&seed=7&layer=conv5_1&questions=5"
+
+
+def answers(reference: str = "picture") -> list[str]:
+    return [one.answer for one in cnnvis.quiz(7, "conv5_1", 5, reference)]
+
+
+def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
+    page: Page = visit(width=360, scheme="dark", query=f"{LINK}&reference=photos&__theme=dark")
+    page.locator("#quiz .quiz-next").focus()
+    page.keyboard.press("Enter")
+    for number, answer in enumerate(answers(), 1):
+        expect(page.locator("#quiz")).to_contain_text(f"Question {number} of 5")
+        expect(page.locator(".quiz-shown img")).to_have_count(9)
+        page.keyboard.press({"left": "ArrowLeft", "right": "ArrowRight"}[answer])
+        page.keyboard.press("Enter")
+        expect(page.locator(".quiz-verdict")).to_contain_text("Right.")
+        expect(page.locator(".quiz-said")).to_have_text("Right.")
+        expect(page.locator(".quiz-maps figure")).to_have_count(2)
+        page.keyboard.press("Enter")
+    expect(page.locator("#quiz h3")).to_have_text("5 of 5 right")
+    expect(page.locator("#quiz td").nth(1)).to_have_text("57 to 100 %")  # Wilson's interval for 5 of 5
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_quiz_by_mouse_keeps_an_honest_count(visit: Any) -> None:
+    page: Page = visit(query=f"{LINK}&reference=both")
+    page.get_by_role("button", name="Start").click()
+    right = 0
+    for number, answer in enumerate(answers()):
+        wrong = number == 1
+        picked = {"left": "right", "right": "left"}[answer] if wrong else answer
+        page.get_by_role("button", name=picked, exact=False).and_(page.locator(".quiz-side")).click()
+        expect(page.locator(".quiz-verdict")).to_contain_text(
+            f"No: it is the one on the {answer}." if wrong else "Right."
+        )
+        right += not wrong
+        page.locator(".quiz-verdict .quiz-next").click()
+    expect(page.locator("#quiz h3")).to_have_text("4 of 5 right")
+    rows = page.locator("#quiz tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("65 ± 5 %")
+    expect(rows.nth(1)).to_contain_text("92 ± 2 %")
+    with page.expect_download() as loaded:
+        page.get_by_role("button", name="Download the answers").click()
+    assert loaded.value.suggested_filename == "quiz-conv5_1-7.csv"
+    lines = list(csv.DictReader(loaded.value.path().read_text().splitlines()))
+    assert list(lines[0])[:5] == ["question", "channel", "answer", "correct", "seconds"]
+    assert [line["correct"] for line in lines] == ["true", "false", "true", "true", "true"]
+    assert [int(line["channel"]) for line in lines] == [one.channel for one in cnnvis.quiz(7, "conv5_1", 5)]
+    page.get_by_role("button", name="The same questions again").click()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#quiz")).to_contain_text("Question 1 of 5")
+
+
+def test_nothing_tells_an_answer_before_it_was_given(visit: Any) -> None:
+    page: Page = visit(query="?tab=learn&layer=conv5_1")
+    page.locator("#network-value").wait_for()
+    told: list[str] = []
+
+    def passed_on(route: Route) -> None:
+        answer = route.fetch()
+        told.append(answer.text())
+        route.fulfill(response=answer)
+
+    page.route("**/queue/data*", passed_on)
+    page.on("request", lambda request: told.append(request.url + (request.post_data or "")))
+    page.get_by_role("tab", name="Quiz").click()
+    page.get_by_role("button", name="Start").click()
+    page.locator(".quiz-side").first.wait_for()
+    assert any("data:image" in words and "first" in words for words in told)  # the question is among them
+    told += [page.locator(part).inner_html() for part in ("#quiz", "#about", ".share >> nth=0")]
+    for side in ("left", "right"):
+        one = getattr(cnnvis.quiz(0, "conv5_1")[0], side)
+        for words in told:
+            assert one.title not in words and one.file not in words and f"{one.value:.4g}" not in words
+    assert not any(re.search(r'"answer\W+(left|right)', words) for words in told)
+    expect(page.locator("#best-three")).to_be_hidden()
+    assert "answer" not in page.url
+
+
+def test_a_channel_can_be_looked_at_and_the_quiz_goes_on(visit: Any) -> None:
+    page: Page = visit(query=LINK)
+    page.get_by_role("button", name="Start").click()
+    page.locator(".quiz-side").first.click()
+    channel = cnnvis.quiz(7, "conv5_1", 5)[0].channel
+    page.get_by_role("button", name=f"See channel {channel} whole").click()
+    expect(page.locator("#atlas-filter h3")).to_have_text(f"conv5_1 channel {channel}")
+    page.get_by_role("tab", name="Quiz").click()
+    page.locator(".quiz-verdict .quiz-next").click()
+    expect(page.locator("#quiz")).to_contain_text("Question 2 of 5")
+
+
+def test_other_questions_are_others_and_the_link_names_them(visit: Any) -> None:
+    page: Page = visit(query=LINK)
+    page.locator("#quiz-seed input").fill("8")
+    page.locator("#quiz-seed input").press("Enter")
+    page.wait_for_function("location.search.includes('seed=8')")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#quiz")).to_contain_text(f"channel {cnnvis.quiz(8, 'conv5_1', 5)[0].channel} of conv5_1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_same_questions_for_a_whole_class(visit: Any, scheme: str) -> None:
+    """Two visitors with one link see the same pictures; test_questions.py compares seeds."""
+    sources = []
+    for _ in range(2):
+        page: Page = visit(query=LINK, scheme=scheme)
+        page.get_by_role("button", name="Start").click()
+        sources.append(page.locator("#quiz img").evaluate_all("all => all.map((one) => one.src)"))
+    assert sources[0] == sources[1] and len(json.dumps(sources[0])) > 1000
