@@ -1,5 +1,8 @@
 """Addresses of views: what they contain, and how invalid ones are handled."""
 
+import html
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
@@ -70,6 +73,15 @@ def test_seed_means_the_tabs_own() -> None:
     target = ARCHITECTURE.target("conv5_1", 0)
     assert address_of("quiz", target, controls).query() == "tab=quiz&layer=conv5_1&seed=7"
     assert address_of("maximize", target, controls).query() == "tab=maximize&layer=conv5_1&seed=3"
+
+
+@pytest.mark.parametrize("file", ["docs/teaching.md", "examples/lesson.html", "examples/embed.html", "README.md"])
+def test_links_that_we_print_are_valid(file: str) -> None:
+    text = html.unescape((Path(__file__).parents[1] / file).read_text())
+    queries = re.findall(r"http://127\.0\.0\.1:7860/\?([^\s)\"<`]+)", text)
+    assert queries
+    for query in queries:
+        assert asked(query)[1] == []
 
 
 def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:

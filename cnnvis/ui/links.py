@@ -16,6 +16,7 @@ from cnnvis.numbers import whole_number
 from cnnvis.recipes import RECIPES, Settings, check_setting
 from cnnvis.stock.questions import REFERENCES, check_quiz
 from cnnvis.ui.choice import FIRST, LANDING, OFFERED
+from cnnvis.ui.lesson import PAGES
 from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.quiz import COUNTS
@@ -38,6 +39,13 @@ def _cell(name: str) -> Callable[[str], int]:
         return number
 
     return check
+
+
+def _lesson_page(value: str) -> int:
+    number = whole_number(value)
+    if number is None or not 1 <= number <= len(PAGES):
+        raise SettingError.outside("lesson", value, 1, len(PAGES))
+    return number
 
 
 def _quiz_seed(value: str) -> int:
@@ -81,6 +89,7 @@ PARAMETERS = (
         photo_name,
         lambda name: named_photos().get(name, NO_PHOTO).digest,
     ),
+    Parameter("lesson", 0, _lesson_page, int),
     Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),
     Parameter("questions", COUNTS[1], _one_of("questions", COUNTS), str, tab="quiz"),
     Parameter("quiz_seed", 0, _quiz_seed, int, called="seed", tab="quiz"),

@@ -18,6 +18,7 @@ from cnnvis.ui.exemplars import best_three
 from cnnvis.ui.files import remove_folder, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
 from cnnvis.ui.handlers import PAGE, ReadableBlocks
+from cnnvis.ui.lesson import lesson
 from cnnvis.ui.memory import return_what_is_free
 from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
 from cnnvis.ui.rooms import TOTAL_PLACES
@@ -40,7 +41,9 @@ def build_page() -> gr.Blocks:
     start_sweeping()
     page: gr.Blocks
     with ReadableBlocks(title=TITLE, analytics_enabled=False) as page:
-        gr.HTML(MASTHEAD)
+        with gr.Row(elem_id="top"):
+            gr.HTML(MASTHEAD)
+            controls: dict[str, Any] = {"lesson": lesson("lesson")}
         note = gr.Markdown(visible=False, elem_id="link-note")
         bar = choice_bar()
         with gr.Row(equal_height=True, elem_id="about"):
@@ -51,7 +54,8 @@ def build_page() -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
                     followers[tab.id] = tab.layout(shared)
-        controls = {name: part for one in followers.values() for name, part in one.controls.items()}
+        for one in followers.values():
+            controls |= one.controls
         about = Follower(_about, [], [words, three])
         always = [about, share(page, controls)]
         connect(bar, tabs, followers, always, restorer(holder, shared, controls, note))

@@ -83,21 +83,22 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
 
 def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
     """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
-    defaults = {one.name: one.default for one in PARAMETERS}
-    defaults["photo"] = gr.skip()  # the example at first; later perhaps a visitor's own, which no address can name
+    # Not the photo: the example at first, it may later be a visitor's own, which no address can name.
+    defaults = {one.name: one.default for one in PARAMETERS if one.name != "photo"}
 
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
         choice = replace(Choice(address.target), tab=address.tab)
         asked = {one.name: one.decode(address.values[one.name]) for one in PARAMETERS if one.name in address.values}
+        restored = defaults | asked
         known = named_photos().get(address.values.get("photo", ""))
         shown = [
             gr.Tabs(selected=address.tab),
             choice.value(),
             gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
             str(known.path) if known else gr.skip(),
-            *(asked.get(name, defaults[name]) for name in controls),
+            *(restored.get(name, gr.skip()) for name in controls),
         ]
-        return choice, {controls[name]: value for name, value in asked.items()}, shown
+        return choice, {controls[name]: value for name, value in restored.items()}, shown
 
     return Restorer(read, [tabs, shared.bar, note, shared.picture, *controls.values()])

@@ -79,9 +79,9 @@ def test_a_bad_value_shows_the_default_with_a_notice(visit, bad: str, said: str)
 
 
 @pytest.fixture
-def blog(url: str, tmp_path: Path):
-    """examples/embed.html on another origin. Its frames point to the page under test."""
-    text = (ROOT / "examples" / "embed.html").read_text()
+def blog(url: str, tmp_path: Path, request: pytest.FixtureRequest):
+    """A page of examples/ on another origin. Its frames point to the page under test."""
+    text = (ROOT / "examples" / getattr(request, "param", "embed.html")).read_text()
     assert text.count("http://127.0.0.1:7860/") >= 2
     (tmp_path / "index.html").write_text(text.replace("http://127.0.0.1:7860/", f"{url}/"))
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
@@ -114,3 +114,14 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
     assert not errors
     assert hosts <= {"127.0.0.1", None, ""}
     context.close()
+
+
+@pytest.mark.parametrize("blog", ["lesson.html"], indirect=True)
+def test_a_worksheet_has_three_live_views(browser, blog: str) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 1400})
+    page.goto(blog)
+    for i, part in enumerate(("#filter-large img", "#atlas-filter .scale img", ".quiz-next")):
+        page.locator("iframe").nth(i).scroll_into_view_if_needed()
+        page.frame_locator("iframe").nth(i).locator(part).first.wait_for()
+    assert not page.frame_locator("iframe").first.locator(".lesson-open").is_visible()
+    page.close()

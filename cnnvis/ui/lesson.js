@@ -1,0 +1,79 @@
+// The lesson. The value is the number of the open page, 0 for none. To go to a page is to go to its address, as the
+// browser's Back and Forward do.
+const panel = element.querySelector('.lesson');
+const opener = element.querySelector('.lesson-open');
+const lights = element.querySelector('.lesson-lights');
+const NARROW = '(max-width: 999px)';  // there the panel covers the lower half of the window
+// Not in page.css: Gradio would put every rule below its container, whose own padding this is.
+const ROOM = `.gradio-container { padding-right: 350px !important; }
+  @media ${NARROW} { .gradio-container { padding: 0 0 48vh !important; } } `;
+const SHOWN_MS = 10000;  // how long to wait for what a page speaks of
+let shown = 0;
+
+function visit(query) {
+  history[window.top === window ? 'pushState' : 'replaceState'](null, '', location.pathname + query);
+  window.dispatchEvent(new PopStateEvent('popstate'));
+}
+
+function close() {
+  props.value = 0;
+  show();
+  trigger('input');  // takes its number out of the link
+  opener.focus();
+}
+
+function show() {
+  const number = +props.value;
+  if (number === shown) return;
+  shown = number;
+  const page = props.pages[number - 1];
+  panel.hidden = !page;
+  opener.hidden = Boolean(page);
+  lights.textContent = page ? ROOM + `:is(${page.lights}) { outline: 3px solid var(--color-accent); outline-offset: 4px;
+    border-radius: 4px; scroll-margin: 150px 0 60px; }` : '';
+  if (!page) return;
+  const options = page.options.map((words, i) => `<button type="button" class="lesson-option" data-option="${i}">${words}</button>`);
+  const last = number === props.pages.length;
+  panel.innerHTML = `<p class="quiet">Lesson, page ${number} of ${props.pages.length}</p>
+<h2 id="lesson-title" tabindex="-1">${page.title}</h2><p>${page.text}</p><p><b>${page.asks}</b></p>
+<div class="lesson-options">${options.join('')}</div><p class="lesson-answer" role="status" aria-live="polite"></p>
+<p class="lesson-steps"><button type="button" class="lesson-back" ${number === 1 ? 'disabled' : ''}>Back</button>
+<button type="button" class="lesson-on">${last ? 'Finish' : 'Next'}</button>
+<button type="button" class="lesson-close">Leave</button></p>`;
+  panel.scrollTop = 0;
+  panel.querySelector('h2').focus({preventScroll: true});
+  reveal(page, performance.now());
+}
+
+// Scroll to what the page speaks of, once it is there.
+function reveal(page, since) {
+  if (props.pages[shown - 1] !== page) return;
+  const lit = [...document.querySelectorAll(page.lights)].find((part) => part.getClientRects().length && part.offsetHeight > 10);
+  if (lit) return lit.scrollIntoView({block: matchMedia(NARROW).matches ? 'start' : 'nearest'});
+  if (performance.now() - since < SHOWN_MS) setTimeout(() => reveal(page, since), 200);
+}
+
+function predict(button) {
+  const page = props.pages[shown - 1], picked = +button.dataset.option;
+  panel.querySelectorAll('.lesson-option').forEach((option, i) => {
+    option.disabled = true;
+    option.dataset.verdict = i === page.right ? 'right' : i === picked ? 'wrong' : '';
+  });
+  const words = picked === page.right ? 'So it is.' : `Rather: ${page.options[page.right].toLowerCase()}.`;
+  panel.querySelector('.lesson-answer').innerHTML = `<b>${words}</b> ${page.answer}`;
+  panel.querySelector('.lesson-on').focus();
+}
+
+watch('value', show);
+show();
+
+opener.addEventListener('click', () => visit(props.pages[0].query));
+panel.addEventListener('click', (event) => {
+  const pressed = event.target.closest('button');
+  if (!pressed) return;
+  if (pressed.matches('.lesson-option')) predict(pressed);
+  if (pressed.matches('.lesson-back')) visit(props.pages[shown - 2].query);
+  if (pressed.matches('.lesson-on') && shown < props.pages.length) visit(props.pages[shown].query);
+  else if (pressed.matches('.lesson-on, .lesson-close')) close();
+});
+panel.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });

@@ -1,0 +1,77 @@
+"""The guided lesson in a real browser: to its end and back, by mouse and by keyboard, and from a link."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cnnvis.ui.lesson import PAGES
+
+
+def at(page: Page, number: int) -> None:
+    """Wait until a page of the lesson and its view are there."""
+    shown = PAGES[number - 1]
+    expect(page.locator(".lesson h2")).to_have_text(shown.title)
+    expect(page.locator(".lesson")).to_contain_text(f"page {number} of {len(PAGES)}")
+    lit = page.locator(shown.lights).locator("visible=true").first
+    expect(lit).to_be_in_viewport()
+    assert "solid" in lit.evaluate("part => getComputedStyle(part).outline")
+    page.wait_for_function(f"location.search.includes('lesson={number}')")
+
+
+def test_the_lesson_to_its_end_and_back(visit: Any) -> None:
+    page: Page = visit(query="")
+    page.get_by_role("button", name="Take the lesson").click()
+    for number, shown in enumerate(PAGES, 1):
+        at(page, number)
+        page.locator(".lesson-option").nth(shown.right).click()
+        expect(page.locator(".lesson-answer")).to_contain_text("So it is.")
+        expect(page.locator('.lesson-option[data-verdict="right"]')).to_have_text(shown.options[shown.right])
+        if number < len(PAGES):
+            page.get_by_role("button", name="Next", exact=True).and_(page.locator(".lesson-on")).click()
+    for number in range(len(PAGES) - 1, 0, -1):
+        page.locator(".lesson-back").click()
+        at(page, number)
+    page.get_by_role("button", name="Leave").click()
+    expect(page.locator(".lesson")).to_be_hidden()
+    page.wait_for_function("!location.search.includes('lesson')")
+    expect(page.get_by_role("button", name="Take the lesson")).to_be_focused()
+
+
+def test_a_wrong_guess_is_told_what_is_so(visit: Any) -> None:
+    page: Page = visit(query="?tab=learn&layer=conv5_3&channel=17&lesson=4")
+    at(page, 4)
+    page.locator(".lesson-option").first.click()
+    expect(page.locator(".lesson-answer")).to_contain_text("Rather: 196 px.")
+
+
+def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
+    page: Page = visit(width=390, height=844, scheme="dark", query="?__theme=dark")
+    page.get_by_role("button", name="Take the lesson").focus()
+    page.keyboard.press("Enter")
+    at(page, 1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the first option
+    expect(page.locator(".lesson-answer")).to_contain_text("Rather:")
+    expect(page.locator(".lesson-on")).to_be_focused()
+    page.keyboard.press("Enter")
+    at(page, 2)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Escape")
+    expect(page.locator(".lesson")).to_be_hidden()
+
+
+def test_back_goes_a_page_back(visit: Any) -> None:
+    page: Page = visit(query="?tab=filters&layer=conv1_1&channel=57&lesson=1")
+    at(page, 1)
+    page.locator(".lesson-on").click()
+    at(page, 2)
+    page.go_back()
+    at(page, 1)
+
+
+@pytest.mark.parametrize("number", [0, 11, "x"])
+def test_a_page_that_does_not_exist_is_said_so(visit: Any, number: object) -> None:
+    page: Page = visit(query=f"?tab=filters&lesson={number}")
+    expect(page.locator("#link-note")).to_contain_text(f"lesson '{number}' is out of range: choose 1 to {len(PAGES)}")
+    expect(page.locator(".lesson")).to_be_hidden()
