@@ -10,6 +10,8 @@ TABS = {
     "maps": "#map-sheet button",
     "maximize": "#start",
     "learn": "#sums h3",
+    "quiz": ".quiz-next",
+    "filters&lesson=7": ".lesson h2",
 }
 
 
@@ -32,6 +34,12 @@ def test_a_tab_breaks_no_accessibility_rule(visit, tab: str, scheme: str) -> Non
     if tab == "learn":
         page.locator("#slide").click()
         page.locator("#sliding img").wait_for()
+    if tab == "quiz":
+        page.locator(".quiz-next").click()
+        page.locator(".quiz-side").first.click()
+        page.locator(".quiz-maps").wait_for()
+    if "lesson" in tab:
+        page.locator(".lesson-option").first.click()
     page.wait_for_timeout(300)  # until all colours have faded in
     found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response["violations"]
     assert not [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
