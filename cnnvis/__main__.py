@@ -1,7 +1,7 @@
 """Look inside VGG16: its filters, how they respond to a photo, what activates them most.
 
-The weights come with cnnvis. To use another file (.safetensors, or torchvision's
-.pth), set CNNVIS_WEIGHTS to its path, or to hub to download the whole network.
+The weights come with cnnvis. To use others, of VGG11, 13, 16 or 19, set
+CNNVIS_WEIGHTS to their file, or to hub to download the whole VGG16.
 
 Exit codes: 0; 2 after a one-line error; 130 after Ctrl-C.
 """
@@ -31,7 +31,7 @@ from cnnvis.wires import MOST_WIRES
 
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
     "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class: the 1,000 logits",
-    "channel": "its number in the layer, from 0; in class also a name, such as goldfish",
+    "channel": "its number in the layer, from 0; in class also a name, such as goldfish; or write conv3_1:17",
 }
 SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
     "output": PICTURE_SUFFIXES,
@@ -108,9 +108,9 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", "--output", **to)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
     command(score, "picture", "layer?", "channel?")
-    add = command(wiring_commands.wiring, "layer", "channel")
+    add = command(wiring_commands.wiring, "layer", "channel?")
     add("--count", metavar="N", help=f"how many of either kind (1 to {MOST_WIRES}; default 8)")
-    add = command(wiring_commands.why, "photo", "layer", "channel")
+    add = command(wiring_commands.why, "photo", "layer", "channel?")
     add("--row", metavar="N", help="of the map, from 0; with --column (default: where the map is largest)")
     add("--column", metavar="N", help="of the map, from 0")
     add("--count", metavar="N", help=f"inputs named at every node (1 to {MOST_COUNT}; default 5)")
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
     _add_places(add)
-    add = command(shelf_commands.show, "layer", "channel", among=among)
+    add = command(shelf_commands.show, "layer", "channel?", among=among)
     add("-o", "--output", required=True, **to)
     add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
     command(shelf_commands.info, among=among)
@@ -156,7 +156,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (CnnvisError, OSError) as error:  # OSError: a full disk and the like
-        print(f"cnnvis: {error}", file=sys.stderr)
+        said = error.in_terminal() if isinstance(error, CnnvisError) else error
+        print(f"cnnvis: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -21,7 +21,9 @@ Mixture = Mapping[int, float]  # channel to weight: several channels of a layer 
 
 CLASS = "class"  # the layer of the logits
 CLASS_DIALECTS = (CLASS, "classifier.6", "predictions")  # torchvision's and Keras's names for it
+CHANNEL_MARK = ":"  # Lucid's and Lucent's, between layer and channel
 CLASSIFIER_CELLS = 7  # the classifier reads a map of 7 × 7 cells
+CLASSIFIER_LAYERS = 3  # fully connected ones, which the paper counts too: VGG16 has 13 convolutions
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,11 @@ class Architecture:
             layers.append(Layer(f"pool{block}", "pool", len(layers), width, stride, field, offset, depth, name))
         return tuple(layers)
 
+    @property
+    def name(self) -> str:
+        """VGG16, or what else the paper would call a network with as many layers that have weights."""
+        return f"VGG{len(self.convolutions) + CLASSIFIER_LAYERS}"
+
     @cached_property
     def convolutions(self) -> tuple[str, ...]:
         """The names of the convolutions, in order."""
@@ -155,12 +162,15 @@ class Architecture:
     def find(self, name: str | int, kind: Literal["conv"] | None = None) -> Layer:
         """Look up the layer called `name` in any of the three dialects.
 
-        `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer.
-        With `kind="conv"` anything but a convolution is refused.
+        `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer; so are
+        Lucent's `features_10`, `module.features.10` and `block3/conv1`. With `kind="conv"` anything but a convolution
+        is refused.
         Raises LayerError.
         """
-        layer = self._by_dialect.get(str(name).strip().lower().replace("[", ".").rstrip("]").replace("-", "_"))
+        layer = self._by_dialect.get(_plain(name))
         if layer is None:
+            if CHANNEL_MARK in str(name):
+                raise LayerError.with_channel(name)
             raise LayerError.unknown(name, [layer.name for layer in self.layers])
         if kind == "conv" and layer.kind != "conv":
             nearest = self.convolutions[-1] if layer.kind == "class" else layer.convolution
@@ -173,13 +183,15 @@ class Architecture:
         """The convolution that the maps of `layer` come from."""
         return self._by_dialect[layer.convolution]
 
-    def target(self, layer: str | int, channel: object, kind: Literal["conv"] | None = None) -> Target:
-        """Look up one channel of a layer. Raises LayerError, ChannelError."""
+    def target(self, layer: str | int, channel: object = None, kind: Literal["conv"] | None = None) -> Target:
+        """Look up one channel of a layer; `layer="conv5_3:165"` names both. Raises LayerError, ChannelError."""
+        layer, channel = _parted(layer, channel)
         found = self.find(layer, kind)
         return Target(found, {check_channel(channel, found): 1.0})
 
-    def weighted_target(self, layer: str | int, channel: object) -> Target:
-        """Look up one channel, or several with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
+    def weighted_target(self, layer: str | int, channel: object = None) -> Target:
+        """The same, or several channels with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
+        layer, channel = _parted(layer, channel)
         found = self.find(layer)
         if not isinstance(channel, Mapping):
             return Target(found, {check_channel(channel, found): 1.0})
@@ -193,9 +205,10 @@ class Architecture:
 def check_channel(channel: object, layer: Layer) -> int:
     """Read `channel` as the number of one of the layer's channels. Raises ChannelError.
 
-    In the layer `class` it may also be the name of a class, "goldfish".
+    In the layer `class` it may also be the name of a class, "goldfish", if it has ImageNet's 1,000.
     """
-    if layer.kind == "class" and isinstance(channel, str) and whole_number(channel) is None:
+    named = layer.kind == "class" and layer.channels == len(CLASSES)
+    if named and isinstance(channel, str) and whole_number(channel) is None:
         return class_number(channel)
     return check_index(channel, layer.channels, layer, "channel")
 
@@ -207,6 +220,28 @@ def check_index(value: object, count: int, layer: Layer, name: str) -> int:
         raise ChannelError.outside(name, value, count, layer.name)
     return number
 
+
+def _plain(name: object) -> str:
+    """A layer's name in the spelling of `Layer.dialects`."""
+    text = str(name).strip().lower().replace("[", ".").rstrip("]").replace("-", "_").replace("/", "_")
+    inside = re.fullmatch(r"(?:.*\.)?features[._](\d+)", text)  # of a module, whatever it is called
+    return inside[1] if inside else text
+
+
+def _parted(layer: str | int, channel: object) -> tuple[str | int, object]:
+    """Layer and channel of "conv5_3:165", if no channel was given beside it. Raises ChannelError."""
+    if not isinstance(layer, str) or CHANNEL_MARK not in layer:
+        return layer, channel
+    alone, _, number = layer.partition(CHANNEL_MARK)
+    if channel is not None:
+        raise ChannelError.twice(number, channel)
+    return alone, number
+
+
+# The four depths of the paper that people use: configurations A, B, D and E.
+ARCHITECTURES = tuple(
+    Architecture(blocks) for blocks in ((1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4))
+)
 
 # VGG16 as published, for use before a network is loaded. A network carries its own: `net.architecture`.
 ARCHITECTURE = Architecture(classes=len(CLASSES))
@@ -220,5 +255,5 @@ def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
 
 
 def convolution(target: Target) -> Target:
-    """The channel in the convolution that its map comes from, which shelf, atlas and wiring know."""
+    """The channel in the convolution that its map comes from, which shelf, atlas and wiring know; of VGG16."""
     return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)

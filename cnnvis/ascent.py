@@ -56,7 +56,7 @@ class Snapshot(Targeted, Pictured):
 def maximize(
     net: VGG16,
     layer: str,
-    channel: int | Mixture,
+    channel: int | Mixture | None = None,
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
@@ -65,7 +65,8 @@ def maximize(
 ) -> Iterator[Snapshot]:
     """Grow the picture that activates one channel of a layer, and yield snapshots on the way.
 
-    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}; then their weighted sum is maximised.
+    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}; then their weighted sum is maximised. It
+    may also stand in the layer's name, "conv5_3:165".
     `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. `start` is a photo to start
     from instead of noise. Steps 0 and 1 and the last one yield a snapshot. Others come every `every` seconds, or after
     each step if a step takes longer; math.inf leaves out all but the start and the last.
@@ -80,7 +81,7 @@ def maximize(
 def maximize_many(
     net: VGG16,
     layer: str,
-    channels: Sequence[int | Mixture],
+    channels: Sequence[int | Mixture | None],
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
@@ -92,9 +93,9 @@ def maximize_many(
     Yields lists of snapshots in the order of `channels`. A batch is rounded differently from a single picture, and
     small differences grow from step to step. In all else it is like `maximize`.
     """
-    found = net.architecture.find(layer)
     targets = [net.architecture.weighted_target(layer, channel) for channel in channels]
     if not targets:
+        found = net.architecture.find(layer)
         raise ChannelError(f"no channel was given: choose from 0 to {found.channels - 1} of {found.name}.")
     return ascend(net, targets, settings, start=start, every=every, **overrides)
 

@@ -4,6 +4,7 @@ The names come from torchvision's `VGG16_Weights.IMAGENET1K_V1.meta["categories"
 spelled alike, but two differ only in their capitals: the Cardigan (264) is a dog, the cardigan (474) a garment.
 """
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from torchvision.models import VGG16_Weights
@@ -19,6 +20,11 @@ for _name in CLASSES:
     _SPELLINGS.setdefault(_name.casefold(), []).append(_name)
 
 _MOST_OFFERED = 3
+
+
+def class_names(count: int) -> Sequence[str]:
+    """The names of `count` classes: ImageNet's for 1,000, otherwise "class 0", "class 1" and so on."""
+    return CLASSES if count == len(CLASSES) else [f"class {number}" for number in range(count)]
 
 
 def class_number(name: str) -> int:

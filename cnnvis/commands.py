@@ -14,14 +14,14 @@ from PIL import Image
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.architecture import ARCHITECTURE, Target
+from cnnvis.architecture import CHANNEL_MARK, Target
 from cnnvis.ascent import ascend, build_record
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.numbers import whole_number
 from cnnvis.scoring import score_target
 from cnnvis.version import __version__
 from cnnvis.vgg import fast_dtype
-from cnnvis.weights import load_for, pick_device
+from cnnvis.weights import architecture_in_use, load_for, pick_device
 
 SETTING_OPTIONS = {  # the settings that `maximize` takes, in words; their defaults, limits and choices are the engine's
     "steps": "at most this many steps; 0: the recipe's own number at that depth",
@@ -42,19 +42,21 @@ def info(options: argparse.Namespace) -> None:
     """
     net = cnnvis.load_vgg16()
     build = build_record(net, fast_dtype(pick_device()))
-    lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {"weights": net.origin, **build}.items()]
-    report(options, {"weights": net.origin.as_dict(), "build": build}, "\n".join(lines))
+    weights = {"network": net.architecture.name, "weights": net.origin, "file": net.origin.path.absolute()}
+    lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {**weights, **build}.items()]
+    record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "build": build}
+    report(options, record, "\n".join(lines))
 
 
 def layers(options: argparse.Namespace) -> None:
-    """List the 31 layers.
+    """List the layers, VGG16's 31 or those of the network in use.
 
     Stride: px of the picture between two neighbouring values of a feature map.
     Receptive field: px of the picture, along one side, that one value sees.
 
       python -m cnnvis layers
     """
-    records = [layer.as_dict() for layer in cnnvis.LAYERS]
+    records = [layer.as_dict() for layer in architecture_in_use().layers]
     rows = [[name.replace("_", " ") for name in records[0]], *(record.values() for record in records)]
     report(options, records, "\n".join("{:8} {:5} {:>5} {:>9} {:>7} {:>16}".format(*row) for row in rows))
 
@@ -90,7 +92,7 @@ def maps(options: argparse.Namespace) -> None:
       python -m cnnvis maps examples/chelsea.jpg relu4_3 --channel 17 -o map.png
     """
     asked = given(options, "pipeline", "order", "contrast")
-    net = load_for(cnnvis.find_layer(options.layer))
+    net = load_for(architecture_in_use().find(options.layer))
     if options.channel is None:
         sheet = cnnvis.map_sheet(net, options.photo, options.layer, **asked)
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
@@ -163,11 +165,11 @@ def score(options: argparse.Namespace) -> None:
     """
     if options.layer is None:
         try:
-            target = cnnvis.read_experiment(options.picture, pick_device()).target
+            target = cnnvis.read_experiment(options.picture, pick_device(), architecture_in_use()).target
         except PhotoError as error:
             raise PhotoError(f"{error} Or name a layer and a channel.") from error
     else:
-        target = _named(options)
+        target = named(options)
     result = score_target(load_for(target.layer), cnnvis.open_photo(options.picture), target)
     asked = {"layer": target.layer.name, "channel": target.channel}
     record = {**asked, **result.record(), "cnnvis": __version__}
@@ -177,20 +179,21 @@ def score(options: argparse.Namespace) -> None:
 def _asked(options: argparse.Namespace) -> tuple[Target, Any]:
     """The target and the settings, as given or from the picture that --like names."""
     if not options.like:
-        return _named(options), options.recipe or cnnvis.Settings()
-    made = cnnvis.read_experiment(options.like, pick_device())
+        return named(options), options.recipe or cnnvis.Settings()
+    made = cnnvis.read_experiment(options.like, pick_device(), architecture_in_use())
     if options.recipe:
         raise SettingError("the recipe comes from the picture: leave out --recipe or --like.")
     if made.start_sha256 and not options.start:
         raise SettingError("that picture grew from a photo, which it does not contain: give the photo with --start.")
-    return (made.target if options.layer is None else _named(options)), made.settings
+    return (made.target if options.layer is None else named(options)), made.settings
 
 
-def _named(options: argparse.Namespace) -> Target:
-    """The target that LAYER and CHANNEL name."""
-    if options.layer is None or options.channel is None:
-        raise SettingError("no channel was given: name a layer and one of its channels, or a PNG made by cnnvis.")
-    return ARCHITECTURE.target(options.layer, options.channel)
+def named(options: argparse.Namespace) -> Target:
+    """The target that LAYER and CHANNEL name, or LAYER:CHANNEL."""
+    if options.channel is None and CHANNEL_MARK not in (options.layer or ""):
+        or_picture = ", or a PNG made by cnnvis" if options.run in (maximize, score) else ""
+        raise SettingError(f"no channel was given: name a layer and one of its channels{or_picture}.")
+    return architecture_in_use().target(options.layer, options.channel)
 
 
 def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ The page shows these as messages; the command line prints one line and exits wit
 Any other exception is a bug.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -23,7 +24,11 @@ GET_WHOLE_NETWORK = "start with CNNVIS_WEIGHTS=hub to download the whole network
 
 
 class CnnvisError(Exception):
-    """The base of every error a person can cause."""
+    """The base of every error a person can cause. Its notes, such as a file's full path, are for the terminal alone."""
+
+    def in_terminal(self) -> str:
+        """The sentence and its notes, on one line."""
+        return " ".join([str(self), *(f"({note})" for note in getattr(self, "__notes__", ()))])
 
 
 class LayerError(CnnvisError):
@@ -31,12 +36,25 @@ class LayerError(CnnvisError):
 
     @classmethod
     def unknown(cls, name: object, known: Iterable[str]) -> "LayerError":
-        """No layer is called `name`; offers the nearest of `known`."""
+        """No layer is called `name`; offers the nearest of `known`, those of its block first."""
         known = list(known)
-        near = get_close_matches(str(name).lower(), known, n=3, cutoff=0.5)
+        ours = re.sub(r"block(\d+)[_/]?(conv|pool)", r"\2\1_", str(name).lower()).rstrip("_")
+        near = get_close_matches(ours, known, n=3, cutoff=0.5)
         offer = f"Did you mean {' or '.join(near)}?" if near else f"The layers are {known[0]} to {known[-1]}."
         dialects = "(conv3_1 may also be written features.10, 10 or block3_conv1.)"
         return cls(f"layer {short(name)} does not exist. {offer} {dialects}")
+
+    @classmethod
+    def with_channel(cls, name: object) -> "LayerError":
+        """A layer with a channel, as in "conv5_3:165", where only a layer is asked for."""
+        return cls(
+            f"layer {short(name)} names a channel too: name the layer alone, and the channel where one is asked."
+        )
+
+    @classmethod
+    def other_classes(cls, classes: int) -> "LayerError":
+        """The layer `class` of a network whose classes are not ImageNet's."""
+        return cls(f"layer 'class' has {classes} classes in these weights: the page knows ImageNet's 1,000 only.")
 
     @classmethod
     def no_classifier(cls) -> "LayerError":
@@ -56,6 +74,13 @@ class ChannelError(CnnvisError):
     def outside(cls, name: str, value: object, channels: int, layer: str) -> "ChannelError":
         """A channel that is not one of `channels`; `name` is the parameter ("channel", "input_channel")."""
         return cls(f"{name} {short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
+
+    @classmethod
+    def twice(cls, number: str, channel: object) -> "ChannelError":
+        """A channel in the layer's name, as in "conv5_3:165", and another beside it."""
+        return cls(
+            f"channel {short(number)} stands in the layer's name and {short(channel)} beside it: give one of them."
+        )
 
     @classmethod
     def no_weights(cls, value: object, layer: str) -> "ChannelError":

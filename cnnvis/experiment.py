@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import torch
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Target, Targeted
+from cnnvis.architecture import ARCHITECTURE, Architecture, Target, Targeted
 from cnnvis.errors import PhotoError
 from cnnvis.images import RECORD_CHUNK
 from cnnvis.photo import check_bytes
@@ -31,8 +31,10 @@ class Experiment(Targeted):
     start_sha256: str | None  # of the photo that the ascent started from; None: it started from noise
 
 
-def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -> Experiment:
-    """Read the experiment from the text chunk of a PNG saved by cnnvis, and check it for a device.
+def read_experiment(
+    source: str | Path | BinaryIO, device: torch.device | str, architecture: Architecture = ARCHITECTURE
+) -> Experiment:
+    """Read the experiment from the text chunk of a PNG saved by cnnvis, and check it for a network on a device.
 
     Raises PhotoError if there is none, and what `maximize` raises for its layer, channel or settings.
     """
@@ -44,7 +46,7 @@ def read_experiment(source: str | Path | BinaryIO, device: torch.device | str) -
         start = dict(record.get("build") or {}).get("start_sha256")
     except (KeyError, TypeError, ValueError) as cause:
         raise PhotoError("the picture's record is not of an ascent: choose a PNG that an ascent made.") from cause
-    target = ARCHITECTURE.weighted_target(layer, channel)
+    target = architecture.weighted_target(layer, channel)
     return Experiment(target, settle(recipe, target.layer, device, **settings), str(start) if start else None)
 
 

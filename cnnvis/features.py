@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from cnnvis.architecture import CLASS, Layer, check_channel
-from cnnvis.classes import CLASSES
+from cnnvis.classes import class_names
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.images import (
     HEAT,
@@ -159,12 +159,7 @@ def chain_side(net: VGG16, layer: Layer) -> int:
 
 
 def map_sheet(
-    net: VGG16,
-    photo: Photo,
-    layer: str,
-    pipeline: str = "network",
-    order: str = "index",
-    contrast: str = "map",
+    net: VGG16, photo: Photo, layer: str, pipeline: str = "network", order: str = "index", contrast: str = "map"
 ) -> MapSheet:
     """Draw all maps of a layer on one sheet, by channel number, strongest or most unusual first.
 
@@ -223,14 +218,16 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     )
 
 
-def feature_map(net: VGG16, photo: Photo, layer: str, channel: int, pipeline: str = "network") -> FeatureMap:
+def feature_map(
+    net: VGG16, photo: Photo, layer: str, channel: int | None = None, pipeline: str = "network"
+) -> FeatureMap:
     """Draw one channel's map, large, and as an overlay on the photo.
 
     Raises LayerError, ChannelError, SettingError, PhotoError.
     """
-    found = check_layer(net, layer, pipeline)
-    number = check_channel(channel, found)
-    return draw_map(compute_maps(net, open_photo(photo), [found], pipeline)[0], number)
+    target = net.architecture.target(layer, channel)
+    check_layer(net, target.layer.name, pipeline)
+    return draw_map(compute_maps(net, open_photo(photo), [target.layer], pipeline)[0], target.number)
 
 
 def draw_map(maps: Maps, channel: int) -> FeatureMap:
@@ -266,14 +263,15 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
 
 
 def top_classes(net: VGG16, photo: Photo, count: int = 5) -> list[tuple[str, float]]:
-    """Classify a photo: the most likely classes by name, with their probabilities.
+    """Classify a photo: the most likely classes by name, others by number, with their probabilities.
 
     Raises LayerError if the network has no classifier, PhotoError.
     """
     logits = feature_maps(net, photo, CLASS).values.flatten().double()
     probabilities = logits.softmax(0)
     likeliest = probabilities.argsort(descending=True)[:count]
-    return [(CLASSES[number], float(probabilities[number])) for number in likeliest.tolist()]
+    names = class_names(len(logits))
+    return [(names[number], float(probabilities[number])) for number in likeliest.tolist()]
 
 
 def channel_path(net: VGG16, photo: Photo, channel: int, pipeline: str = "network") -> list[FeatureMap]:

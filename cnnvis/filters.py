@@ -111,7 +111,7 @@ def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> Fil
     )
 
 
-def one_filter(net: VGG16, layer: str, channel: int, kernels: int = 16, nearest: int = 8) -> Filter:
+def one_filter(net: VGG16, layer: str, channel: int | None = None, kernels: int = 16, nearest: int = 8) -> Filter:
     """Draw one filter large; deeper than conv1_1, draw its `kernels` largest kernels by L2 norm.
 
     The record lists its `nearest` most similar filters.

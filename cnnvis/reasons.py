@@ -67,7 +67,7 @@ def why(
     net: VGG16,
     photo: Photo,
     layer: str,
-    channel: int,
+    channel: int | None = None,
     row: int | None = None,
     column: int | None = None,
     count: int = 5,

@@ -63,7 +63,7 @@ class Rung(Pictured):
         return {**self.snapshot.record(), **self.score.record(), "rung": self.name}
 
 
-def ladder(net: VGG16, layer: str, channel: int, **overrides: Any) -> Iterator[Rung]:
+def ladder(net: VGG16, layer: str, channel: int | None = None, **overrides: Any) -> Iterator[Rung]:
     """Run five ascents, from `erhan` to `fourier`; each adds one regulariser, with the settings that it needs.
 
     They add jitter, Fourier coefficients, decorrelated colour, then scale, rotation and blur. All have the same seed,

@@ -66,7 +66,7 @@ class Score:
         return asdict(self)
 
 
-def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture) -> Score:
+def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture | None = None) -> Score:
     """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
 
     Robust activation, a measure of this project: the picture is compressed as JPEG of quality 75; then each of 16

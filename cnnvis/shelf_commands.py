@@ -6,7 +6,7 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.commands import given, report, whole
+from cnnvis.commands import given, named, report, whole
 from cnnvis.stock.making import make_shelf
 from cnnvis.stock.shelf import load_shelf
 
@@ -47,7 +47,8 @@ def show(options: argparse.Namespace) -> None:
       python -m cnnvis shelf show conv5_3 17 -o arches.png
       CNNVIS_SHELF=my.shelf python -m cnnvis shelf show conv4_3 307 --count 16 -o mine.png
     """
-    found = cnnvis.exemplars(options.layer, options.channel, **given(options, "count"))
+    target = named(options)
+    found = cnnvis.exemplars(target.layer.name, target.number, **given(options, "count"))
     strongest = f"{found.exemplars[0].value:.4g}"
     text = f"{found.layer} channel {found.channel}, the best {len(found.exemplars)} of {found.photos} photos"
     report(options, found.record(), f"{text}, at most {strongest}", (options.output, found.picture))

@@ -23,6 +23,7 @@ from cnnvis.errors import UnavailableError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CLASSIFIER_WIDTH = 4096  # outputs of the first two fully connected layers
 
 
 class Normalize(nn.Module):
@@ -65,7 +66,9 @@ class VGG16(nn.Sequential):
 
     def __repr__(self) -> str:
         names = list(self._modules)
-        return f"VGG16({names[0]} … {names[-1]}: {len(names)} steps, {self.origin or 'random weights'})"
+        return (
+            f"{self.architecture.name}({names[0]} … {names[-1]}: {len(names)} steps, {self.origin or 'random weights'})"
+        )
 
 
 def build(architecture: Architecture | None = None) -> VGG16:
@@ -87,22 +90,22 @@ def build(architecture: Architecture | None = None) -> VGG16:
     return net
 
 
-def with_classifier(net: VGG16) -> VGG16:
+def with_classifier(net: VGG16, classes: int = len(CLASSES)) -> VGG16:
     """Add an untrained classifier after `net`, whose modules are shared: six more children, the last named `class`.
 
-    The fully connected layers become convolutions over what is left of the picture, (N, 1000, 1, 1) at the end. As in
-    torchvision, the map is averaged to 7 × 7 first if the picture has another size. Dropout, which does nothing in
+    The fully connected layers become convolutions over what is left of the picture, (N, classes, 1, 1) at the end. As
+    in torchvision, the map is averaged to 7 × 7 first if the picture has another size. Dropout, which does nothing in
     eval mode, is left out.
     """
     children = OrderedDict(net.named_children())
     children["avgpool"] = nn.AdaptiveAvgPool2d(CLASSIFIER_CELLS)
-    children["fc6"] = nn.Conv2d(net.architecture.layers[-1].channels, 4096, kernel_size=CLASSIFIER_CELLS)
+    children["fc6"] = nn.Conv2d(net.architecture.layers[-1].channels, CLASSIFIER_WIDTH, kernel_size=CLASSIFIER_CELLS)
     children["relu6"] = nn.ReLU()
-    children["fc7"] = nn.Conv2d(4096, 4096, kernel_size=1)
+    children["fc7"] = nn.Conv2d(CLASSIFIER_WIDTH, CLASSIFIER_WIDTH, kernel_size=1)
     children["relu7"] = nn.ReLU()
-    children["class"] = nn.Conv2d(4096, len(CLASSES), kernel_size=1)
+    children["class"] = nn.Conv2d(CLASSIFIER_WIDTH, classes, kernel_size=1)
     whole = VGG16(children).eval().requires_grad_(False)
-    whole.architecture = replace(net.architecture, classes=len(CLASSES))
+    whole.architecture = replace(net.architecture, classes=classes)
     whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
     whole.usual, whole.mean_activation = net.usual, net.mean_activation
     return whole

@@ -44,7 +44,7 @@ class Wiring:
         return {**asdict(self), "cnnvis": __version__}
 
 
-def wiring(net: VGG16, layer: str, channel: int, count: int = 8) -> Wiring:
+def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -> Wiring:
     """Find what a filter reads and what reads it: the `count` strongest of each, 1 to 64.
 
     The strongest weigh most what is usually active: a large kernel on a silent channel does nothing. Without a shelf

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 import cnnvis
-from cnnvis.commands import given, report, whole
+from cnnvis.commands import given, named, report, whole
+from cnnvis.weights import load_for
 
 
 def wiring(options: argparse.Namespace) -> None:
@@ -17,7 +18,8 @@ def wiring(options: argparse.Namespace) -> None:
       python -m cnnvis wiring conv4_2 384
       python -m cnnvis wiring conv5_3 17 --count 20 --json wiring.json
     """
-    found = cnnvis.wiring(cnnvis.load_vgg16(), options.layer, options.channel, **whole(options, "count"))
+    target = named(options)
+    found = cnnvis.wiring(load_for(target.layer), target.layer.name, target.number, **whole(options, "count"))
     head = f"{'':2}{'channel':16} {'norm':>8} {'sum':>8} {'share':>8} {'usual':>8}"
     lines = [f"{found.layer} channel {found.channel} reads", head, *map(_line, found.reads)]
     lines += [f"and is read by{'' if found.readers else ' the classifier'}", *map(_line, found.readers)]
@@ -33,8 +35,8 @@ def why(options: argparse.Namespace) -> None:
       python -m cnnvis why examples/chelsea.jpg conv4_1 12
       python -m cnnvis why examples/chelsea.jpg conv4_1 12 --row 3 --column 20
     """
-    asked = given(options, "row", "column") | whole(options, "count", "depth")
-    found = cnnvis.why(cnnvis.load_vgg16(), options.photo, options.layer, options.channel, **asked)
+    target, asked = named(options), given(options, "row", "column") | whole(options, "count", "depth")
+    found = cnnvis.why(load_for(target.layer), options.photo, target.layer.name, target.number, **asked)
     head = f"{found.layer} channel {found.channel} says {found.value:.3g} at row {found.row}, column {found.column}:"
     report(options, found.record(), "\n".join([head, *_tree(found.contributions, found.rest, found.bias, 1)]))
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from conftest import conv
 
 from cnnvis.architecture import (
     ARCHITECTURE,
+    ARCHITECTURES,
     CONVOLUTIONS,
     LAYERS,
     Architecture,
@@ -100,6 +102,21 @@ def test_every_dialect_names_the_same_layer(name: str, index: int, keras: str) -
 
 
 @pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("features_28", "conv5_3"),
+        ("module.features.28", "conv5_3"),
+        ("model.net.features[28]", "conv5_3"),
+        ("Features-28", "conv5_3"),
+        ("block3/conv1", "conv3_1"),
+        ("block3/pool", "pool3"),
+    ],
+)
+def test_other_tools_spellings_are_understood(spelling: str, name: str) -> None:
+    assert find_layer(spelling).name == name
+
+
+@pytest.mark.parametrize(
     ("dialect", "name"), [("block3_pool", "pool3"), ("features.15", "relu3_3"), (16, "pool3"), ("30", "pool5")]
 )
 def test_layers_without_weights_have_dialects_too(dialect: str | int, name: str) -> None:
@@ -131,7 +148,15 @@ def test_unknown_layers_are_refused(name: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "offered"), [("conv3_4", "conv3_1"), ("Conv 5_3", "conv5_3"), ("poool2", "pool2"), ("relu51", "relu5_1")]
+    ("name", "offered"),
+    [
+        ("conv3_4", "conv3_1"),
+        ("Conv 5_3", "conv5_3"),
+        ("poool2", "pool2"),
+        ("relu51", "relu5_1"),
+        ("block3_conv4", "conv3_3"),
+        ("block4/conv9", "conv4_3"),
+    ],
 )
 def test_similar_names_are_suggested(name: str, offered: str) -> None:
     with pytest.raises(LayerError, match=rf"Did you mean .*{offered}.*\?"):
@@ -176,12 +201,31 @@ def test_a_target_is_one_channel_or_several_with_weights() -> None:
     assert (str(one), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
 
 
+def test_layer_and_channel_may_be_one_word() -> None:
+    for word in ("features_28:165", "conv5_3:165", " module.features.28 : 165 "):
+        assert ARCHITECTURE.target(word) == ARCHITECTURE.weighted_target(word) == ARCHITECTURE.target("conv5_3", 165)
+    with pytest.raises(ChannelError, match="'165' stands in the layer's name and 0 beside it: give one of them"):
+        ARCHITECTURE.target("conv5_3:165", 0)
+    with pytest.raises(ChannelError, match="channel '512' does not exist in conv5_3"):
+        ARCHITECTURE.target("conv5_3:512")
+    with pytest.raises(LayerError, match="'conv5_3:165' names a channel too: name the layer alone"):
+        find_layer("conv5_3:165")
+
+
 def test_a_mixture_is_refused_where_a_single_channel_is_required() -> None:
     with pytest.raises(ChannelError, match=r"channel \{7: 1\.0\} does not exist in conv3_1"):
         ARCHITECTURE.target("conv3_1", {7: 1.0})
 
 
 # Other networks
+
+
+def test_the_architectures_have_the_papers_names_and_torchvisions_convolutions() -> None:
+    configurations = torchvision.models.vgg.cfgs
+    for name, one in zip("ABDE", ARCHITECTURES, strict=True):
+        widths = [layer.channels if layer.kind == "conv" else "M" for layer in one.layers if layer.kind != "relu"]
+        assert widths == configurations[name]
+    assert [one.name for one in ARCHITECTURES] == ["VGG11", "VGG13", "VGG16", "VGG19"]
 
 
 def test_vgg19_can_be_described_by_its_blocks() -> None:

@@ -99,9 +99,14 @@ def test_any_settings_are_settled_within_the_limits_or_refused_in_a_sentence(giv
 @given(ODD, ODD)
 def test_any_layer_and_channel_are_found_or_refused_in_a_sentence(layer: Any, channel: Any) -> None:
     for ask in (ARCHITECTURE.target, ARCHITECTURE.weighted_target):
-        for name in (layer, "conv1_1"):
+        for name, beside in (
+            (layer, channel),
+            ("conv1_1", channel),
+            (f"{layer}:{channel}", None),
+            (f"0:{layer}", None),
+        ):
             try:
-                target = ask(name, channel)
+                target = ask(name, beside)
             except CnnvisError as error:
                 readable(error)
             else:

@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from cnnvis.weights import HUB_FILE, HUB_REPO, HUB_REVISION
+from cnnvis.hub import HUB_FILE, HUB_REPO, HUB_REVISION
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = ROOT / ".github" / "workflows"

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from slim import headed, network, slim
 
 import cnnvis
 from cnnvis import commands
@@ -95,7 +97,9 @@ def test_info_shows_the_weights_and_the_build(run: Run) -> None:
     assert record["build"]["weights_sha256"] == origin.sha256
     assert record["build"].keys() >= {"torch", "python", "device", "precision", "threads"}
     lines = [line.split(maxsplit=1) for line in run("info").replace("weights sha256", "weights_sha256").splitlines()]
-    assert dict(lines) == {"weights": str(origin), **{name: str(value) for name, value in record["build"].items()}}
+    build = {name: str(value) for name, value in record["build"].items()}
+    assert dict(lines) == {"network": "VGG16", "weights": str(origin), "file": str(origin.path), **build}
+    assert record["network"] == "VGG16"
 
 
 def test_layers_prints_the_table_of_layers(run: Run) -> None:
@@ -104,6 +108,84 @@ def test_layers_prints_the_table_of_layers(run: Run) -> None:
     assert heading.split() == ["name", "kind", "index", "channels", "stride", "receptive", "field"]
     assert [row.split() for row in rows] == [[str(x) for x in layer.as_dict().values()] for layer in cnnvis.LAYERS]
     assert len({len(row) for row in (heading, *rows)}) == 1
+
+
+# Other weights
+
+
+@pytest.fixture
+def vgg19(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a VGG19 with random weights, chosen with CNNVIS_WEIGHTS."""
+    path = tmp_path / "vgg19.pth"
+    torch.save(slim(network("vgg19")), path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    return path
+
+
+def test_the_commands_follow_the_network_in_use(vgg19: Path, run: Run) -> None:
+    about = json.loads(run("info", "--json", "-"))
+    assert (about["network"], about["weights"]["classes"]) == ("VGG19", 1000)
+    assert f"\nfile            {vgg19}\n" in run("info")
+    layers = json.loads(run("layers", "--json", "-"))
+    assert [layer["name"] for layer in layers if layer["index"] in (16, 34)] == ["conv3_4", "conv5_4"]
+    assert json.loads(run("filters", "block3_conv4", "-o", "f.png", "--json", "-"))["layer"] == "conv3_4"
+    assert json.loads(run("maps", CAT, "conv5_4", "-o", "m.png", "--json", "-"))["size"] == [14, 14]
+    grown = json.loads(run("maximize", "features_16:7", "--size", "64", "--steps", "2", "-o", "p.png", "--json", "-"))
+    assert (grown["layer"], grown["channel"], grown["selectivity"]) == ("conv3_4", 7, None)
+    assert run("score", "p.png").startswith("conv3_4 channel 7: ")
+    assert run("wiring", "conv5_4:7", "--count", "2").splitlines()[0] == "conv5_4 channel 7 reads"
+    assert run("why", CAT, "conv5_4:7", "--depth", "1").startswith("conv5_4 channel 7 says")
+
+
+def test_what_was_made_for_other_weights_is_absent_and_can_be_made(
+    vgg19: Path, run: Run, refusal: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "shelf 'cnnvis' was made with other weights: make one" in refusal(
+        "shelf", "show", "conv5_4:7", "-o", "s.png"
+    )
+    assert "sheet of conv3_3 was made with other weights: make it" in refusal("atlas", "show", "conv3_3", "-o", "a.png")
+    assert "has no sheet of conv3_4: make it with" in refusal("atlas", "show", "conv3_4", "-o", "a.png")
+    assert "a photo shelf made with these" in refusal("maps", CAT, "conv3_4", "--order", "unusual", "-o", "m.png")
+    photos = vgg19.with_name("photos")
+    photos.mkdir()
+    (photos / "cat.jpg").symlink_to(CAT)
+    run("shelf", "make", photos, "-o", "mine.shelf")
+    monkeypatch.setenv("CNNVIS_SHELF", "mine.shelf")
+    assert "the best 1 of 1 photos" in run("shelf", "show", "conv5_4:7", "-o", "s.png")
+
+
+def test_a_class_without_a_name_has_a_number(tmp_path: Path, refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ten.pth"
+    torch.save(headed(slim(network("vgg16")), 10), path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    assert "channel '10' does not exist in class: choose a whole number from 0 to 9" in refusal("maximize", "class:10")
+    assert "channel 'goldfish' does not exist in class" in refusal("maximize", "class", "goldfish")
+
+
+@pytest.mark.slow
+def test_a_class_of_a_fine_tuned_network_is_maximised_by_number(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ten.pth"
+    torch.save(headed(slim(network("vgg16")), 10), path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    grown = json.loads(run("maximize", "class:3", "--size", "64", "--steps", "1", "--json", "-"))
+    assert (grown["layer"], grown["channel"]) == ("class", 3)
+    net = cnnvis.load_whole_vgg16("cpu")
+    best = cnnvis.top_classes(net, CAT)
+    assert len(best) == 5 and {name for name, _ in best} < {f"class {number}" for number in range(10)}
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["wiring", "conv4_2"], "no channel was given: name a layer and one of its channels[.]"),
+        (["wiring", "conv4_2:1", "2"], "channel '1' stands in the layer's name and '2' beside it: give one of them"),
+        (["filters", "conv4_2:1", "-o", "f.png"], "'conv4_2:1' names a channel too: name the layer alone"),
+    ],
+)
+def test_a_channel_in_the_layers_name_is_understood_or_refused(argv: list[str], sentence: str, refusal: Run) -> None:
+    assert re.search(sentence, refusal(*argv))
 
 
 # Sheets
@@ -335,7 +417,9 @@ def test_wrong_arguments_get_the_engines_error_message(argv: list[str], sentence
 
 def test_a_missing_weights_file_is_reported(refusal: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_WEIGHTS", "missing.safetensors")
-    assert "weights file 'missing.safetensors' does not exist" in refusal("info")
+    said = refusal("info")
+    assert "weights file 'missing.safetensors' does not exist" in said
+    assert said.endswith(f" (the file is {Path('missing.safetensors').absolute()})\n")
 
 
 @pytest.mark.parametrize("argv", [[], ["paint"], ["score"], ["filters", "conv1_1"], ["info", "--js", "-"]])

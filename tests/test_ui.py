@@ -8,7 +8,7 @@ import torch
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
-from safetensors.torch import save_file
+from slim import network, slim
 
 import cnnvis
 from cnnvis.errors import PhotoError
@@ -138,13 +138,17 @@ def test_weights_with_another_number_of_classes_cost_the_classes_alone(
 ) -> None:
     """A network fine-tuned to ten classes, as people have it."""
     state = dict(read_weights()[0])
-    state |= {f"classifier.{number}.{part}": torch.zeros(1) for number in (0, 3) for part in ("weight", "bias")}
-    state |= {"classifier.6.weight": torch.zeros(10, 4096), "classifier.6.bias": torch.zeros(10)}
-    path = tmp_path / "ten.safetensors"
-    save_file(state, path)
+    sizes = {0: (4096, 25088), 3: (4096, 4096), 6: (10, 4096)}
+    state |= {f"classifier.{number}.weight": torch.zeros(1, 1).expand(size) for number, size in sizes.items()}
+    state |= {f"classifier.{number}.bias": torch.zeros(size[0]) for number, size in sizes.items()}
+    path = tmp_path / "ten.pth"
+    torch.save(state, path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
     facts = maps._draw(Choice(FIRST), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
-    assert "conv1_1 channel 0" in facts and "VGG16 cannot classify the photo: weights file 'ten.safetensors'" in facts
+    assert (
+        "conv1_1 channel 0" in facts
+        and "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in facts
+    )
 
 
 def test_a_network_that_cannot_be_loaded_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +160,26 @@ def test_a_network_that_cannot_be_loaded_ends_the_wait(tmp_path: Path, monkeypat
     with pytest.raises(SystemExit) as left:
         serve(build_page())
     assert left.value.code == 2
+
+
+def test_a_page_for_another_network_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.pth"
+    torch.save(slim(network("vgg19").features), path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    assert list(_network())[-1].endswith("'own.pth' is VGG19, and the page shows VGG16: use the command line.")
+    with pytest.raises(SystemExit):
+        serve(build_page())
+    assert "is VGG19" in capsys.readouterr().err
+
+
+def test_the_network_line_says_what_was_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "own.pth"
+    state = slim(network("vgg16_bn").features)
+    torch.save(state, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    assert "own.pth, float32, batch norm folded into the convolutions, sha256" in list(_network())[-1]
 
 
 def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

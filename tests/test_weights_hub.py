@@ -18,15 +18,13 @@ from typing import Any
 
 import huggingface_hub.constants
 import pytest
-import torch
 from conftest import EXAMPLES
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from test_weights import no_settings  # noqa: F401 -- an autouse fixture: importing it is enough
 
-from cnnvis.weights import BUNDLED, HUB_FILE, HUB_REPO, HUB_REVISION, read_weights
+from cnnvis.hub import HUB_FILE, HUB_REPO, HUB_REVISION
+from cnnvis.weights import BUNDLED, read_weights
 
-TIMM = ("pre_logits.fc1", "pre_logits.fc2", "head.fc")  # timm's names for the classifier's layers
-HEAD = {f"{name}.{part}": torch.zeros(1) for name in TIMM for part in ("weight", "bias")}
 SHAPES = {"pre_logits.fc1": (4096, 512, 7, 7), "pre_logits.fc2": (4096, 4096, 1, 1), "head.fc": (1000, 4096)}
 
 
@@ -156,10 +154,9 @@ def elsewhere(process: Elsewhere) -> Elsewhere:
 
 
 @pytest.fixture
-def hub(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[FakeHub]:
-    """A Hub for the other process. Its file includes a classifier."""
-    save_file(load_file(BUNDLED) | HEAD, tmp_path / "served.safetensors")
-    with FakeHub(elsewhere.port, (tmp_path / "served.safetensors").read_bytes()) as server:
+def hub(elsewhere: Elsewhere) -> Iterator[FakeHub]:
+    """A Hub for the other process. Its file has the convolutions alone."""
+    with FakeHub(elsewhere.port, BUNDLED.read_bytes()) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
@@ -167,7 +164,7 @@ def hub(elsewhere: Elsewhere, tmp_path: Path) -> Iterator[FakeHub]:
 
 def test_the_hub_file_is_downloaded_only_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
     first = elsewhere.read("hub")
-    assert (first["source"], first["file"], first["full"]) == ("hub", HUB_FILE, True)
+    assert (first["source"], first["file"]) == ("hub", HUB_FILE)
     assert first["sha256"] == hashlib.sha256(hub.body).hexdigest()
     assert sum(request.startswith("GET") and "resolve" in request for request in hub.requests) == 1
     hub.requests.clear()

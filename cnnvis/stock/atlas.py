@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Layer
+from cnnvis.architecture import Layer
 from cnnvis.errors import AtlasError
 from cnnvis.images import Pictured
 from cnnvis.vgg import VGG16
@@ -115,4 +115,5 @@ def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
 
     A tile shows the middle of its picture, at the scale of the layer's exemplars. Raises LayerError, AtlasError.
     """
-    return load_atlas(folder).sheet(ARCHITECTURE.find(layer, "conv"), load_vgg16())
+    net = load_vgg16()
+    return load_atlas(folder).sheet(net.architecture.find(layer, "conv"), net)

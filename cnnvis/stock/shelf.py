@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from safetensors import SafetensorError, safe_open
 
-from cnnvis.architecture import ARCHITECTURE, Layer, Target
+from cnnvis.architecture import Layer, Target
 from cnnvis.errors import PhotoError, SettingError, ShelfError
 from cnnvis.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.numbers import whole_number
@@ -175,13 +175,13 @@ def _opened(folder: Path) -> Shelf:
     return Shelf(folder)
 
 
-def exemplars(layer: str, channel: int, count: int = 9, shelf: str | Path | None = None) -> Exemplars:
+def exemplars(layer: str, channel: int | None = None, count: int = 9, shelf: str | Path | None = None) -> Exemplars:
     """Show the photos that excite a channel of a convolution most, at most one place a photo, strongest first.
 
     A patch is what one value of the map sees, at its true scale. `shelf` is a folder, see `load_shelf`.
     Raises LayerError, ChannelError, SettingError, ShelfError.
     """
-    target = ARCHITECTURE.target(layer, channel, kind="conv")
+    target = load_vgg16().architecture.target(layer, channel, kind="conv")
     wanted = whole_number(count)
     if wanted is None or not 1 <= wanted <= MOST:
         raise SettingError.outside("count", count, 1, MOST)

@@ -13,7 +13,7 @@ from cnnvis.errors import WeightsError
 from cnnvis.photo import MAX_PHOTO_BYTES
 from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
-from cnnvis.ui.choice import Choice, choice_bar, choice_words
+from cnnvis.ui.choice import OFFERED, Choice, choice_bar, choice_words
 from cnnvis.ui.exemplars import best_three
 from cnnvis.ui.files import remove_folder, start_sweeping
 from cnnvis.ui.follow import Follower, Shared, connect
@@ -27,7 +27,7 @@ from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
 from cnnvis.ui.zero import place_network
-from cnnvis.vgg import fast_dtype
+from cnnvis.vgg import VGG16, fast_dtype
 from cnnvis.weights import load_vgg16
 
 log = logging.getLogger(__name__)
@@ -82,13 +82,24 @@ def _network() -> Iterator[str]:
     """Show which network is in use, and first that it is loading."""
     yield LOADING
     try:
-        net = load_vgg16()
+        net = _shown_network()
     except WeightsError as error:
-        log.error("%s", error)
+        log.error("%s", error.in_terminal())
         yield f"VGG16 could not be loaded: {error}"
         return
     precision = str(fast_dtype(net.device)).removeprefix("torch.")
     yield f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
+
+
+def _shown_network() -> VGG16:
+    """The network in use. Raises WeightsError, also if it is another than VGG16, whose layers the page offers."""
+    net = load_vgg16()
+    if net.architecture != OFFERED:
+        name = net.architecture.name
+        raise WeightsError(
+            f"weights file {net.origin.path.name!r} is {name}, and the page shows VGG16: use the command line."
+        )
+    return net
 
 
 def launch_options() -> dict[str, Any]:
@@ -113,9 +124,9 @@ def serve(page: gr.Blocks) -> None:
     """
     return_what_is_free()
     try:
-        load_vgg16()
+        _shown_network()
     except WeightsError as error:
-        print(f"cnnvis: {error}", file=sys.stderr)
+        print(f"cnnvis: {error.in_terminal()}", file=sys.stderr)
         sys.exit(2)
     request_log.print_lines()
     for ending in (signal.SIGTERM, signal.SIGINT):

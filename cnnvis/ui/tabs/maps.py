@@ -218,7 +218,7 @@ def _facts(maps: Maps, mine: FeatureMap) -> str:
 
 def _classes(net: VGG16, photo: StoredPhoto) -> str:
     """How the whole network classifies the photo, or what it would take to ask."""
-    if not net.origin.full:
+    if not net.origin.classes:
         return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
     try:
         likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
