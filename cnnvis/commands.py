@@ -18,6 +18,7 @@ from cnnvis.architecture import CHANNEL_MARK, Target
 from cnnvis.ascent import ascend, build_record
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.numbers import whole_number
+from cnnvis.preprocessing import doubt
 from cnnvis.scoring import score_target
 from cnnvis.version import __version__
 from cnnvis.vgg import fast_dtype
@@ -44,8 +45,9 @@ def info(options: argparse.Namespace) -> None:
     build = build_record(net, fast_dtype(pick_device()))
     weights = {"network": net.architecture.name, "weights": net.origin, "file": net.origin.path.absolute()}
     lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {**weights, **build}.items()]
-    record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "build": build}
-    report(options, record, "\n".join(lines))
+    doubts = doubt(net)
+    record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "doubt": doubts, "build": build}
+    report(options, record, "\n".join([*lines, doubts] if doubts else lines))
 
 
 def layers(options: argparse.Namespace) -> None:

@@ -99,7 +99,7 @@ def test_info_shows_the_weights_and_the_build(run: Run) -> None:
     lines = [line.split(maxsplit=1) for line in run("info").replace("weights sha256", "weights_sha256").splitlines()]
     build = {name: str(value) for name, value in record["build"].items()}
     assert dict(lines) == {"network": "VGG16", "weights": str(origin), "file": str(origin.path), **build}
-    assert record["network"] == "VGG16"
+    assert (record["network"], record["doubt"]) == ("VGG16", None)
 
 
 def test_layers_prints_the_table_of_layers(run: Run) -> None:

@@ -24,7 +24,7 @@ ROWS = [
     {"images", "photo", "vgg", "strangers", "hub"},
     {"checkpoints", "recipes"},
     {"weights"},
-    {"canvas"},
+    {"canvas", "preprocessing"},
     {"filters", "features", "ascent", "experiment", "wires"},
     {"scoring", "patch", "arithmetic", "reasons", "expanded", "hues"},
     {"silencing"},

@@ -12,6 +12,7 @@ from slim import network, slim
 
 import cnnvis
 from cnnvis.errors import PhotoError
+from cnnvis.preprocessing import DOUBT
 from cnnvis.recipes import Settings
 from cnnvis.ui.choice import FIRST, Choice
 from cnnvis.ui.follow import Follower
@@ -174,12 +175,18 @@ def test_a_page_for_another_network_does_not_begin(
     assert "is VGG19" in capsys.readouterr().err
 
 
-def test_the_network_line_says_what_was_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_line_says_what_was_folded_and_doubts_weights_for_other_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "own.pth"
     state = slim(network("vgg16_bn").features)
     torch.save(state, path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
     assert "own.pth, float32, batch norm folded into the convolutions, sha256" in list(_network())[-1]
+    for_bytes = tmp_path / "bytes.pth"
+    torch.save(state | {"0.weight": state["0.weight"] / 60, "1.bias": torch.ones(64)}, for_bytes)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(for_bytes))
+    assert list(_network())[-1].endswith(f". {DOUBT}")
 
 
 def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from cnnvis.errors import WeightsError
 from cnnvis.photo import MAX_PHOTO_BYTES
+from cnnvis.preprocessing import doubt
 from cnnvis.ui import health, request_log
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.choice import OFFERED, Choice, choice_bar, choice_words
@@ -26,7 +27,7 @@ from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
-from cnnvis.ui.zero import place_network
+from cnnvis.ui.zero import LIGHT_DEVICE, place_network
 from cnnvis.vgg import VGG16, fast_dtype
 from cnnvis.weights import load_vgg16
 
@@ -88,7 +89,8 @@ def _network() -> Iterator[str]:
         yield f"VGG16 could not be loaded: {error}"
         return
     precision = str(fast_dtype(net.device)).removeprefix("torch.")
-    yield f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
+    ready = f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
+    yield " ".join(filter(None, [ready, doubt(load_vgg16(LIGHT_DEVICE))]))
 
 
 def _shown_network() -> VGG16:
