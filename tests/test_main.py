@@ -21,7 +21,7 @@ from PIL import Image
 from slim import headed, network, slim
 
 import cnnvis
-from cnnvis import commands
+from cnnvis import commands, weights
 from cnnvis.__main__ import main
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
@@ -169,6 +169,7 @@ def test_a_class_of_a_fine_tuned_network_is_maximised_by_number(
     path = tmp_path / "ten.pth"
     torch.save(headed(slim(network("vgg16")), 10), path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    monkeypatch.setattr(weights, "_loaded", {})  # so that its 500 MB are free again afterwards
     grown = json.loads(run("maximize", "class:3", "--size", "64", "--steps", "1", "--json", "-"))
     assert (grown["layer"], grown["channel"]) == ("class", 3)
     net = cnnvis.load_whole_vgg16("cpu")
