@@ -144,6 +144,8 @@ def test_what_was_made_for_other_weights_is_absent_and_can_be_made(
         "shelf", "show", "conv5_4:7", "-o", "s.png"
     )
     assert "sheet of conv3_3 was made with other weights: make it" in refusal("atlas", "show", "conv3_3", "-o", "a.png")
+    with pytest.raises(cnnvis.ShelfError, match="was made with other weights"):
+        cnnvis.quiz(layer="conv3_4")
     assert "has no sheet of conv3_4: make it with" in refusal("atlas", "show", "conv3_4", "-o", "a.png")
     assert "a photo shelf made with these" in refusal("maps", CAT, "conv3_4", "--order", "unusual", "-o", "m.png")
     photos = vgg19.with_name("photos")

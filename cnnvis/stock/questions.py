@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from cnnvis.architecture import ARCHITECTURE, Layer, Target, Targeted
+from cnnvis.architecture import Layer, Target, Targeted
 from cnnvis.errors import SettingError, ShelfError
 from cnnvis.numbers import whole_number
 from cnnvis.stock.atlas import atlas_sheet
 from cnnvis.stock.shelf import CREDITS, Exemplar, Shelf, atlas_scale_tile, load_shelf
+from cnnvis.weights import load_vgg16
 
 REFERENCES = ("picture", "photos", "both")
 SHOWN = 9  # exemplars that are references; the weaker ones are asked about
@@ -85,7 +86,8 @@ def quiz(
 
 def check_quiz(seed: object, layer: str, questions: object, reference: object) -> tuple[int, Layer, int, str]:
     """Check the arguments of a quiz, in the order in which `ask` takes them. Raises LayerError, SettingError."""
-    found, count, number = ARCHITECTURE.find(layer, "conv"), whole_number(questions), whole_number(seed)
+    found = load_vgg16().architecture.find(layer, "conv")
+    count, number = whole_number(questions), whole_number(seed)
     if count is None or not 1 <= count <= MOST_QUESTIONS:
         raise SettingError.outside("questions", questions, 1, MOST_QUESTIONS)
     if number is None or not 0 <= number < 2**31:
@@ -119,7 +121,7 @@ def _askable(shelf: Shelf, layer: Layer) -> list[Target]:
     index = shelf.layer(layer)
     excited = index["value"][:, -1] > 0
     others = (index["low"][:, :, None] != index["photo"][:, None]).all(2).any(1)
-    return [ARCHITECTURE.target(layer.name, channel) for channel in (excited & others).nonzero()[0].tolist()]
+    return [Target(layer, {channel: 1.0}) for channel in (excited & others).nonzero()[0].tolist()]
 
 
 def _lows(shelf: Shelf, target: Target) -> Sequence[Exemplar]:
