@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
-from cnnvis import atlas_commands, shelf_commands, wiring_commands
+from cnnvis import atlas_commands, page_command, shelf_commands, wiring_commands
 from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
@@ -67,7 +67,9 @@ def _check_files(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     manner: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-    parser = argparse.ArgumentParser("python -m cnnvis", description=__doc__, **manner)
+    installed = Path(sys.argv[0]).stem == "cnnvis"  # the command that pip makes, rather than `python -m`
+    name = "cnnvis" if installed else "python -m cnnvis"
+    parser = argparse.ArgumentParser(name, description=__doc__, **manner)
     commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
 
     def command(
@@ -85,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         return adder
 
     to = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
+    text = inspect.getdoc(page_command.page) or ""
+    commands.add_parser("page", help=text.partition("\n")[0], description=text, **manner).set_defaults(
+        run=page_command.page
+    )
     command(info)
     command(layers)
     add = command(filters, "layer")

@@ -29,7 +29,7 @@ from cnnvis.filters import VIEWS
 ROOT = Path(__file__).parents[1]
 CAT = str(ROOT / "examples" / "chelsea.jpg")
 SMALL = ["maximize", "conv1_1", "5", "--size", "64", "--steps", "3", "--seed", "2"]
-COMMANDS = ["info", "layers", "filters", "maps", "maximize", "score", "wiring", "why"]
+COMMANDS = ["info", "layers", "filters", "maps", "maximize", "score", "wiring", "why", "page"]
 
 Run = Callable[..., str]
 

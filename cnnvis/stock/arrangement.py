@@ -35,7 +35,7 @@ def most_alike(likeness: Array, count: int = ALIKE) -> list[list[int]]:
 def check_library() -> None:
     """Raise SettingError without scikit-learn, which only making an atlas needs."""
     if not find_spec("sklearn"):
-        raise SettingError("making an atlas needs scikit-learn: pip install -r requirements-scale.txt.")
+        raise SettingError("making an atlas needs scikit-learn: pip install scikit-learn.")
 
 
 def arranged(likeness: Array, columns: int) -> list[int]:

@@ -113,7 +113,7 @@ def _on_cluster(
     try:
         from distributed import Client, KilledWorker, as_completed
     except ImportError as error:
-        raise SettingError("scheduler needs Dask: pip install -r requirements-scale.txt.") from error
+        raise SettingError("scheduler needs Dask: pip install distributed.") from error
     try:
         client = Client(scheduler)
     except (OSError, ValueError, TimeoutError) as error:

@@ -27,7 +27,8 @@ from cnnvis.ui.handlers import PAGE, QUICK, readable_errors
 
 log = logging.getLogger(__name__)
 
-FOLDER = Path(__file__).parents[2] / "examples"
+_PACKED = Path(__file__).parents[1] / "examples"  # where the wheel has them
+FOLDER = _PACKED if _PACKED.is_dir() else Path(__file__).parents[2] / "examples"
 STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
 THUMB_PX = 64
 PICTURE_PX = 230
