@@ -24,7 +24,7 @@ from cnnvis.images import Pictured, to_picture
 from cnnvis.photo import Photo, open_photo
 from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, exact, forward, narrowed, precision_of
+from cnnvis.vgg import PLAIN, VGG16, exact, forward, narrowed, precision_of
 
 BLURRED = 0.65  # share of an ascent in which views are blurred less and less; the rest sharpens the picture
 SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
@@ -127,7 +127,7 @@ def _steps(
     begun = time.perf_counter()
     due = begun if every < math.inf else math.inf  # the first step is due at once: a visitor waits for it
     precision = precision_of(settings.precision, net.device)
-    generator = torch.Generator().manual_seed(settings.seed)  # on the CPU, so every device starts alike
+    generator = torch.Generator("cpu").manual_seed(settings.seed)  # on the CPU, so every device starts alike
     # Tensors made inside a caller's inference mode could not be optimised.
     with exact(net.device), torch.inference_mode(False):
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
@@ -171,7 +171,7 @@ class _Album:
             news = torch.stack(self.activations, 1).tolist()
             self.curves = [(*curve, *new) for curve, new in zip(self.curves, news, strict=True)]
             self.activations.clear()
-        with torch.no_grad():
+        with exact(canvas.values.device), torch.no_grad():
             repeats = self.settings.size // canvas.side  # so that even a small canvas fills the size asked for
             pictures = [to_picture(rgb.repeat(1, repeats, repeats)) for rgb in canvas.rgb()]
         return [
@@ -245,7 +245,7 @@ def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precis
     body, after = narrowed(net, layer, computed, precision)
     columns = [computed.index(channel) for channel in channels]
     weights = [weight for target in targets for weight in target.mixture.values()]
-    mix = torch.zeros(len(targets), len(channels), device=net.device)
+    mix = torch.zeros(len(targets), len(channels), **PLAIN).to(net.device)
     mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1
     # The mean of a map before ReLU is lost to opposite signs: at conv1_1 an edge adds nothing to it.

@@ -15,11 +15,11 @@ from torch.nn.functional import affine_grid, grid_sample, pad
 
 from cnnvis.images import to_tensor
 from cnnvis.recipes import Settings
-from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
+from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD, PLAIN
 
 # The colours of ImageNet are correlated. This matrix, the square root of their covariance, turns independent channels
 # into such colours; its largest column has norm 1. The figures are Lucid's (lucid/optvis/param/color.py, Apache-2.0).
-COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+COLOUR_CORRELATION = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], **PLAIN)
 COLOUR_CORRELATION = COLOUR_CORRELATION / COLOUR_CORRELATION.norm(dim=0).max()
 START_DEVIATION = 0.01  # standard deviation of the first Fourier coefficients, as in Lucid
 PHASE_CONTRAST = 2.0  # standard deviation of a phase canvas's planes, before colour and sigmoid
@@ -42,8 +42,8 @@ class PixelCanvas:
     """The canvas of the original notebooks (2020): normalised pixels, z = (rgb − mean)/std, never clamped."""
 
     def __init__(self, rgb: Tensor) -> None:
-        self.mean = torch.tensor(IMAGENET_MEAN, device=rgb.device).view(3, 1, 1)
-        self.std = torch.tensor(IMAGENET_STD, device=rgb.device).view(3, 1, 1)
+        self.mean = torch.tensor(IMAGENET_MEAN, **PLAIN).view(3, 1, 1).to(rgb.device)
+        self.std = torch.tensor(IMAGENET_STD, **PLAIN).view(3, 1, 1).to(rgb.device)
         self.side = rgb.shape[-1]
         self.values = ((rgb - self.mean) / self.std).requires_grad_()
 
@@ -123,7 +123,7 @@ class PhaseCanvas:
 
 def _own_mirror(side: int) -> Tensor:
     """Which columns of half a spectrum (side, side // 2 + 1) mirror themselves: the first, and the last if even."""
-    columns = torch.arange(side // 2 + 1)
+    columns = torch.arange(side // 2 + 1, device="cpu")
     return (columns == 0) | (2 * columns == side)
 
 
@@ -134,13 +134,13 @@ def _mirror(values: Tensor) -> Tensor:
 
 def _deviation(magnitude: Tensor, side: int) -> Tensor:
     """The standard deviation of the plane whose half spectrum has these magnitudes (side, side // 2 + 1)."""
-    copies = torch.where(_own_mirror(side), 1.0, 2.0)
+    copies = torch.where(_own_mirror(side), torch.tensor(1.0, **PLAIN), torch.tensor(2.0, **PLAIN))
     return ((magnitude**2 * copies).sum() / side**2).sqrt()
 
 
 def fourier_weight(side: int, decay: float) -> Tensor:
     """The weight of each coefficient (side, side // 2 + 1): frequency^−decay; the mean counts as the lowest."""
-    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
+    rows, columns = torch.fft.fftfreq(side, **PLAIN)[:, None], torch.fft.rfftfreq(side, **PLAIN)[None]
     frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / side)
     weight: Tensor = frequency.pow(-decay)
     return weight
@@ -162,8 +162,8 @@ class RandomView:
         """
         side = canvas.shape[-1]
         if blur:
-            canvas = blurred(canvas, blur * float(torch.rand((), generator=generator)))
-        down, right, zoom, turn = (torch.rand(4, generator=generator) * 2 - 1).tolist()
+            canvas = blurred(canvas, blur * float(torch.rand((), generator=generator, **PLAIN)))
+        down, right, zoom, turn = (torch.rand(4, generator=generator, **PLAIN) * 2 - 1).tolist()
         shift = round(down * self.jitter * side), round(right * self.jitter * side)
         if any(shift):
             canvas = torch.roll(canvas, shift, (2, 3))
@@ -177,7 +177,7 @@ class RandomView:
 def blurred(canvas: Tensor, deviation: float) -> Tensor:
     """Blur a canvas (N, 3, side, side) by a Gaussian of so many px; like the canvas, the blur wraps around."""
     side = canvas.shape[-1]
-    rows, columns = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]
+    rows, columns = torch.fft.fftfreq(side, **PLAIN)[:, None], torch.fft.rfftfreq(side, **PLAIN)[None]
     passed = torch.exp(-2 * (math.pi * deviation) ** 2 * (rows**2 + columns**2)).to(canvas.device)
     result: Tensor = torch.fft.irfft2(torch.fft.rfft2(canvas) * passed, s=(side, side))
     return result
@@ -186,7 +186,7 @@ def blurred(canvas: Tensor, deviation: float) -> Tensor:
 def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
     """Draw the middle of a canvas, `share` of its side across, rotated by `angle` radians, at `size` px."""
     cos, sin = share * math.cos(angle), share * math.sin(angle)
-    matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]])
+    matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]], **PLAIN)
     grid = affine_grid(matrix, [1, 3, size, size], align_corners=False).to(canvas.device)
     if canvas.device.type == "cpu":
         if abs(cos) + abs(sin) > 1:  # beyond its edge the canvas continues from its other side
@@ -204,7 +204,7 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
     side = canvas.shape[-1]
     across, down = ((grid + 1) * side / 2 - 0.5).unbind(-1)
     left, top = across.floor(), down.floor()
-    result = torch.zeros((), device=canvas.device)
+    result = canvas.new_zeros(())
     for column in (0, 1):
         for row in (0, 1):
             weight = (1 - (across - left - column).abs()) * (1 - (down - top - row).abs())
@@ -223,14 +223,14 @@ def new_canvas(
     side = settings.size // 2 if settings.small else settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
-        noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator)
+        noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator, **PLAIN)
         spectrum = noise.to(device).repeat(count, 1, 1, 1, 1)
         return FourierCanvas(spectrum, side, settings.decay, settings.decorrelated)
     if settings.parameterisation == "phase":
-        phases = (torch.rand(3, side, side // 2 + 1, generator=generator) * 2 - 1) * math.pi
+        phases = (torch.rand(3, side, side // 2 + 1, generator=generator, **PLAIN) * 2 - 1) * math.pi
         return PhaseCanvas(phases.to(device).repeat(count, 1, 1, 1), side, settings.decay, settings.decorrelated)
     if photo is None:
-        start = torch.randint(*START_VALUES, (1, 3, side, side), generator=generator) / 255
+        start = torch.randint(*START_VALUES, (1, 3, side, side), generator=generator, **PLAIN) / 255
     else:
         start = to_tensor(ImageOps.fit(photo, (side, side), Image.Resampling.BICUBIC))
     rgb = start.to(device).repeat(count, 1, 1, 1)

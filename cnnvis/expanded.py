@@ -14,7 +14,7 @@ from torch.nn.functional import conv_transpose2d
 from cnnvis.architecture import Layer, Target
 from cnnvis.errors import LayerError
 from cnnvis.images import GREY, Pictured, colour
-from cnnvis.vgg import VGG16, conv_module
+from cnnvis.vgg import VGG16, conv_module, exact
 
 EXPANDED = ("conv1_2", "conv2_1")
 WEIGHT_PX = 24
@@ -55,7 +55,8 @@ def expand(net: VGG16, target: Target) -> Tensor:
         if layer.kind == "pool":  # as a mean: a quarter of the weight on each of its 2 × 2 cells
             weights = weights.repeat_interleave(2, 2).repeat_interleave(2, 3) / 4
         elif layer.kind == "conv":
-            weights = conv_transpose2d(weights, conv_module(net, layer).weight.float().cpu())
+            with exact(weights.device):
+                weights = conv_transpose2d(weights, conv_module(net, layer).weight.float().cpu())
     return weights[0]
 
 

@@ -108,7 +108,7 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
     `network` is what VGG16 computes: torchvision's resize and crop to 224 px, normalisation, ReLUs, pooling.
     `conv_chain` is what the original notebooks (2020) do: they squash the whole photo to a square, do not normalise it,
     and apply the convolutions alone, one after the other. To keep deep layers affordable, their square is smaller
-    (`chain_side`).
+    (`chain_side`). With another number of threads, the last digits may differ.
     Raises LayerError, SettingError, PhotoError.
     """
     found = check_layer(net, layer, pipeline)
@@ -191,7 +191,7 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     """Draw the contact sheet of maps already computed."""
     strength = maps.strength
     if order == "index":
-        tiles = torch.arange(len(strength))
+        tiles = torch.arange(len(strength), device="cpu")
     else:
         tiles = (strength if order == "strength" else maps.deviations).argsort(descending=True, stable=True)
     low, high = maps.values.amin((1, 2), keepdim=True), maps.values.amax((1, 2), keepdim=True)

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from cnnvis.architecture import Layer, Target, check_index
 from cnnvis.errors import SettingError
 from cnnvis.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
-from cnnvis.vgg import VGG16, bias_of, conv_module
+from cnnvis.vgg import VGG16, bias_of, conv_module, exact
 
 VIEWS = ("auto", "rgb", "signed", "gray")
 NEAR_ZERO = 0.01  # of the layer's largest weight: below this, `sparsity` counts a weight as zero
@@ -127,7 +127,7 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
     weights = module.weight.float().cpu()
     mine = weights[number]
     if target.layer.depth == 1:
-        shown, scale = torch.arange(3), _largest(weights)
+        shown, scale = torch.arange(3, device="cpu"), _largest(weights)
         picture = contact_sheet(_enlarge(_colour_tiles(mine[None], scale), LARGE_WEIGHT_PX), 1, 0)
     else:
         shown = mine.flatten(1).norm(dim=1).argsort(descending=True)[: max(1, kernels)]
@@ -162,7 +162,8 @@ def _statistics(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float]]:
     flat = normalize(weights.flatten(1), dim=1)
-    similarity = flat @ flat[channel]
+    with exact(flat.device):
+        similarity = flat @ flat[channel]
     similarity[channel] = -2  # below any cosine: a filter is not its own neighbour
     order = similarity.argsort(descending=True)[: min(count, len(flat) - 1)]
     return [(int(other), float(similarity[other])) for other in order]

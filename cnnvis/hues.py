@@ -10,7 +10,7 @@ from torch import Tensor
 from cnnvis.architecture import Target
 from cnnvis.images import to_tensor
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, forward, narrowed
+from cnnvis.vgg import PLAIN, VGG16, exact, forward, narrowed
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def hues(
 ) -> Hues:
     """Measure a channel on a square RGB picture in four colourings, by the maximum of its map (photos) or its mean."""
     body, after = narrowed(net, target.layer, list(target.mixture))
-    weights = torch.tensor(list(target.mixture.values()), device=net.device)
-    with torch.inference_mode():
+    weights = torch.tensor(list(target.mixture.values()), **PLAIN).to(net.device)
+    with exact(net.device), torch.inference_mode():
         maps = after(forward(body, recoloured(to_tensor(picture)).to(net.device), precision))
         mixed = torch.einsum("c,nchw->nhw", weights, maps).flatten(1)
     values = mixed.amax(1) if measure == "maximum" else mixed.mean(1)

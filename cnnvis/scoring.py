@@ -19,7 +19,7 @@ from torchvision.transforms.functional import affine, center_crop
 from cnnvis.architecture import Mixture, Target
 from cnnvis.ascent import Snapshot
 from cnnvis.images import PHOTO_SIDE, to_tensor
-from cnnvis.vgg import VGG16, cut, fast_dtype, forward, narrowed
+from cnnvis.vgg import PLAIN, VGG16, cut, exact, fast_dtype, forward, narrowed
 
 ROBUST_COPIES = 16
 COPIES_AT_ONCE = 4  # in one batch: a quarter of the memory, and on a CPU up to twice as fast
@@ -108,14 +108,15 @@ def respond(net: VGG16, picture: Image.Image, target: Target) -> Response:
     """Pass a square RGB picture and its 16 distorted copies through the network, none of them resized to 224 px."""
     numbers = list(target.mixture)
     body, after = narrowed(net, target.layer, numbers)
-    with torch.inference_mode():
+    with exact(net.device), torch.inference_mode():
         maps = forward(cut(net, target.layer), to_tensor(picture).to(net.device))[0]
         batches = distorted_copies(picture).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
         copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
-    weights = torch.tensor(list(target.mixture.values()), device=net.device)
+        weights = torch.tensor(list(target.mixture.values()), **PLAIN).to(net.device)
+        activation, robust = weights @ maps[numbers].mean((1, 2)), weights @ copies.mean((0, 2, 3))
     return Response(
-        activation=float(weights @ maps[numbers].mean((1, 2))),
-        robust=float(weights @ copies.mean((0, 2, 3))),
+        activation=float(activation),
+        robust=float(robust),
         fires=bool(maps[numbers].max() > 0),
         means=maps.mean((1, 2)).cpu(),
     )

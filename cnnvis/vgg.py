@@ -24,6 +24,8 @@ from cnnvis.errors import UnavailableError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CLASSIFIER_WIDTH = 4096  # outputs of the first two fully connected layers
+# How new tensors begin, whatever dtype and device the caller has made torch's defaults.
+PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
 
 class Normalize(nn.Module):
@@ -34,8 +36,8 @@ class Normalize(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, **PLAIN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD, **PLAIN).view(3, 1, 1), persistent=False)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """(rgb − mean) / std, channel by channel."""
@@ -197,9 +199,11 @@ def _bfloat16_pays() -> bool:
 
 def _convolution_seconds(precision: torch.dtype) -> float:
     """The time of a convolution of 128 to 128 channels at 56 × 56 cells, and of its gradient; some 2 to 10 ms."""
-    with torch.inference_mode(False), torch.enable_grad():
-        maps = torch.ones(1, 128, 56, 56, dtype=precision).contiguous(memory_format=torch.channels_last)
-        kernels = torch.ones(128, 128, 3, 3, dtype=precision).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        maps = torch.ones(1, 128, 56, 56, dtype=precision, device="cpu").contiguous(memory_format=torch.channels_last)
+        kernels = torch.ones(128, 128, 3, 3, dtype=precision, device="cpu").contiguous(
+            memory_format=torch.channels_last
+        )
         maps.requires_grad_()
         begun = time.perf_counter()
         torch.autograd.grad(conv2d(maps, kernels, padding=1).sum(), maps)
@@ -213,14 +217,14 @@ def precision_of(name: str, device: torch.device | str) -> torch.dtype:
 
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
-    """A context in which a GPU's convolutions repeat bit for bit and float32 is not rounded to TF32.
+    """A context in which a GPU's convolutions repeat bit for bit and float32 stays float32: no TF32, no autocast.
 
     Raises UnavailableError if the GPU's memory does not suffice.
     """
     on_gpu = device.type == "cuda"
     cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     try:
-        with cudnn if on_gpu else nullcontext():
+        with torch.autocast(device.type, enabled=False), cudnn if on_gpu else nullcontext():
             yield
     except torch.OutOfMemoryError as error:
         raise UnavailableError.memory() from error
