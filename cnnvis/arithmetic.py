@@ -16,7 +16,7 @@ from cnnvis.features import Maps, compute_maps
 from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
 from cnnvis.numbers import whole_number
 from cnnvis.photo import Photo, open_photo
-from cnnvis.vgg import VGG16, bias_of, conv_module
+from cnnvis.vgg import VGG16, architecture_of, bias_of, conv_module
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
 BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each
@@ -94,7 +94,7 @@ class Sum:
 
 def apply_filter(net: VGG16, photo: Photo, layer: str, channel: int) -> Applied:
     """Lay one filter of a convolution over a photo. Raises LayerError, ChannelError, PhotoError."""
-    target = net.architecture.target(layer, channel, kind="conv")
+    target = architecture_of(net).target(layer, channel, kind="conv")
     return apply_to_maps(net, compute_maps(net, open_photo(photo), [target.layer], "network")[0], target.number)
 
 

@@ -24,7 +24,7 @@ from cnnvis.images import Pictured, to_picture
 from cnnvis.photo import Photo, open_photo
 from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
-from cnnvis.vgg import PLAIN, VGG16, exact, forward, narrowed, precision_of
+from cnnvis.vgg import PLAIN, VGG16, architecture_of, exact, forward, narrowed, precision_of
 
 BLURRED = 0.65  # share of an ascent in which views are blurred less and less; the rest sharpens the picture
 SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
@@ -93,7 +93,7 @@ def maximize_many(
     Yields lists of snapshots in the order of `channels`. A batch is rounded differently from a single picture, and
     small differences grow from step to step. In all else it is like `maximize`.
     """
-    targets = [net.architecture.weighted_target(layer, channel) for channel in channels]
+    targets = [architecture_of(net).weighted_target(layer, channel) for channel in channels]
     if not targets:
         found = net.architecture.find(layer)
         raise ChannelError(f"no channel was given: choose from 0 to {found.channels - 1} of {found.name}.")

@@ -119,6 +119,12 @@ class PhotoError(CnnvisError):
 class WeightsError(CnnvisError):
     """Weights that cannot be found, read or used."""
 
+    @classmethod
+    def not_ours(cls, net: object) -> "WeightsError":
+        """A module of torchvision or of the caller's own, or anything else, given as the network."""
+        way = "load_vgg16() loads one; for your own weights, save a state_dict() and name its file in CNNVIS_WEIGHTS"
+        return cls(f"the network is a {type(net).__name__}, not one of cnnvis: {way}.")
+
 
 class ShelfError(CnnvisError):
     """A shelf of photos that cannot be found, read or used."""

@@ -14,7 +14,7 @@ from torch.nn.functional import conv_transpose2d
 from cnnvis.architecture import Layer, Target
 from cnnvis.errors import LayerError
 from cnnvis.images import GREY, Pictured, colour
-from cnnvis.vgg import VGG16, conv_module, exact
+from cnnvis.vgg import VGG16, architecture_of, conv_module, exact
 
 EXPANDED = ("conv1_2", "conv2_1")
 WEIGHT_PX = 24
@@ -33,7 +33,7 @@ class Expanded(Pictured):
 
 def expanded(net: VGG16, layer: str, channel: int) -> Expanded:
     """Expand a filter of conv1_2 (5 × 5 px) or conv2_1 (10 × 10 px). Raises LayerError, ChannelError."""
-    target = net.architecture.target(layer, channel, kind="conv")
+    target = architecture_of(net).target(layer, channel, kind="conv")
     if target.layer.name not in EXPANDED:
         raise LayerError(f"layer {target.layer.name!r} cannot be expanded: choose {' or '.join(EXPANDED)}.")
     return draw_expanded(net, target)

@@ -28,7 +28,7 @@ from cnnvis.images import (
     to_tensor,
 )
 from cnnvis.photo import Photo, open_photo
-from cnnvis.vgg import VGG16, PhotoStatistics, cut, exact
+from cnnvis.vgg import VGG16, PhotoStatistics, architecture_of, cut, exact
 
 PIPELINES = ("network", "conv_chain")
 ORDERS = ("index", "strength", "unusual")
@@ -117,7 +117,7 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
 
 def check_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
     """Find a layer that the pipeline has. Raises LayerError, SettingError."""
-    found = net.architecture.find(layer)
+    found = architecture_of(net).find(layer)
     SettingError.check("pipeline", pipeline, PIPELINES)
     if pipeline == "conv_chain" and found.kind != "conv":
         raise LayerError(f"the conv_chain pipeline has only convolutions, no {found.name}: choose a conv layer.")
@@ -281,7 +281,7 @@ def channel_path(net: VGG16, photo: Photo, channel: int, pipeline: str = "networ
     Raises ChannelError if no convolution has it, SettingError, PhotoError.
     """
     SettingError.check("pipeline", pipeline, PIPELINES)
-    convolutions = [layer for layer in net.architecture.layers if layer.kind == "conv"]
+    convolutions = [layer for layer in architecture_of(net).layers if layer.kind == "conv"]
     number = check_channel(channel, max(convolutions, key=lambda layer: layer.channels))
     wide_enough = [layer for layer in convolutions if number < layer.channels]
     return [draw_map(maps, number) for maps in compute_maps(net, open_photo(photo), wide_enough, pipeline)]

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from cnnvis.architecture import Layer, Target, check_index
 from cnnvis.errors import SettingError
 from cnnvis.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
-from cnnvis.vgg import VGG16, bias_of, conv_module, exact
+from cnnvis.vgg import VGG16, architecture_of, bias_of, conv_module, exact
 
 VIEWS = ("auto", "rgb", "signed", "gray")
 NEAR_ZERO = 0.01  # of the layer's largest weight: below this, `sparsity` counts a weight as zero
@@ -74,7 +74,7 @@ def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int 
 
 def check_sheet(net: VGG16, layer: str, view: str, input_channel: int) -> tuple[Layer, str, int]:
     """The arguments of `draw_filters`. Raises LayerError, ChannelError, SettingError."""
-    found = net.architecture.find(layer, kind="conv")
+    found = architecture_of(net).find(layer, kind="conv")
     SettingError.check("view", view, VIEWS)
     if view == "rgb" and found.depth > 1:
         raise SettingError(f"view 'rgb' is for conv1_1 alone, not {found.name}: choose signed or gray.")
@@ -118,7 +118,7 @@ def one_filter(net: VGG16, layer: str, channel: int | None = None, kernels: int 
 
     Raises LayerError, ChannelError.
     """
-    return draw_filter(net, net.architecture.target(layer, channel, kind="conv"), kernels, nearest)
+    return draw_filter(net, architecture_of(net).target(layer, channel, kind="conv"), kernels, nearest)
 
 
 def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8) -> Filter:

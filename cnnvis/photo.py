@@ -14,7 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms, ImageOps
+from torch import Tensor
 
+from cnnvis.arrays import picture_of
 from cnnvis.errors import PhotoError, short
 
 MAX_PHOTO_BYTES = 15_000_000
@@ -28,12 +30,15 @@ EIGHTH = 65535 / 8  # 16-bit values that stay below this are taken for a camera'
 STRETCHED = (0.5, 99.5)  # percentiles that become black and white
 MOST_RANKED = 4_000_000  # values that percentiles are taken of; of larger pictures every second, third, …
 
-Photo = str | Path | BinaryIO | Image.Image | None  # what `open_photo` accepts; it words the refusal of None
+# What `open_photo` accepts; it words the refusal of None, and of everything else.
+Photo = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any] | Tensor | None
 
 
 def open_photo(source: Photo) -> Image.Image:
     """Open a photo of any mode, size or format as an upright 8-bit sRGB picture.
 
+    It may be a path, a file's bytes, an open file, a PIL picture, an array (H, W, 3) or a tensor (3, H, W); these two
+    also (H, W) in grey, and either uint8 or floats in [0, 1].
     Files over 15 MB and pictures over 25 megapixels are refused before they are decoded. An animation gives its first
     frame, transparent parts become white, a colour profile is converted to sRGB. Grey values of more than 8 bits are
     scaled if they fill an eighth of the 16-bit range, and stretched otherwise.
@@ -41,7 +46,9 @@ def open_photo(source: Photo) -> Image.Image:
     """
     if isinstance(source, Image.Image):
         return _upright_rgb(source, ours=False)
-    source = check_bytes(source)
+    if isinstance(source, np.ndarray | Tensor):
+        return _upright_rgb(picture_of(source), ours=True)
+    source = check_bytes(io.BytesIO(source) if isinstance(source, bytes) else source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a file's oddities; what matters is whether it can be decoded
         with _opened(source) as photo:
@@ -52,6 +59,9 @@ def check_bytes(source: str | Path | BinaryIO | None) -> str | Path | BinaryIO:
     """Check that a file was given, exists and is neither empty nor too large; rewind a stream. Raises PhotoError."""
     if source is None:
         raise PhotoError("no picture was given: choose a photo.")
+    if not (isinstance(source, str | Path) or hasattr(source, "seek")):
+        kinds = "a path, bytes, an open file, a PIL picture, an array (H, W, 3) or a tensor (3, H, W)"
+        raise PhotoError(f"a value of type {type(source).__name__} is no picture: give {kinds}.")
     try:
         if isinstance(source, str | Path):
             size = Path(source).stat().st_size

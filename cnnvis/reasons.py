@@ -19,7 +19,7 @@ from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.numbers import whole_number
 from cnnvis.photo import Photo, open_photo
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, bias_of, conv_module, exact, up_to
+from cnnvis.vgg import VGG16, architecture_of, bias_of, conv_module, exact, up_to
 from cnnvis.wires import INPUT, layer_before
 
 MOST_COUNT, MOST_DEPTH = 16, 4
@@ -78,7 +78,7 @@ def why(
     `count` (1 to 16) input channels are named at every node, `depth` (1 to 4) layers back; the rest is one number.
     Raises LayerError, ChannelError, PhotoError, SettingError.
     """
-    target = net.architecture.target(layer, channel, kind="conv")
+    target = architecture_of(net).target(layer, channel, kind="conv")
     for name, value, most in (("count", count, MOST_COUNT), ("depth", depth, MOST_DEPTH)):
         number = whole_number(value)
         if number is None or not 1 <= number <= most:

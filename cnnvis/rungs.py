@@ -11,7 +11,7 @@ from cnnvis.ascent import Snapshot, ascend
 from cnnvis.images import Pictured
 from cnnvis.recipes import settle
 from cnnvis.scoring import Score, score_target
-from cnnvis.vgg import VGG16
+from cnnvis.vgg import VGG16, architecture_of
 
 STEPS = 48
 SIZE = 160  # px; five ascents then take as long as one or two
@@ -71,7 +71,7 @@ def ladder(net: VGG16, layer: str, channel: int | None = None, **overrides: Any)
     its ascent ends.
     Raises LayerError, ChannelError or SettingError at once.
     """
-    return run_ladder(net, net.architecture.target(layer, channel), **overrides)
+    return run_ladder(net, architecture_of(net).target(layer, channel), **overrides)
 
 
 def run_ladder(net: VGG16, target: Target, **overrides: Any) -> Iterator[Rung]:

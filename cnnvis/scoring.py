@@ -19,7 +19,8 @@ from torchvision.transforms.functional import affine, center_crop
 from cnnvis.architecture import Mixture, Target
 from cnnvis.ascent import Snapshot
 from cnnvis.images import PHOTO_SIDE, to_tensor
-from cnnvis.vgg import PLAIN, VGG16, cut, exact, fast_dtype, forward, narrowed
+from cnnvis.photo import Photo, open_photo
+from cnnvis.vgg import PLAIN, VGG16, architecture_of, cut, exact, fast_dtype, forward, narrowed
 
 ROBUST_COPIES = 16
 COPIES_AT_ONCE = 4  # in one batch: a quarter of the memory, and on a CPU up to twice as fast
@@ -66,15 +67,16 @@ class Score:
         return asdict(self)
 
 
-def score(net: VGG16, picture: Image.Image, layer: str, channel: int | Mixture | None = None) -> Score:
+def score(net: VGG16, picture: Photo, layer: str, channel: int | Mixture | None = None) -> Score:
     """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
 
     Robust activation, a measure of this project: the picture is compressed as JPEG of quality 75; then each of 16
     copies is rotated by up to 10°, scaled by 0.8 to 1.2 (bilinear, on black) and cropped to the central 75 % of the
     side. The 16 are always the same. A picture made of invisible noise loses almost everything there.
-    Raises LayerError, ChannelError.
+    Raises LayerError, ChannelError, PhotoError.
     """
-    return score_target(net, picture, net.architecture.weighted_target(layer, channel))
+    target = architecture_of(net).weighted_target(layer, channel)
+    return score_target(net, open_photo(picture), target)
 
 
 def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:

@@ -19,7 +19,7 @@ from torch.nn.functional import conv2d
 
 from cnnvis.architecture import CLASSIFIER_CELLS, Architecture, Layer
 from cnnvis.classes import CLASSES
-from cnnvis.errors import UnavailableError
+from cnnvis.errors import UnavailableError, WeightsError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -73,6 +73,13 @@ class VGG16(nn.Sequential):
         )
 
 
+def architecture_of(net: VGG16) -> Architecture:
+    """The architecture that a network carries. Raises WeightsError for what is not a network of ours."""
+    if not isinstance(net, VGG16):
+        raise WeightsError.not_ours(net)
+    return net.architecture
+
+
 def build(architecture: Architecture | None = None) -> VGG16:
     """Build the untrained convolutional half; an architecture with small widths makes a toy with the same names."""
     architecture = architecture or Architecture()
@@ -115,7 +122,7 @@ def with_classifier(net: VGG16, classes: int = len(CLASSES)) -> VGG16:
 
 def cut(net: VGG16, layer: str | Layer) -> nn.Sequential:
     """The part of `net` up to and including `layer`; modules are shared, not copied. Raises LayerError."""
-    return up_to(net, layer.name if isinstance(layer, Layer) else net.architecture.find(layer).name)
+    return up_to(net, layer.name if isinstance(layer, Layer) else architecture_of(net).find(layer).name)
 
 
 def up_to(net: VGG16, name: str) -> nn.Sequential:

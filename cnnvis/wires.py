@@ -12,7 +12,7 @@ from cnnvis.architecture import Layer, Target
 from cnnvis.errors import SettingError
 from cnnvis.numbers import whole_number
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, conv_module
+from cnnvis.vgg import VGG16, architecture_of, conv_module
 
 MOST_WIRES = 64
 INPUT = "input"  # what conv1_1 reads: its channels 0, 1 and 2 are red, green and blue
@@ -50,7 +50,7 @@ def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -
     The strongest weigh most what is usually active: a large kernel on a silent channel does nothing. Without a shelf
     the norm alone counts. Raises LayerError, ChannelError, SettingError.
     """
-    target = net.architecture.target(layer, channel, kind="conv")
+    target = architecture_of(net).target(layer, channel, kind="conv")
     wanted = whole_number(count)
     if wanted is None or not 1 <= wanted <= MOST_WIRES:
         raise SettingError.outside("count", count, 1, MOST_WIRES)

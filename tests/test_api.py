@@ -55,7 +55,7 @@ def test_the_pages_own_handlers_are_private(page: Any) -> None:
     }
 
 
-UNREAD = "image cannot be read: give an uploaded file"
+UNREAD = "image cannot be read: give an uploaded file, or the http address of one; in a program, handle_file("
 NO_LAYER, NO_CHANNEL = "does not exist. ", "does not exist in conv"
 OUT_OF_RANGE, UNKNOWN = "is out of range: choose ", "is unknown: choose one of "
 # For each parameter: what the error message must contain besides its name, and values that all endpoints refuse.
@@ -131,6 +131,11 @@ def test_a_wrong_value_is_refused_with_a_clear_message(
     assert told["error"].startswith(f"{name} ") and sentence in told["error"]
     assert str(ROOT) not in told["error"]
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_plain_path_is_answered_with_the_function_that_uploads_it(client: Client) -> None:
+    with pytest.raises(AppError, match=r"handle_file\(path"):
+        client.predict(image=str(PHOTO), layer="conv1_1", api_name="/feature_maps")
 
 
 @pytest.mark.parametrize(("endpoint", "asked", "layer"), ODD)

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import EXAMPLES
 from numpy.typing import NDArray
 from pictures import BLUE, GREEN, RED, WHITE, noise, row, saved
 from PIL import Image, ImageCms
 
+import cnnvis
 from cnnvis.errors import PhotoError
 from cnnvis.features import feature_maps
 from cnnvis.photo import MAX_PHOTO_BYTES, PHOTO_FORMATS, open_photo
@@ -134,6 +136,93 @@ def test_a_photo_can_be_a_path_a_file_name_or_an_open_file(photo: Path) -> None:
         sources = (photo, str(photo), file, io.BytesIO(photo.read_bytes()))
         assert all(np.array_equal(np.asarray(open_photo(source)), pixels) for source in sources)
         assert not file.closed
+
+
+# Arrays
+
+
+def as_array(form: str, pixels: NDArray[np.uint8]) -> Any:
+    """The same pixels (H, W, 3) in one of the forms in which a photo may come."""
+    floats = pixels / np.float64(255)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    made: dict[str, Any] = {
+        "uint8": pixels,
+        "float64": floats,
+        "float32, not contiguous": np.flip(np.flip(floats.astype(np.float32), 1).copy(), 1),
+        "tensor uint8": tensor,
+        "tensor float32": tensor.float() / 255,
+        "tensor with a gradient": (tensor.double() / 255).requires_grad_(),
+        "tensor, channels last": (tensor.float() / 255)[None].contiguous(memory_format=torch.channels_last)[0],
+    }
+    return made[form]
+
+
+@pytest.mark.parametrize("form", ["uint8", "float64", "float32, not contiguous", "tensor uint8", "tensor float32",
+                                  "tensor with a gradient", "tensor, channels last"])  # fmt: skip
+def test_a_photo_can_be_an_array(form: str, photo: Image.Image) -> None:
+    pixels = np.asarray(photo).copy()
+    given = as_array(form, pixels)
+    before = given.clone() if isinstance(given, torch.Tensor) else given.copy()
+    opened = open_photo(given)
+    assert (opened.mode, opened.tobytes()) == ("RGB", photo.tobytes())
+    opened.putpixel((0, 0), (1, 2, 3))  # the picture is ours, the array is not
+    assert bool((given == before).all())
+
+
+def test_a_grey_array_or_tensor_becomes_grey_and_bytes_are_a_file() -> None:
+    grey = np.array([[0, 51, 255]], np.uint8)
+    for given in (grey, grey / 255, torch.from_numpy(grey), torch.from_numpy(grey) / 255):
+        assert np.asarray(open_photo(given)).tolist() == [[[0] * 3, [51] * 3, [255] * 3]]
+    halves = torch.tensor([[0.0, 0.5, 1.0]], dtype=torch.bfloat16)
+    assert np.asarray(open_photo(halves)).tolist() == [[[0] * 3, [128] * 3, [255] * 3]]
+    file = EXAMPLES / "chelsea.jpg"
+    assert open_photo(file.read_bytes()).tobytes() == open_photo(file).tobytes()
+
+
+def test_wherever_a_photo_is_taken_it_may_be_an_array(tiny: VGG16, photo: Image.Image) -> None:
+    pixels = np.asarray(photo)
+    as_tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255
+    maps = [cnnvis.feature_maps(tiny, given, "conv2_1").values for given in (photo, pixels, as_tensor)]
+    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[0], maps[2])
+    assert cnnvis.why(tiny, pixels, "conv2_1", 1) == cnnvis.why(tiny, photo, "conv2_1", 1)
+    assert cnnvis.score(tiny, as_tensor, "conv2_1", 1) == cnnvis.score(tiny, photo, "conv2_1", 1)
+    starts = [next(cnnvis.maximize(tiny, "conv2_1", 1, size=64, start=given)).picture for given in (photo, pixels)]
+    assert starts[0].tobytes() == starts[1].tobytes()
+
+
+BLACK = np.zeros((4, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (np.zeros((3, 4, 5)), "the array has the shape (3, 4, 5): give (H, W, 3) in colour, or (H, W) in grey."),
+        (np.zeros((1, 4, 5, 3)), "the array has the shape (1, 4, 5, 3): give (H, W, 3)"),
+        (np.zeros((4, 5, 4), np.uint8), "the array has the shape (4, 5, 4): give"),
+        (np.float32(3), "a value of type float32 is no picture: give a path"),
+        (np.zeros((0, 5, 3)), "the array has the shape (0, 5, 3): give one that is not empty."),
+        (torch.zeros(4, 5, 3), "the tensor has the shape (4, 5, 3): give (3, H, W) in colour, or (H, W) in grey."),
+        (torch.zeros(1, 3, 4, 5), "the tensor has the shape (1, 3, 4, 5): give (3, H, W)"),
+        (BLACK.astype(int), "the array holds int64: give uint8 from 0 to 255, or floats from 0 to 1."),
+        (BLACK.astype(bool), "the array holds bool: give"),
+        (BLACK.astype(complex), "the array holds complex128: give"),
+        (BLACK.astype(object), "the array holds object: give"),
+        (torch.zeros(3, 4, 5, dtype=torch.int32), "the tensor holds int32: give"),
+        (BLACK + 1.5, "the array holds floats from 1.5 to 1.5: give uint8 from 0 to 255, or floats from 0 to 1."),
+        (BLACK - 0.1, "the array holds floats from -0.1 to -0.1: give"),
+        (torch.full((3, 4, 5), 2.0), "the tensor holds floats from 2 to 2: give"),
+        (BLACK + np.inf, "the array holds floats from inf to inf: give"),
+        (BLACK * np.nan, "the array holds values that are not numbers (NaN): give"),
+        (np.zeros((30_000, 1000, 3), np.uint8), "the picture has 1000 × 30000 pixels: choose one of at most 25"),
+        (b"", "the file is empty"),
+        (b"no picture", "the file is not a readable picture"),
+        ([1, 2], "a value of type list is no picture: give a path, bytes, an open file, a PIL picture, an array"),
+        (5, "a value of type int is no picture"),
+        ({"path": "x"}, "a value of type dict is no picture"),
+    ],
+)  # fmt: skip
+def test_an_array_or_anything_else_that_is_no_picture_is_refused(given: Any, sentence: str) -> None:
+    assert refusal(given).startswith(sentence)
 
 
 # Refused pictures

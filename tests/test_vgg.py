@@ -1,16 +1,18 @@
 """The network: it equals torchvision's at every layer, can be cut at any layer, and runs in two precisions."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 import torchvision
 from conftest import TOY_WIDTHS, toy
+from PIL import Image
 
+import cnnvis
 from cnnvis.architecture import LAYERS, Layer
-from cnnvis.errors import LayerError
+from cnnvis.errors import LayerError, WeightsError
 from cnnvis.vgg import (
     VGG16,
     Normalize,
@@ -25,6 +27,35 @@ from cnnvis.vgg import (
 )
 
 # The network
+
+ASKS: dict[str, Callable[[Any], Any]] = {
+    "maximize": lambda net: cnnvis.maximize(net, "conv1_1", 0),
+    "ladder": lambda net: cnnvis.ladder(net, "conv1_1", 0),
+    "score": lambda net: cnnvis.score(net, Image.new("RGB", (64, 64)), "conv1_1", 0),
+    "feature_maps": lambda net: cnnvis.feature_maps(net, Image.new("RGB", (64, 64)), "conv1_1"),
+    "map_sheet": lambda net: cnnvis.map_sheet(net, Image.new("RGB", (64, 64)), "conv1_1"),
+    "channel_path": lambda net: cnnvis.channel_path(net, Image.new("RGB", (64, 64)), 0),
+    "filter_sheet": lambda net: cnnvis.filter_sheet(net, "conv1_1"),
+    "one_filter": lambda net: cnnvis.one_filter(net, "conv1_1", 0),
+    "wiring": lambda net: cnnvis.wiring(net, "conv1_1", 0),
+    "why": lambda net: cnnvis.why(net, Image.new("RGB", (64, 64)), "conv1_1", 0),
+    "cut": lambda net: cnnvis.cut(net, "conv1_1"),
+    "make_shelf": lambda net: cnnvis.make_shelf(net, "nowhere", "nowhere"),
+    "make_atlas": lambda net: cnnvis.make_atlas(net, ["conv1_1"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_network_that_is_not_ours_is_refused_in_one_sentence(ask: str) -> None:
+    with torch.device("meta"):
+        given = torchvision.models.vgg16()
+    for net, kind in ((given, "VGG"), (given.features, "Sequential"), ("conv1_1", "str")):
+        with pytest.raises(WeightsError) as refused:
+            ASKS[ask](net)
+        assert str(refused.value) == (
+            f"the network is a {kind}, not one of cnnvis: load_vgg16() loads one; for your own weights, "
+            "save a state_dict() and name its file in CNNVIS_WEIGHTS."
+        )
 
 
 def torchvision_twin(net: VGG16) -> torch.nn.Sequential:

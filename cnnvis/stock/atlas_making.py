@@ -24,7 +24,7 @@ from cnnvis.stock.growing import RECIPE, Batch, Grown, canvas_px, grow_batch, ow
 from cnnvis.stock.shelf import shelf_of
 from cnnvis.stock.tiles import GAP_PX, TILE_PX, picture_px
 from cnnvis.stock.work import keep_plan, run, write_whole
-from cnnvis.vgg import VGG16
+from cnnvis.vgg import VGG16, architecture_of
 from cnnvis.weights import tensors_sha256
 
 AT_ONCE = 16  # channels in a batch
@@ -77,8 +77,9 @@ def _asked(net: VGG16, layers: Sequence[str]) -> list[Layer]:
     """The convolutions called `layers`, in the network's order; all for none."""
     if isinstance(layers, str):
         layers = [layers]
-    names = {net.architecture.find(name, "conv").name for name in layers or net.architecture.convolutions}
-    return [layer for layer in net.architecture.layers if layer.name in names]
+    all_layers = architecture_of(net)
+    names = {all_layers.find(name, "conv").name for name in layers or all_layers.convolutions}
+    return [layer for layer in all_layers.layers if layer.name in names]
 
 
 def _batches(net: VGG16, layer: Layer, seed: int) -> list[Batch]:

@@ -19,7 +19,7 @@ from cnnvis.errors import PhotoError, SettingError
 from cnnvis.stock.indexing import PRECISIONS, Chunk, convolutions, from_arrays, index_chunk, read_chunk
 from cnnvis.stock.tables import Array, LayerIndex
 from cnnvis.stock.work import keep_plan, run, write_whole
-from cnnvis.vgg import VGG16
+from cnnvis.vgg import VGG16, architecture_of
 from cnnvis.weights import tensors_sha256
 
 VERSION = 1
@@ -61,8 +61,9 @@ def make_shelf(
     channel. `records` has title, author, licence and source by relative path. `progress` is called with the photos done
     and their number. With `workers` or `scheduler` (see `work.run`) the network is loaded there, and must be `net`.
     A making that was interrupted goes on where it stopped: start it again with the same arguments.
-    Raises SettingError, PhotoError if there is no picture, UnavailableError.
+    Raises WeightsError, SettingError, PhotoError if there is no picture, UnavailableError.
     """
+    architecture_of(net)  # raises
     SettingError.check("precision", precision, PRECISIONS)
     if not 1 <= top <= MAX_RANKS:
         raise SettingError.outside("top", top, 1, MAX_RANKS)

@@ -22,6 +22,11 @@ QUICK: dict[str, Any] = {"concurrency_id": "quick", "concurrency_limit": 8}
 # The page's own events: they are not endpoints, and a picture stays visible while the next one is made.
 PAGE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "show_progress_on": []}
 
+# About an image that is neither; Gradio's clients make either with `handle_file`.
+UNREAD = (
+    "cannot be read: give an uploaded file, or the http address of one; in a program, handle_file(path or address)."
+)
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -72,8 +77,7 @@ class ReadableBlocks(gr.Blocks):
         except Exception as error:  # pydantic's, pathlib's or the component's: all are about the given value
             files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
             named = str(files[0]).partition(":")[0] if files else "an input"
-            message = f"{named} cannot be read: give an uploaded file, or the http address of one."
-            raise gr.Error(message, print_exception=False) from error
+            raise gr.Error(f"{named} {UNREAD}", print_exception=False) from error
 
 
 def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:

@@ -23,7 +23,7 @@ from cnnvis.errors import PhotoError
 from cnnvis.photo import check_bytes
 from cnnvis.stock.shelf import BUNDLED
 from cnnvis.ui.files import bytes_file, content_path, data_url, touch
-from cnnvis.ui.handlers import PAGE, QUICK, readable_errors
+from cnnvis.ui.handlers import PAGE, QUICK, UNREAD, readable_errors
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def given_photo(image: Any) -> str | io.BytesIO | None:
             return io.BytesIO(base64.b64decode(content, validate=True))
     except ValueError:
         pass
-    raise PhotoError("image cannot be read: give an uploaded file, or the http address of one.")
+    raise PhotoError(f"image {UNREAD}")
 
 
 def photo_picture() -> gr.Image:
