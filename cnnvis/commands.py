@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ import cnnvis
 from cnnvis.architecture import CHANNEL_MARK, Target
 from cnnvis.ascent import ascend, build_record
 from cnnvis.errors import PhotoError, SettingError
+from cnnvis.experiment import differences
 from cnnvis.numbers import whole_number
 from cnnvis.preprocessing import doubt
 from cnnvis.scoring import score_target
@@ -118,17 +120,18 @@ def maximize(options: argparse.Namespace) -> None:
 
     The recipe fourier makes clear pictures, erhan those of the original notebooks.
     With --like, layer, channel and settings come from a PNG saved by cnnvis; other
-    options override them, except --recipe, which --like refuses.
+    options override them, except --recipe, which --like refuses. If the weights,
+    versions, device, precision or threads are others, a line on stderr says so.
 
       python -m cnnvis maximize conv5_3 165 -o channel.png --animation growing.gif
       python -m cnnvis maximize pool3 28 --recipe erhan --steps 50 --seed 0 --json -
       python -m cnnvis maximize --like channel.png --seed 2 -o another.png
       CNNVIS_WEIGHTS=hub python -m cnnvis maximize class goldfish -o goldfish.png
     """
-    target, settings = _asked(options)
+    target, settings, made = _asked(options)
     net = load_for(target.layer)
     ascent = ascend(net, [target], settings, **given(options, *SETTING_OPTIONS, "start"))
-    snapshots = _watch(ascent, keep=None if options.animation else 1)
+    snapshots = _watch(ascent, made, keep=None if options.animation else 1)
     if not snapshots:
         raise KeyboardInterrupt
     last = saved = snapshots[-1]
@@ -178,16 +181,16 @@ def score(options: argparse.Namespace) -> None:
     report(options, record, f"{target}: {_measures(record)}")
 
 
-def _asked(options: argparse.Namespace) -> tuple[Target, Any]:
-    """The target and the settings, as given or from the picture that --like names."""
+def _asked(options: argparse.Namespace) -> tuple[Target, Any, cnnvis.Experiment | None]:
+    """The target and the settings, as given or from the picture that --like names; and the latter's experiment."""
     if not options.like:
-        return named(options), options.recipe or cnnvis.Settings()
+        return named(options), options.recipe or cnnvis.Settings(), None
     made = cnnvis.read_experiment(options.like, pick_device(), architecture_in_use())
     if options.recipe:
         raise SettingError("the recipe comes from the picture: leave out --recipe or --like.")
     if made.start_sha256 and not options.start:
         raise SettingError("that picture grew from a photo, which it does not contain: give the photo with --start.")
-    return (made.target if options.layer is None else named(options)), made.settings
+    return (made.target if options.layer is None else named(options)), made.settings, made
 
 
 def named(options: argparse.Namespace) -> Target:
@@ -212,11 +215,18 @@ def whole(options: argparse.Namespace, *names: str) -> dict[str, int]:
     return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _watch(ascent: Iterator[list[cnnvis.Snapshot]], keep: int | None) -> Sequence[cnnvis.Snapshot]:
-    """Run the ascent to its end or to Ctrl-C, with a progress bar; return the last `keep` snapshots (None: all)."""
+def _watch(
+    ascent: Iterator[list[cnnvis.Snapshot]], made: cnnvis.Experiment | None, keep: int | None
+) -> Sequence[cnnvis.Snapshot]:
+    """Run the ascent to its end or to Ctrl-C, with a progress bar; return the last `keep` snapshots (None: all).
+
+    First say on stderr in what it differs from the ascent that it repeats.
+    """
     snapshots: deque[cnnvis.Snapshot] = deque(maxlen=keep)
     with tqdm(unit="step", disable=None) as bar, suppress(KeyboardInterrupt):  # disable=None: no bar without a terminal
         for (snapshot,) in ascent:
+            if made and not snapshots and (note := differences(made, snapshot.build)):
+                bar.write(f"cnnvis: {note}", file=sys.stderr)
             snapshots.append(snapshot)
             bar.total = snapshot.steps
             bar.set_postfix(activation=snapshot.activation, refresh=False)

@@ -1,6 +1,8 @@
 """Read back the experiment that a saved picture carries, so that it can be repeated."""
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +18,9 @@ from cnnvis.recipes import Settings, settle
 
 # Settings that older records lack. With these their pictures grow as they did then.
 ADDED_SINCE = {"small": 0.0, "blur": 0.0, "leak": 1.0}
+# Parts of a build that are called otherwise in sentences, and those that certainly lead to another picture.
+CALLED = {"weights_sha256": "weights", "start_sha256": "the photo"}
+DECISIVE = {"weights_sha256", "start_sha256", "device", "precision"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,13 @@ class Experiment(Targeted):
 
     target: Target
     settings: Settings
-    start_sha256: str | None  # of the photo that the ascent started from; None: it started from noise
+    build: Mapping[str, Any]  # versions, device, precision, threads, weights, as the record names them
+
+    @property
+    def start_sha256(self) -> str | None:
+        """Of the photo that the ascent started from; None: it started from noise."""
+        start = self.build.get("start_sha256")
+        return str(start) if start else None
 
 
 def read_experiment(
@@ -43,11 +54,31 @@ def read_experiment(
         layer, channel = record["layer"], record["channel"]
         settings: dict[str, Any] = {**ADDED_SINCE, **record["settings"]}
         recipe = settings.pop("recipe")
-        start = dict(record.get("build") or {}).get("start_sha256")
+        build = dict(record.get("build") or {})
     except (KeyError, TypeError, ValueError) as cause:
         raise PhotoError("the picture's record is not of an ascent: choose a PNG that an ascent made.") from cause
     target = architecture.weighted_target(layer, channel)
-    return Experiment(target, settle(recipe, target.layer, device, **settings), str(start) if start else None)
+    return Experiment(target, settle(recipe, target.layer, device, **settings), build)
+
+
+def differences(made: Experiment, build: Mapping[str, Any]) -> str:
+    """Say in one sentence what is not as it was when the picture was made, and that a repeated one differs too.
+
+    `build` is a snapshot's, or what `build_record` says of the network in use. Only what both name counts; "" if all of
+    that is the same.
+    """
+    other = {name: (made.build[name], now) for name, now in build.items() if made.build.get(name, now) != now}
+    if not other:
+        return ""
+    words = [f"{CALLED.get(name, name)} {_brief(then)} (here {_brief(now)})" for name, (then, now) in other.items()]
+    verb = "will" if DECISIVE & other.keys() else "may"
+    return f"That picture was made with {', '.join(words)}: this one {verb} differ from it."
+
+
+def _brief(value: object) -> str:
+    """A value from anybody's record, for a sentence: a checksum's beginning, and nothing that could be markup."""
+    text = "none" if value is None else str(value)[:40]
+    return text[:12] if re.fullmatch("[0-9a-f]{40}", text) else re.sub(r"[^\w .:+-]", "?", text)
 
 
 def _record(source: str | Path | BinaryIO) -> dict[str, Any]:

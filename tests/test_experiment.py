@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from cnnvis.ascent import maximize
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, PhotoError, SettingError
-from cnnvis.experiment import read_experiment
+from cnnvis.experiment import differences, read_experiment
 from cnnvis.images import encode
 from cnnvis.vgg import VGG16
 
@@ -68,6 +68,7 @@ def test_settings_missing_from_a_record_get_their_defaults() -> None:
         ({"layer": "conv9_1", "channel": 5, "settings": {"recipe": "erhan"}}, LayerError, "conv9_1"),
         ({"layer": "conv1_1", "channel": 64, "settings": {"recipe": "erhan"}}, ChannelError, "channel 64"),
         ({"layer": "conv1_1", "channel": {}, "settings": {"recipe": "erhan"}}, ChannelError, "no usable weights"),
+        ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan"}, "build": 7}, PhotoError, "not of an"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "lucid"}}, SettingError, "recipe 'lucid'"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": ["erhan"]}}, SettingError, "recipe"),
         ({"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan", "x": 1}}, SettingError, "setting 'x'"),
@@ -78,6 +79,38 @@ def test_settings_missing_from_a_record_get_their_defaults() -> None:
 def test_a_wrong_record_is_refused_with_a_clear_message(record: Any, error: type[CnnvisError], found: str) -> None:
     with pytest.raises(error, match=found):
         read_experiment(holding(record), "cpu")
+
+
+BUILD = {"cnnvis": "0.1.0", "torch": "2.14.1", "python": "3.11.7", "device": "cpu", "precision": "float32",
+         "threads": 2, "weights_sha256": "1" * 64, "start_sha256": None}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, None),
+        ({"threads": 4}, "threads 4 (here 2): this one may differ from it."),
+        ({"torch": "2.8.0", "python": "3.12.1"}, "torch 2.8.0 (here 2.14.1), python 3.12.1 (here 3.11.7): this one"),
+        ({"cnnvis": "0.0.9"}, "cnnvis 0.0.9 (here 0.1.0): this one may differ"),
+        ({"device": "NVIDIA H100 80GB HBM3"}, "device NVIDIA H100 80GB HBM3 (here cpu): this one will differ from it."),
+        ({"precision": "bfloat16"}, "precision bfloat16 (here float32): this one will differ"),
+        ({"weights_sha256": "ab" * 32}, "weights abababababab (here 111111111111): this one will differ"),
+        ({"weights_sha256": None}, "weights none (here 111111111111): this one will differ"),
+        ({"start_sha256": "cd" * 32}, "the photo cdcdcdcdcdcd (here none): this one will differ"),
+        ({"device": "[x](http://x)\n<b>" + "x" * 90}, "device ?x??http:??x???b?"),
+    ],
+)  # fmt: skip
+def test_what_a_record_names_and_is_not_as_it_was_is_said(changed: dict[str, Any], said: str | None) -> None:
+    record = {"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan"}, "build": BUILD | changed}
+    sentence = differences(read_experiment(holding(record), "cpu"), BUILD)
+    assert sentence.startswith(f"That picture was made with {said}") if said else sentence == ""
+    assert len(sentence) < 200 and "\n" not in sentence
+
+
+def test_a_record_without_a_build_is_not_compared() -> None:
+    for build in (None, {}, {"processor": "other"}):
+        record = {"layer": "conv1_1", "channel": 0, "settings": {"recipe": "erhan"}, "build": build}
+        assert differences(read_experiment(holding(record), "cpu"), BUILD) == ""
 
 
 def with_text(text: str) -> io.BytesIO:

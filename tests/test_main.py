@@ -317,6 +317,32 @@ def test_like_repeats_the_experiment_of_a_png(run: Run) -> None:
     assert other["settings"] == up["settings"] | {"seed": 3}
 
 
+def test_like_says_in_one_line_what_is_not_as_it_was(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run(*SMALL, "-o", "up.png")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        assert main(["maximize", "--like", "up.png", "--precision", "bfloat16", "--json", "-"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    out, err = capsys.readouterr()
+    then = record_in("up.png")["build"]["precision"]
+    changed = [] if then == "bfloat16" else [f"precision {then} (here bfloat16)"]
+    changed += [f"threads {threads} (here {threads + 1})"]
+    assert err.startswith(f"cnnvis: That picture was made with {', '.join(changed)}: this one ")
+    assert err.count("\n") == 1
+    assert json.loads(out)["build"]["threads"] == threads + 1
+
+
+def test_like_says_that_the_photo_is_another_one(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run(*SMALL, "--start", CAT, "-o", "up.png")
+    other = str(ROOT / "examples" / "coffee.jpg")
+    assert main(["maximize", "--like", "up.png", "--start", other, "-o", "other.png"]) == 0
+    assert re.fullmatch(
+        r"cnnvis: [^\n]* the photo \w{12} \(here \w{12}\): this one will [^\n]*\n", capsys.readouterr().err
+    )
+
+
 def test_like_asks_for_the_photo_that_the_picture_grew_from(run: Run, refusal: Run) -> None:
     run(*SMALL, "--start", CAT, "-o", "up.png")
     assert "grew from a photo, which it does not contain: give the photo with --start" in refusal(

@@ -18,7 +18,7 @@ from cnnvis.ui.choice import FIRST, Choice
 from cnnvis.ui.follow import Follower
 from cnnvis.ui.page import _network, build_page, serve
 from cnnvis.ui.photos import DEFAULT_PHOTO, find_photo
-from cnnvis.ui.tabs import maps
+from cnnvis.ui.tabs import maps, maximize
 from cnnvis.vgg import VGG16
 from cnnvis.weights import read_weights
 
@@ -202,3 +202,16 @@ def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch
         if redrawn:
             with Image.open(shown) as picture:
                 assert (picture.format, picture.size) == ("JPEG", (1024, 256))
+
+
+def test_repeating_a_saved_picture_says_what_is_not_as_it_was(vgg16: VGG16, tmp_path: Path) -> None:
+    *_, last = cnnvis.maximize(vgg16, "conv1_1", 3, steps=1, size=64)
+    file = tmp_path / "mine.png"
+    for changed, said in (
+        ({}, ""),
+        ({"torch": "2.0"}, f" That picture was made with torch 2.0 (here {torch.__version__})"),
+    ):
+        record = {**last.record(), "build": last.build | changed}
+        file.write_bytes(cnnvis.encode(last.picture, "png", record))
+        *_, note = maximize._repeat(str(file))
+        assert ("That picture" in note) == bool(said) and said in note

@@ -9,10 +9,10 @@ import gradio as gr
 from PIL import Image
 
 from cnnvis.architecture import ARCHITECTURE, CLASS, Target
-from cnnvis.ascent import Snapshot
+from cnnvis.ascent import Snapshot, build_record
 from cnnvis.classes import CLASSES
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
-from cnnvis.experiment import Experiment, read_experiment
+from cnnvis.experiment import Experiment, differences, read_experiment
 from cnnvis.hues import hues
 from cnnvis.images import PHOTO_SIDE, animation
 from cnnvis.numbers import whole_number
@@ -31,8 +31,8 @@ from cnnvis.ui.score_card import score_card
 from cnnvis.ui.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.vgg import fast_dtype
-from cnnvis.weights import load_for, pick_device
+from cnnvis.vgg import fast_dtype, precision_of
+from cnnvis.weights import load_for, load_vgg16, pick_device
 
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
@@ -239,6 +239,9 @@ def _about(made: Experiment, values: dict[str, Any]) -> str:
     settled = settle(values["recipe"], made.target.layer, pick_device(), **kept)
     if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
         words += f" The page has no control for its {', '.join(odd)}; `maximize --like` repeats these too."
+    net = load_vgg16()
+    if note := differences(made, build_record(net, precision_of(made.settings.precision, net.device))):
+        words += f" {note}"
     if made.start_sha256:
         words += " It grew from a photo, which it does not contain: choose that photo in the tab Feature maps."
     return words
