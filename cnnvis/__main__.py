@@ -18,6 +18,7 @@ import cnnvis
 from cnnvis import atlas_commands, page_command, shelf_commands, wiring_commands
 from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
 from cnnvis.errors import CnnvisError, SettingError
+from cnnvis.exports import ARRAY_SUFFIXES
 from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.filters import VIEWS
 from cnnvis.images import PICTURE_SUFFIXES
@@ -36,8 +37,13 @@ ARGUMENTS = {  # PHOTO and PICTURE need no explanation
 SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
     "output": PICTURE_SUFFIXES,
     "overlay": PICTURE_SUFFIXES,
-    "animation": (".gif",),
+    "animation": (".gif", ".webp"),
     "json": (),
+}
+OUTPUTS: Mapping[Callable[[argparse.Namespace], None], tuple[str, ...]] = {  # of commands that write other things too
+    maps: (*PICTURE_SUFFIXES, *ARRAY_SUFFIXES),
+    shelf_commands.show: (*PICTURE_SUFFIXES, ".csv"),
+    wiring_commands.wiring: (".csv",),
 }
 
 
@@ -47,13 +53,14 @@ def _check_files(options: argparse.Namespace) -> None:
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
     if options.run in (shelf_commands.make, atlas_commands.make):  # their output is a folder
         files.pop("output", None)
-    if options.run is maps and options.channel is not None:
+    if options.run is maps and options.channel is not None and options.output.suffix.lower() in PICTURE_SUFFIXES:
         files["overlay"] = overlay_path(options.output)
     inputs = (given[name] for name in ("photo", "picture", "start", "like") if given.get(name))
     places = [os.path.realpath(path) for path in (*inputs, *files.values())]
     for name, path in files.items():
-        if SUFFIXES[name] and path.suffix.lower() not in SUFFIXES[name]:
-            raise SettingError.not_one_of("suffix", path.suffix, SUFFIXES[name])
+        allowed = OUTPUTS.get(options.run, SUFFIXES[name]) if name == "output" else SUFFIXES[name]
+        if allowed and path.suffix.lower() not in allowed:
+            raise SettingError.not_one_of("suffix", path.suffix, allowed)
         if places.count(os.path.realpath(path)) > 1:
             raise SettingError(f"file {str(path)!r} is named twice: give every file a name of its own.")
         new = not os.path.lexists(path)
@@ -86,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         adder: Callable[..., argparse.Action] = made.add_argument
         return adder
 
-    to = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
+    to: dict[str, Any] = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
     text = inspect.getdoc(page_command.page) or ""
     commands.add_parser("page", help=text.partition("\n")[0], description=text, **manner).set_defaults(
         run=page_command.page
@@ -98,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
     add("--input-channel", metavar="N", help="the input channel whose kernels to show (default 0)")
     add = command(maps, "photo", "layer")
-    add("-o", "--output", required=True, **to)
+    add("-o", "--output", required=True, **to | {"help": f"{to['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"})
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
         add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
     add("--channel", metavar="N", help="only this channel's map, large, and laid over the photo")
@@ -112,10 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--start", metavar="PHOTO", help="start from this photo instead of noise")
     add("--like", metavar="F.png", help="repeat the experiment of a PNG saved by cnnvis")
     add("-o", "--output", **to)
-    add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation")
+    add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation (.gif or .webp)")
     command(score, "picture", "layer?", "channel?")
     add = command(wiring_commands.wiring, "layer", "channel?")
     add("--count", metavar="N", help=f"how many of either kind (1 to {MOST_WIRES}; default 8)")
+    add("-o", "--output", metavar="F.csv", type=Path, help="the list as a table")
     add = command(wiring_commands.why, "photo", "layer", "channel?")
     add("--row", metavar="N", help="of the map, from 0; with --column (default: where the map is largest)")
     add("--column", metavar="N", help="of the map, from 0")
@@ -130,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
     _add_places(add)
     add = command(shelf_commands.show, "layer", "channel?", among=among)
-    add("-o", "--output", required=True, **to)
+    add("-o", "--output", required=True, **to | {"help": f"{to['help']}, or a table (.csv)"})
     add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
     command(shelf_commands.info, among=among)
     text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."

@@ -15,10 +15,11 @@ from PIL import Image
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.architecture import CHANNEL_MARK, Target
+from cnnvis.architecture import CHANNEL_MARK, Target, check_channel
 from cnnvis.ascent import ascend, build_record
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.experiment import differences
+from cnnvis.exports import ARRAY_SUFFIXES, encode_maps
 from cnnvis.numbers import whole_number
 from cnnvis.preprocessing import doubt
 from cnnvis.scoring import score_target
@@ -89,24 +90,41 @@ def maps(options: argparse.Namespace) -> None:
     own values, or those of the whole layer.
     One map: --channel makes two pictures, the map and, beside it, the map laid over
     the photo (map-overlay.png for -o map.png).
+    As numbers: for -o maps.npz or maps.npy, float32 (channels, height, width).
     The conv_chain pipeline has only the convolutions, as in the original
     notebooks (2020).
 
       python -m cnnvis maps examples/chelsea.jpg conv3_1 --order strength -o maps.jpg
       python -m cnnvis maps examples/chelsea.jpg relu4_3 --channel 17 -o map.png
+      python -m cnnvis maps examples/chelsea.jpg conv3_1 -o maps.npz
     """
     asked = given(options, "pipeline", "order", "contrast")
     net = load_for(architecture_in_use().find(options.layer))
-    if options.channel is None:
+    numbers = options.output.suffix.lower() in ARRAY_SUFFIXES
+    if options.channel is None and not numbers:
         sheet = cnnvis.map_sheet(net, options.photo, options.layer, **asked)
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
         return report(options, sheet.record(), text, (options.output, sheet.picture))
     for name in asked.keys() - {"pipeline"}:
-        raise SettingError(f"{name} applies to the sheet of all maps: leave out --{name} or --channel.")
+        raise SettingError(f"{name} applies to the sheet of all maps, which is a picture: leave out --{name}.")
+    if numbers:
+        return _map_numbers(options, net, **asked)
     one = cnnvis.feature_map(net, options.photo, options.layer, options.channel, **asked)
     text = f"{one.layer} channel {one.channel}, {one.min:.4g} to {one.max:.4g}, mean {one.mean:.4g}"
     pictures = (options.output, one.picture), (overlay_path(options.output), one.overlay)
     return report(options, one.record(), text, *pictures)
+
+
+def _map_numbers(options: argparse.Namespace, net: cnnvis.VGG16, **asked: Any) -> None:
+    """Write all maps, or one of them, as numbers."""
+    layer = net.architecture.find(options.layer)
+    channels = list(range(layer.channels)) if options.channel is None else [check_channel(options.channel, layer)]
+    maps = cnnvis.feature_maps(net, options.photo, options.layer, **asked)
+    size = list(maps.values.shape[1:])
+    record = {"layer": layer.name, "pipeline": maps.pipeline, "channels": channels, "size": size}
+    text = f"{len(channels)} maps of {layer.name}, {size[0]} × {size[1]}, float32"
+    file = encode_maps(maps, channels, options.output.suffix.lower()[1:])
+    report(options, {**record, "cnnvis": __version__}, text, (options.output, file))
 
 
 def maximize(options: argparse.Namespace) -> None:
@@ -140,7 +158,8 @@ def maximize(options: argparse.Namespace) -> None:
         options.output.write_bytes(_encode(last.picture, options.output))
         saved = replace(last, picture=cnnvis.open_photo(options.output))  # JPEG changes the picture
     if options.animation:
-        options.animation.write_bytes(cnnvis.animation([snapshot.picture for snapshot in snapshots]))
+        kind = options.animation.suffix.lower()[1:]
+        options.animation.write_bytes(cnnvis.animation([snapshot.picture for snapshot in snapshots], kind=kind))
     interrupted = not last.last
     try:
         record = cnnvis.scored_record(net, saved)
@@ -241,11 +260,11 @@ def _measures(record: dict[str, Any]) -> str:
     return ", ".join(words if record.get("fires", True) else [*words, "never fires"])
 
 
-def report(options: argparse.Namespace, record: object, text: str, *pictures: tuple[Path, Image.Image]) -> None:
-    """Write the pictures and the record, and print `text` with the files' names; with --json - only the record."""
-    for path, picture in pictures:
-        path.write_bytes(_encode(picture, path))
-    where = ", ".join(repr(str(path)) for path, _ in pictures)
+def report(options: argparse.Namespace, record: object, text: str, *files: tuple[Path, Image.Image | bytes]) -> None:
+    """Write the files and the record, and print `text` with the files' names; with --json - only the record."""
+    for path, content in files:
+        path.write_bytes(content if isinstance(content, bytes) else _encode(content, path))
+    where = ", ".join(repr(str(path)) for path, _ in files)
     print(json.dumps(record) if options.json == "-" else f"{text}: {where}" if where else text, flush=True)
     if options.json not in (None, "-"):
         Path(options.json).write_text(json.dumps(record) + "\n")

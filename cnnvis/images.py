@@ -135,13 +135,20 @@ def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | 
     return buffer.getvalue()
 
 
-def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float = 1.5) -> bytes:
-    """Encode pictures of one size as an endless GIF of about `seconds` that then holds the last one for `hold`."""
+def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float = 1.5, kind: str = "gif") -> bytes:
+    """Encode pictures of one size as an endless animation of about `seconds` that then holds the last one for `hold`.
+
+    `kind` is gif, of 128 colours, or webp (quality 85), which keeps all colours.
+    """
     step = max(20, round(1000 * seconds / len(pictures)))  # ms; browsers slow down anything faster than 20 ms
     durations = [step] * (len(pictures) - 1) + [round(1000 * hold)]
     buffer = io.BytesIO()
-    first, *rest = (picture.quantize(128, method=Image.Quantize.FASTOCTREE) for picture in pictures)
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=durations, loop=0)
+    form: dict[str, Any] = {"save_all": True, "duration": durations, "loop": 0}
+    if kind == "webp":
+        pictures[0].save(buffer, "WEBP", append_images=pictures[1:], quality=85, **form)
+    else:
+        first, *rest = (picture.quantize(128, method=Image.Quantize.FASTOCTREE) for picture in pictures)
+        first.save(buffer, "GIF", append_images=rest, **form)
     return buffer.getvalue()
 
 

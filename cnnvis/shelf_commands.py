@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 import cnnvis
 from cnnvis.commands import given, named, report, whole
+from cnnvis.exports import encode_rows
 from cnnvis.stock.making import make_shelf
 from cnnvis.stock.shelf import load_shelf
 
@@ -42,16 +43,20 @@ def make(options: argparse.Namespace) -> None:
 def show(options: argparse.Namespace) -> None:
     """Show the photos that excite a channel most.
 
-    A patch of each photo, as large as what one value of the map sees.
+    A patch of each photo, as large as what one value of the map sees; or, for -o
+    F.csv, a table: photo, place, value, author, licence and source of each.
 
       python -m cnnvis shelf show conv5_3 17 -o arches.png
+      python -m cnnvis shelf show conv5_1 170 --count 16 -o legs.csv
       CNNVIS_SHELF=my.shelf python -m cnnvis shelf show conv4_3 307 --count 16 -o mine.png
     """
     target = named(options)
     found = cnnvis.exemplars(target.layer.name, target.number, **given(options, "count"))
     strongest = f"{found.exemplars[0].value:.4g}"
     text = f"{found.layer} channel {found.channel}, the best {len(found.exemplars)} of {found.photos} photos"
-    report(options, found.record(), f"{text}, at most {strongest}", (options.output, found.picture))
+    rows = found.record()["exemplars"]
+    file = encode_rows(rows) if options.output.suffix.lower() == ".csv" else found.picture
+    report(options, found.record(), f"{text}, at most {strongest}", (options.output, file))
 
 
 def info(options: argparse.Namespace) -> None:

@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import cnnvis
 from cnnvis.commands import given, named, report, whole
+from cnnvis.exports import encode_rows
 from cnnvis.weights import load_for
 
 
@@ -17,13 +19,16 @@ def wiring(options: argparse.Namespace) -> None:
 
       python -m cnnvis wiring conv4_2 384
       python -m cnnvis wiring conv5_3 17 --count 20 --json wiring.json
+      python -m cnnvis wiring conv4_2 384 --count 64 -o wiring.csv
     """
     target = named(options)
     found = cnnvis.wiring(load_for(target.layer), target.layer.name, target.number, **whole(options, "count"))
     head = f"{'':2}{'channel':16} {'norm':>8} {'sum':>8} {'share':>8} {'usual':>8}"
     lines = [f"{found.layer} channel {found.channel} reads", head, *map(_line, found.reads)]
     lines += [f"and is read by{'' if found.readers else ' the classifier'}", *map(_line, found.readers)]
-    report(options, found.record(), "\n".join(lines))
+    rows = [{"end": end, **asdict(wire)} for end in ("reads", "readers") for wire in getattr(found, end)]
+    files = [(options.output, encode_rows(rows))] if options.output else []
+    report(options, found.record(), "\n".join(lines), *files)
 
 
 def why(options: argparse.Namespace) -> None:

@@ -187,20 +187,22 @@ def test_a_jpeg_is_saved_with_quality_90() -> None:
     ("count", "seconds", "hold", "durations"),
     [(5, 2.0, 1.5, [400] * 4 + [1500]), (4, 0.01, 0.5, [20] * 3 + [500]), (1, 3.0, 1.0, [1000])],
 )
+@pytest.mark.parametrize("kind", ["gif", "webp"])
 def test_an_animation_shows_every_picture_for_the_right_time(
-    count: int, seconds: float, hold: float, durations: list[int]
+    kind: str, count: int, seconds: float, hold: float, durations: list[int]
 ) -> None:
     shades = [(40 * i, 255 - 40 * i, 60) for i in range(count)]
-    content = animation([Image.new("RGB", (12, 8), shade) for shade in shades], seconds, hold)
+    content = animation([Image.new("RGB", (12, 8), shade) for shade in shades], seconds, hold, kind)
     with Image.open(io.BytesIO(content)) as read:
-        assert (read.format, read.size, read.n_frames) == ("GIF", (12, 8), count)
+        assert (read.format, read.size, read.n_frames) == (kind.upper(), (12, 8), count)
         found: list[Any] = []
         for i, shade in enumerate(shades):
             read.seek(i)
-            found.append(read.info["duration"])
+            read.load()  # only then is a WebP frame's duration known
+            found.append(read.info.get("duration"))
             np.testing.assert_allclose(np.asarray(read.convert("RGB"))[4, 6], shade, atol=8)
             assert count == 1 or read.info["loop"] == 0
-    assert found == durations
+    assert found == ([0] if kind == "webp" and count == 1 else durations)  # one picture is no animation there
 
 
 def test_reading_a_picture_does_not_change_it(photo: Image.Image) -> None:

@@ -1,5 +1,6 @@
 """The command line: its output, its files and its error messages. Ctrl-C loses no work."""
 
+import csv
 import inspect
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -271,7 +273,58 @@ def test_maps_with_a_channel_writes_one_map_and_its_overlay(run: Run) -> None:
         assert repr(name) in line
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_maps_writes_numbers(suffix: str, run: Run, refusal: Run) -> None:
+    values = cnnvis.feature_maps(cnnvis.load_vgg16(), CAT, "relu1_2").values.numpy()
+    line = run("maps", CAT, "relu1_2", "-o", f"all{suffix}", "--json", "all.json")
+    assert line == f"64 maps of relu1_2, 224 × 224, float32: 'all{suffix}'\n"
+    run("maps", CAT, "block1_conv1", "--channel", "7", "-o", f"one{suffix}", "--pipeline", "conv_chain")
+    chain = cnnvis.feature_maps(cnnvis.load_vgg16(), CAT, "conv1_1", "conv_chain").values.numpy()
+    every, one = np.load(f"all{suffix}"), np.load(f"one{suffix}")
+    if suffix == ".npz":
+        assert (every["layer"], every["pipeline"], one["layer"], one["pipeline"]) == (
+            "relu1_2", "network", "conv1_1", "conv_chain",
+        )  # fmt: skip
+        assert (every["channels"].tolist(), one["channels"].tolist()) == (list(range(64)), [7])
+        every, one = every["maps"], one["maps"]
+    assert every.dtype == one.dtype == np.float32
+    assert np.array_equal(every, values) and np.array_equal(one, chain[[7]])
+    about = {"layer": "relu1_2", "pipeline": "network", "channels": list(range(64)), "size": [224, 224]}
+    assert json.loads(Path("all.json").read_text()) == {**about, "cnnvis": cnnvis.__version__}
+    assert written() == sorted([f"all{suffix}", "all.json", f"one{suffix}"])
+    assert "leave out --order" in refusal("maps", CAT, "conv1_1", "-o", f"x{suffix}", "--order", "strength")
+    assert "channel '64' does not exist" in refusal("maps", CAT, "conv1_1", "--channel", "64", "-o", f"x{suffix}")
+
+
+def rows_in(table: str) -> list[dict[str, str]]:
+    with open(table, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_exemplars_and_wiring_are_written_as_tables(run: Run, refusal: Run) -> None:
+    run("shelf", "show", "conv5_1", "170", "--count", "12", "-o", "legs.csv", "--json", "legs.json")
+    expected = json.loads(Path("legs.json").read_text())["exemplars"]
+    text = [{**one, "box": " ".join(map(str, one["box"]))} for one in expected]
+    assert rows_in("legs.csv") == [{name: str(value) for name, value in one.items()} for one in text]
+    found = cnnvis.wiring(cnnvis.load_vgg16(), "conv3_1", 7, 3).record()
+    assert run("wiring", "conv3_1", "7", "--count", "3", "-o", "wires.csv").endswith(": 'wires.csv'\n")
+    wires = [{"end": end, **wire} for end in ("reads", "readers") for wire in found[end]]
+    assert rows_in("wires.csv") == [{name: str(value) for name, value in wire.items()} for wire in wires]
+    assert "choose one of .csv." in refusal("wiring", "conv3_1", "7", "-o", "wires.png")
+    assert ".webp, .csv." in refusal("shelf", "show", "conv5_1", "170", "-o", "x.npy")
+
+
 # Maximize and score
+
+
+def test_an_ascent_can_be_a_webp_animation(run: Run) -> None:
+    run(*SMALL, "--animation", "up.webp")
+    *_, last = cnnvis.maximize(cnnvis.load_vgg16(), "conv1_1", 5, size=64, steps=3, seed=2)
+    with Image.open("up.webp") as read:
+        assert (read.format, read.size) == ("WEBP", (64, 64)) and read.n_frames >= 2
+        read.seek(read.n_frames - 1)
+        difference = np.asarray(read.convert("RGB")).astype(int) - np.asarray(last.picture)
+    assert np.abs(difference).mean() < 8
 
 
 def test_the_png_and_the_json_file_hold_the_same_record(run: Run) -> None:
@@ -470,7 +523,7 @@ def test_a_malformed_command_prints_the_usage(argv: list[str], capsys: pytest.Ca
         (["--animation", "missing/x.gif"], "(No such file or directory)"),
         (["-o", "x.bmp"], "suffix '.bmp' is unknown: choose one of .png, .jpg, .jpeg, .webp."),
         (["-o", "x"], "suffix '' is unknown"),
-        (["--animation", "x.png"], "suffix '.png' is unknown: choose one of .gif."),
+        (["--animation", "x.png"], "suffix '.png' is unknown: choose one of .gif, .webp."),
         (["-o", "x.png", "--json", "./x.png"], "file 'x.png' is named twice"),
         (["-o", "photo.png", "--start", "photo.png"], "file 'photo.png' is named twice"),
     ],

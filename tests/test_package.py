@@ -26,7 +26,7 @@ ROWS = [
     {"weights"},
     {"canvas", "preprocessing"},
     {"filters", "features", "ascent", "experiment", "wires"},
-    {"scoring", "patch", "arithmetic", "reasons", "expanded", "hues"},
+    {"scoring", "patch", "arithmetic", "reasons", "expanded", "hues", "exports"},
     {"silencing"},
     {"rungs"},
     {"stock"},
