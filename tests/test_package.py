@@ -27,7 +27,7 @@ ROWS = [
     {"canvas", "preprocessing"},
     {"filters", "features", "ascent", "experiment", "wires"},
     {"scoring", "patch", "arithmetic", "reasons", "expanded", "hues", "exports"},
-    {"silencing"},
+    {"silencing", "notebook"},
     {"rungs"},
     {"stock"},
     {"__init__"},
@@ -118,7 +118,7 @@ def test_importing_the_engine_does_not_import_the_page() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"cnnvis", "torch"} <= loaded
-    assert not loaded & {"gradio", "gradio_client", "fastapi", "matplotlib"}
+    assert not loaded & {"gradio", "gradio_client", "fastapi", "matplotlib", "IPython"}
 
 
 # Errors
