@@ -44,13 +44,7 @@ class Applied:
 
     def at(self, row: int, column: int) -> "Sum":
         """Work out one value of the map. Raises SettingError for a place outside it."""
-        place = []
-        for name, value, count in (("row", row, self.map.shape[0]), ("column", column, self.map.shape[1])):
-            number = whole_number(value)
-            if number is None or not 0 <= number < count:
-                raise SettingError.outside(name, value, "a whole number from 0", count - 1)
-            place.append(number)
-        down, right = place
+        down, right = check_place(row, column, self.map)
         # Like the network, pad with zeros. At conv1_1 zero is ImageNet's mean colour, not black.
         padded = pad(self.inputs, (1, 1, 1, 1))
         window = padded[:, down : down + 3, right : right + 3].double()
@@ -110,6 +104,17 @@ def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
         bias=bias_of(module, channel),
         map=maps.values[channel],
     )
+
+
+def check_place(row: object, column: object, shown: Tensor) -> tuple[int, int]:
+    """Read a row and a column as a place of a map (H, W). Raises SettingError for one outside it."""
+    place = []
+    for name, value, count in (("row", row, shown.shape[0]), ("column", column, shown.shape[1])):
+        number = whole_number(value)
+        if number is None or not 0 <= number < count:
+            raise SettingError.outside(name, value, "a whole number from 0", count - 1)
+        place.append(number)
+    return place[0], place[1]
 
 
 def sliding(applied: Applied) -> list[Image.Image]:

@@ -149,6 +149,11 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
     )
 
 
+def colour_picture(weights: Tensor) -> Image.Image:
+    """Draw a filter over red, green and blue, (3, 3, 3), as 3 × 3 px: mid-grey is zero, on a scale of its own."""
+    return Image.fromarray(_colour_tiles(weights[None], _largest(weights) or 1.0)[0])
+
+
 def _largest(weights: Tensor) -> float:
     return float(weights.abs().max())
 

@@ -164,7 +164,7 @@ class _Tree:
             value = float(self.found.inputs[reader.name][channel][cell])
             return Contribution(INPUT, channel, adds, *cell, value, 0.0, value, [])
         maps, read = self.found.maps[layer.name], self.found.inputs[reader.name]
-        row, column = cell if maps.shape[1] == read.shape[1] else _winner(maps[channel], *cell)
+        row, column = cell if maps.shape[1] == read.shape[1] else winner(maps[channel], *cell)
         value = float(maps[channel, row, column])
         if adds and depth > 1:
             return Contribution(
@@ -184,7 +184,7 @@ def _window(inputs: Tensor, row: int, column: int) -> Tensor:
     return pad(piece, (before_right, after_right, before_down, after_down))
 
 
-def _winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:
-    """The cell of a map that won a cell of the pool behind it."""
+def winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:
+    """The cell of a map that won a cell (row, column) of the pool behind it; of equal ones the first."""
     down, right = divmod(int(shown[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].argmax()), 2)
     return 2 * row + down, 2 * column + right

@@ -17,6 +17,8 @@ import cnnvis
 from cnnvis import weights
 from cnnvis.arithmetic import apply_filter
 from cnnvis.expanded import expanded
+from cnnvis.own_kernel import apply_kernel
+from cnnvis.steps import steps
 from cnnvis.vgg import VGG16
 
 CAT = EXAMPLES / "chelsea.jpg"
@@ -105,6 +107,8 @@ CASES: dict[str, Callable[[VGG16], Any]] = {
     "one_filter": lambda net: cnnvis.one_filter(net, "conv3_1", 2),
     "expanded": lambda net: expanded(net, "conv2_1", 2),
     "applied": lambda net: apply_filter(net, CAT, "conv3_1", 2).at(3, 4),
+    "own kernel": lambda net: apply_kernel(net, CAT, [[-1, 0, 1], [-2, 0.1, 2], [-1, 0, 1]], 0.2),
+    "steps": lambda net: steps(net, CAT, "conv3_1", 2, 3, 4),
     "wiring": lambda net: cnnvis.wiring(net, "conv3_1", 2),
     "why": lambda net: cnnvis.why(net, CAT, "conv3_1", 2),
     "exemplars": lambda net: cnnvis.exemplars("conv5_3", 17),
