@@ -36,6 +36,13 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
   return window.sprites[url].complete; };"""
 
+EDIT = """window.before = document.querySelector('.kernel-answer h4');
+  const cell = document.querySelector('.kernel-weights input');
+  cell.value = act;
+  cell.dispatchEvent(new InputEvent('input', {bubbles: true}));"""
+EDITED = """document.querySelector('.kernel-answer h4') !== window.before
+  && [...document.querySelectorAll('.kernel-answer img')].every((image) => image.complete)"""
+
 FIRST_SHEET = f"{PAINTED % ('#atlas-sheet', '')} || {PAINTED % ('#filter-sheet', '')}"
 
 
@@ -75,6 +82,7 @@ def visit(page: Page, url: str) -> dict[str, float]:
     page.locator("#network", has_text="is ready").wait_for()
     if page.locator("#atlas-sheet").count():  # a264c94 has none
         times |= walls(page)
+        times |= own_kernel(page, url)
     # An ascent of its own number of steps could end before it is stopped.
     page.goto(f"{url}?tab=filters&steps=512")
     page.wait_for_function(PAINTED % ("#filter-sheet", "conv1_1"))
@@ -113,6 +121,17 @@ def walls(page: Page) -> dict[str, float]:
             timed(page, f'#atlas-sheet [data-channel="{channel}"]', whole % channel) for channel in (101, 102, 103)
         ),
     }
+
+
+def own_kernel(page: Page, url: str) -> dict[str, float]:
+    """Seconds from an edit of a weight, in the tab Learn, until its maps are painted; {} where there is none."""
+    page.goto(f"{url}?tab=learn&layer=conv1_1")
+    page.locator("#sums h3").wait_for()
+    if not page.locator("#kernel").count():
+        return {}
+    page.locator(".kernel-answer h4").first.wait_for()
+    edit = WAIT.replace("document.querySelector(act).click()", EDIT)
+    return {"own kernel, an edit": statistics.median(page.evaluate(edit, [str(i), EDITED]) / 1000 for i in (3, 4, 5))}
 
 
 def stopped(page: Page) -> float:

@@ -18,7 +18,7 @@ from torch import Tensor
 from cnnvis.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
 from cnnvis.features import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.filters import FilterSheet, draw_filters
-from cnnvis.images import encode
+from cnnvis.images import crop_like_training, encode
 from cnnvis.photo import open_photo
 from cnnvis.reasons import Trace, trace
 from cnnvis.stock.arrangement import correlations, most_alike
@@ -91,6 +91,12 @@ def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) ->
 def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
     """The same for a layer that the network has to be asked for."""
     return compute_maps(net, open_photo(photo.path), [layer], pipeline)[0]
+
+
+@_kept
+def seen(photo: StoredPhoto) -> Image.Image:
+    """The 224 px of a photo that every network sees. Raises PhotoError."""
+    return crop_like_training(open_photo(photo.path))
 
 
 @_kept

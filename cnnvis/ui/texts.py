@@ -67,14 +67,42 @@ FOOTER = """<p class="quiet credits">VGG16: Simonyan &amp; Zisserman 2015, torch
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
 <em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p>"""
 
-ABOUT_ARITHMETIC = """**How a filter is applied, number by number.** The filter covers a window of 3 × 3 values. Each
-value is multiplied by the weight over it; all products and the bias are added; a negative sum becomes zero (ReLU). To
-move the window, click the photo or enter a row and a column. The photo comes from the tab *Feature maps*. Its colours
-are normalised: minus ImageNet's mean, divided by its standard deviation, so mid-grey is about 0."""
+ABOUT_NETWORK = """### The network on one screen
 
-ABOUT_SLIDING = """**Doing this at every place** gives the feature map. On the left is the filter's input: at conv1_1
-the photo, in deeper layers the input channel whose kernel is largest. On the right the map grows, blue below zero and
-orange above. A real filter stops at every value; this one stops at most 96 times."""
+VGG16 reads a photo of 224 × 224 px in 3 colours. 13 **convolutions**, layers of filters, make maps of it: 224 × 224
+× 64 means 64 maps of 224 × 224 values. Behind each convolution is a ReLU, and behind each block a pool: both are
+explained below. What comes out of pool5 goes to three more layers, in which every value reads all values before it;
+they name what is in the photo (Simonyan & Zisserman 2015). Choose a layer to go there."""
+
+ABOUT_ARITHMETIC = """### One filter on the photo
+
+The filter covers a window of 3 × 3 values. Each value is multiplied by the weight over it; all products are added, and
+the **bias**, one more number that the filter has learned. A negative sum becomes zero (ReLU). To move the window, click
+the photo or enter a row and a column. The photo comes from the tab *Feature maps*. Its colours are normalised: minus
+ImageNet's mean, divided by its standard deviation, so mid-grey is about 0."""
+
+ABOUT_RELU = """ReLU, the rectified linear unit (Nair & Hinton 2010), turns every value below zero into zero and keeps
+the rest. Without it, two convolutions in a row could do no more than a single larger one."""
+
+ABOUT_POOLING = """Pooling keeps the largest of every 2 × 2 values and drops the other three. The map becomes half as
+high and half as wide, and the exact place of a pattern counts for less."""
+
+ABOUT_FIELD = """The piece of the photo on which a value depends is its <b>receptive field</b>. Each window of 3 × 3
+values makes it one value larger on every side. Behind a pool the values lie twice as far apart, so it grows faster."""
+
+ABOUT_OWN_KERNEL = """### Your own kernel
+
+A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or begin with a preset: Sobel compares two sides,
+the Laplacian a value with its four neighbours, emboss makes a relief. They are applied to the photo exactly as conv1_1
+applies its own: to the normalised colours, with zeros beyond the edge; what the three colours give is added up, then
+the bias. Beside it stands the filter of conv1_1 that is most like it. The **cosine** of their 27 weights is 1 if they
+differ only in scale, and about 0 if they have nothing in common."""
+
+ABOUT_SLIDING = """### The filter sliding
+
+**The sum above, at every place**, gives the feature map. On the left is the filter's input: at conv1_1 the photo, in
+deeper layers the input channel whose kernel is largest. On the right the map grows, blue below zero and orange above. A
+real filter stops at every value; this one stops at most 96 times."""
 
 LESSONS = {
     "What are filters and feature maps?": """
@@ -99,6 +127,7 @@ pictures can be made to lie: a network can be changed so that they show somethin
 }
 
 PAPERS = """Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·
+Nair & Hinton, *Rectified Linear Units Improve Restricted Boltzmann Machines*, 2010 ·
 Simonyan & Zisserman, [*Very Deep Convolutional Networks*](https://arxiv.org/abs/1409.1556), 2015 ·
 Olah et al., [*Feature Visualization*](https://distill.pub/2017/feature-visualization), 2017 ·
 Qin et al., [*How convolutional neural networks see the world*](https://arxiv.org/abs/1804.11191), 2018 ·

@@ -34,6 +34,9 @@ def test_a_tab_breaks_no_accessibility_rule(visit, tab: str, scheme: str) -> Non
     if tab == "learn":
         page.locator("#slide").click()
         page.locator("#sliding img").wait_for()
+        page.locator("#learn-steps h3").first.wait_for()
+        page.locator(".kernel-answer h4").first.wait_for()
+        page.locator(".kernel-each").check()
     if tab == "quiz":
         page.locator(".quiz-next").click()
         page.locator(".quiz-side").first.click()

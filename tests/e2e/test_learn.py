@@ -11,6 +11,9 @@ from PIL import Image
 
 import cnnvis
 from cnnvis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture
+from cnnvis.own_kernel import apply_kernel
+from cnnvis.steps import steps
+from cnnvis.ui.figures import digits
 from cnnvis.vgg import VGG16
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +58,136 @@ def test_a_click_on_the_photo_moves_the_window(visit) -> None:
     photo.click(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})  # once it has stopped moving
     page.locator("#sums h3", has_text=re.compile(r"row 8[34], column 2[78]")).wait_for()
     assert page.locator("#row input").input_value() in ("83", "84")
+
+
+# The steps around the convolution
+
+
+def test_relu_pool_and_field_agree_with_the_network(visit, vgg16: VGG16) -> None:
+    page = visit(query="?tab=learn&layer=conv3_2&channel=7")
+    page.locator("#learn-steps h3").first.wait_for()
+    assert page.locator("#learn-steps h3").all_inner_texts() == ["ReLU", "Pooling", "What a layer sees"]
+    for row, column in PLACES["conv3_2"]:
+        move(page, row, column)
+        page.locator("#learn-steps", has_text=f"At row {row}, column {column}:").wait_for()
+        found = steps(vgg16, ROOT / "examples" / "chelsea.jpg", "conv3_2", 7, row, column)
+        after = float(page.locator("#relu-after").inner_text())
+        assert after == pytest.approx(found.rectified.after, rel=5e-4, abs=1e-4)
+        assert float(page.locator("#pooled").inner_text()) == pytest.approx(found.pooled.value, rel=5e-4, abs=1e-4)
+        text = page.locator("#learn-steps").inner_text()
+        assert f"cuts {100 * found.rectified.cut:.1f} %" in text
+        won = f"won by row {found.pooled.winner[0]}, column {found.pooled.winner[1]}."
+        assert (won if found.pooled.value else "since all four are 0.") in text
+        assert "conv3_2 is not the last convolution" in text and "These are values of conv3_3" in text
+        assert page.locator("#learn-steps .fields rect:not(.under)").count() == len(found.seen) == 6
+        largest = page.locator("#learn-steps .fields rect.under").first
+        left, top = (int(largest.get_attribute(name)) for name in ("x", "y"))
+        assert (left, top) == found.seen[-1].box[:2]
+        assert ("beyond the photo" in text) == (found.seen[-1].beyond > 0)
+
+
+def test_the_last_convolution_of_a_block_is_read_by_its_pool_without_a_word(visit) -> None:
+    page = visit(query="?tab=learn&layer=conv2_2&channel=3")
+    page.locator("#learn-steps", has_text="conv2_2 after ReLU").wait_for()
+    assert "not the last" not in page.locator("#learn-steps").inner_text()
+
+
+def test_every_layer_of_the_network_is_a_click_away(visit) -> None:
+    page = visit(width=390, height=800, query="?tab=learn&layer=relu2_1&channel=100")
+    layers = page.locator("#network-map button")
+    assert layers.count() == 18
+    current = page.locator("#network-map [aria-current]")
+    assert current.get_attribute("aria-label") == "conv2_1, 112 × 112 × 128"
+    for layer, channel in (("conv5_3", 100), ("pool1", 63)):  # conv1_2 has no channel 100
+        page.locator(f"#network-map [data-layer={layer}]").click()
+        page.locator("#about-choice", has_text=f"{layer} channel {channel}").wait_for()
+        assert current.get_attribute("data-layer") == layer
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+# A kernel of one's own
+
+
+def numbers(page, caption: str) -> list[float]:
+    """Smallest, largest and mean of the visitor's own map, before or after ReLU."""
+    text = page.locator(".kernel-answer figcaption", has_text=caption).first.inner_text()
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
+
+
+def test_an_edited_kernel_is_answered_with_its_map_and_the_filter_most_like_it(visit, vgg16: VGG16) -> None:
+    page = visit(query="?tab=learn&layer=conv3_2&channel=7")
+    page.locator(".kernel-answer h4").first.wait_for()
+    page.locator(".kernel-preset").select_option("Sobel down")
+    page.locator(".kernel-weights input").nth(4).fill("0.5")
+    page.locator(".kernel-bias").fill("-1.5")
+    rows = [[-1, -2, -1], [0, 0.5, 0], [1, 2, 1]]
+    found = apply_kernel(vgg16, ROOT / "examples" / "chelsea.jpg", rows, -1.5)
+    channel, cosine = found.nearest
+    page.wait_for_function(
+        "mean => document.querySelector('.kernel-answer').innerText.includes(mean)",
+        arg=f"mean {digits(float(found.values.mean()))}",
+    )
+    for caption, values in (("before ReLU", found.values), ("after ReLU", found.rectified)):
+        expected = [float(value) for value in (values.min(), values.max(), values.mean())]
+        assert numbers(page, caption) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+    assert page.locator(".kernel-preset").input_value() == "your own"
+    page.locator(".kernel-answer h4", has_text=f"conv1_1 channel {channel}, cosine {cosine:.2f}").wait_for()
+    page.get_by_role("button", name=f"Go to conv1_1 channel {channel}").click()
+    page.locator("#about-choice", has_text=f"conv1_1 channel {channel}").wait_for()
+    assert page.locator(".kernel-weights input").nth(4).input_value() == "0.5"  # the editor keeps what was typed
+
+
+def test_a_filter_of_conv1_1_can_be_taken_over_and_changed(visit, vgg16: VGG16) -> None:
+    page = visit(query="?tab=learn&layer=conv1_1&channel=12")
+    page.locator(".kernel-answer h4").first.wait_for()
+    page.locator(".kernel-preset").select_option("conv1_1 channel")
+    page.locator(".kernel-answer", has_text="conv1_1 channel 12, cosine 1.00").wait_for()
+    assert page.locator(".kernel-channel").input_value() == "12"
+    cells = page.locator(".kernel-weights input")
+    shown = [float(cells.nth(i).input_value()) for i in range(27)]
+    assert shown == pytest.approx(vgg16.conv1_1.weight[12].flatten().tolist(), abs=6e-5)
+    page.locator(".kernel-channel").fill("64")
+    page.locator(".kernel-wrong", has_text="choose a whole number from 0 to 63").wait_for()
+    assert not page.locator(".kernel-answer").is_visible()
+    page.locator(".kernel-channel").fill("3")
+    page.locator(".kernel-answer", has_text="conv1_1 channel 3, cosine 1.00").wait_for()
+    page.locator(".kernel-each").uncheck()
+    page.wait_for_function("document.querySelectorAll('.kernel-weights input').length === 9")
+    assert page.locator(".kernel-preset").input_value() == "your own"
+
+
+def test_a_bad_weight_is_answered_in_one_sentence_and_the_maps_come_back(visit) -> None:
+    page = visit(query="?tab=learn&layer=conv1_1")
+    page.locator(".kernel-answer h4").first.wait_for()
+    cell, wrong = page.locator(".kernel-weights input").nth(5), page.locator(".kernel-wrong")
+    for typed, came in (("", "empty"), ("NaN", "'NaN'"), ("1e9", "'1e9'"), ("<b>", "'<b>'")):
+        cell.fill(typed)
+        wrong.get_by_text(f"The weight in row 2, column 3 is {came}: give a number from −100 to 100.").wait_for()
+        assert not page.locator(".kernel-answer").is_visible()
+    page.get_by_role("tab", name="Filters").click()
+    page.get_by_role("tab", name="Learn").click()
+    assert cell.input_value() == "<b>"
+    cell.fill("2")
+    page.locator(".kernel-answer h4").first.wait_for()
+    assert wrong.inner_text() == ""
+
+
+def test_without_a_photo_the_kernel_says_so_and_follows_the_next_one(visit) -> None:
+    page = visit()
+    page.locator("#filter-facts table").wait_for()
+    page.get_by_role("tab", name="Feature maps").click()
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
+    page.locator("#map-facts", has_text="Choose a photo.").wait_for()
+    page.get_by_role("tab", name="Learn").click()
+    page.locator(".kernel-wrong", has_text="Choose a photo in the tab Feature maps.").wait_for()
+    assert page.locator("#learn-steps h3").count() == 0
+    page.get_by_role("tab", name="Feature maps").click()
+    page.locator("#examples button").nth(2).click()
+    page.locator("#map-sheet button").first.wait_for()
+    page.get_by_role("tab", name="Learn").click()
+    page.locator(".kernel-answer h4").first.wait_for()
+    assert page.locator(".kernel-wrong").inner_text() == ""
 
 
 def test_the_sliding_filter_ends_with_the_map(visit, vgg16: VGG16) -> None:

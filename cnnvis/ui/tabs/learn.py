@@ -1,20 +1,24 @@
-"""The Learn tab: one filter applied to the photo number by number, the filter sliding, and short lessons."""
+"""The Learn tab: the network, one filter on the photo, the steps around it, a kernel of one's own, short lessons."""
 
 from typing import Any
 
 import gradio as gr
-from torch import Tensor
 
 from cnnvis.architecture import ARCHITECTURE
 from cnnvis.arithmetic import PANEL_PX, Applied, Sum, apply_to_maps, sliding, with_window
-from cnnvis.images import animation, signed
+from cnnvis.errors import PhotoError
+from cnnvis.images import PHOTO_SIDE, animation
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
+from cnnvis.ui.figures import digits, square
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.kernel import own_kernel
+from cnnvis.ui.network_map import network_map
 from cnnvis.ui.photos import StoredPhoto, find_photo
-from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
+from cnnvis.ui.steps import steps_here
+from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
 from cnnvis.ui.whole import whole
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.weights import load_vgg16
@@ -25,6 +29,8 @@ COLOURS = ("Red", "Green", "Blue")
 
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice. The photo is that of the Feature maps tab."""
+    gr.Markdown(ABOUT_NETWORK, elem_classes="quiet")
+    network_map()
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
@@ -34,6 +40,8 @@ def layout(shared: Shared) -> Follower:
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = whole("sums", "facts")
+    steps = gr.HTML(elem_id="learn-steps", padding=False)
+    own_kernel(shared, sums)
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
     play = gr.Button("Play", size="sm", elem_id="slide")
     slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
@@ -45,6 +53,8 @@ def layout(shared: Shared) -> Follower:
 
     clicked = place.select(_clicked, shared.bar, [row, column], **PAGE, **QUICK)
     play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **LIGHT)
+    # After the numbers have been painted: they change with the choice, the place and the photo.
+    sums.change(_steps, [shared.bar, shared.photo, row, column], steps, **PAGE, **LIGHT)
     outputs = [place, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
     return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)
@@ -83,6 +93,17 @@ def _draw(choice: Choice, digest: str, row: float | None, column: float | None) 
     )
 
 
+@readable_errors
+def _steps(bar: Any, digest: str, row: float | None, column: float | None) -> str:
+    choice = Choice.read(bar)
+    side = PHOTO_SIDE // ARCHITECTURE.convolution_of(choice.layer).stride
+    try:
+        photo = find_photo(digest)
+        return steps_here(choice, photo, (_inside(row, side), _inside(column, side))) if photo else ""
+    except PhotoError:
+        return ""  # the numbers above say why
+
+
 def _empty(reason: str) -> tuple[Any, ...]:
     """The tab without a photo, and why."""
     return None, gr.skip(), gr.skip(), reason, gr.Image(None, visible=False)
@@ -111,41 +132,21 @@ def _arithmetic(one: Sum) -> str:
     rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
     if len(shown) < inputs:
         others = f"The other {inputs - len(shown)} input channels, in the same way"
-        blocks += f'<p class="sum">{others}: <b>{_digits(rest, "+")}</b></p>'
-    after = _digits(one.rectified) if one.rectified else "0, because the sum is negative"
+        blocks += f'<p class="sum">{others}: <b>{digits(rest, "+")}</b></p>'
+    after = digits(one.rectified) if one.rectified else "0, because the sum is negative"
     place = f'data-row="{one.row}" data-column="{one.column}"'
     further = f'<p class="next"><button type="button" data-go="maps" {place}>Why here? Three layers back</button></p>'
     return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
-<p class="sum">All {9 * inputs} products: <b>{_digits(one.total - one.bias, "+")}</b>;
-bias: <b>{_digits(one.bias, "+")}</b>; sum: <b>{_digits(one.total)}</b>; after ReLU: <b>{after}</b>.</p>
-<p class="sum">The network's own map has <b id="network-value">{_digits(one.network)}</b> there.</p>{further}"""
-
-
-def _digits(value: float, sign: str = "") -> str:
-    """A number to four digits; a small one gets no more decimals than float32 keeps after a long sum."""
-    return format(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
+<p class="sum">All {9 * inputs} products: <b>{digits(one.total - one.bias, "+")}</b>;
+bias: <b>{digits(one.bias, "+")}</b>; sum: <b>{digits(one.total)}</b>; after ReLU: <b>{after}</b>.</p>
+<p class="sum">The network's own map has <b id="network-value">{digits(one.network)}</b> there.</p>{further}"""
 
 
 def _block(name: str, one: Sum, i: int) -> str:
     window, kernel, products = one.window[i], one.kernels[i], one.products[i]
-    squares = f"{_square('input', window)}<span>×</span>{_square('weights', kernel)}<span>=</span>"
-    squares += _square("products", products)
-    return f'<div class="product"><h4>{name}: {_digits(float(one.by_input[i]), "+")}</h4><div>{squares}</div></div>'
-
-
-def _square(caption: str, values: Tensor) -> str:
-    """Nine numbers as a table, coloured by sign and size."""
-    # Paler than the ramp itself, so dark digits stay legible on it.
-    colours = 255 - (255 - signed(values, float(values.abs().max())).astype(int)) * 55 // 100
-    rows = "".join(
-        "<tr>" + "".join(_cell(float(value), paint) for value, paint in zip(line, paints, strict=True)) + "</tr>"
-        for line, paints in zip(values, colours, strict=True)
-    )
-    return f"<table><caption>{caption}</caption>{rows}</table>"
-
-
-def _cell(value: float, paint: Any) -> str:
-    return f'<td style="background: rgb({paint[0]}, {paint[1]}, {paint[2]})">{value + 0.0:.3f}</td>'
+    squares = f"{square('input', window)}<span>×</span>{square('weights', kernel)}<span>=</span>"
+    squares += square("products", products)
+    return f'<div class="product"><h4>{name}: {digits(float(one.by_input[i]), "+")}</h4><div>{squares}</div></div>'
 
 
 @readable_errors
