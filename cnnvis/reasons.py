@@ -88,20 +88,21 @@ def why(
 
 @dataclass(frozen=True)
 class Trace:
-    """What one photo made of every convolution up to a layer."""
+    """What one photo made of a layer and the convolutions before it, as far back as an explanation goes."""
 
     maps: Mapping[str, Tensor]  # (channels, H, W) before ReLU, by convolution
     inputs: Mapping[str, Tensor]  # (channels, H, W), what each convolution read
 
 
 def trace(net: VGG16, photo: Image.Image, layer: Layer) -> Trace:
-    """Pass a photo through the network once, in float32, and keep what every convolution read and made."""
+    """Pass a photo through the network once, in float32, and keep what the last convolutions read and made."""
     maps, inputs = {}, {}
+    convolutions = net.architecture.convolutions[: layer.depth][-MOST_DEPTH - 1 :]  # all of them would be 90 MB
     values = to_tensor(crop_like_training(photo)).to(net.device).contiguous(memory_format=torch.channels_last)
     with exact(net.device), torch.inference_mode():
         for name, step in up_to(net, layer.convolution).named_children():
             made = step(values)
-            if name in net.architecture.convolutions:
+            if name in convolutions:
                 maps[name], inputs[name] = made[0].cpu(), values[0].cpu()
             values = made
     return Trace(maps, inputs)

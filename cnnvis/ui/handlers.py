@@ -1,5 +1,6 @@
 """What event handlers need: the queues, errors as messages, and a place for a picture."""
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -59,10 +60,10 @@ def sentence(error: CnnvisError) -> str:
 
 
 class ReadableBlocks(gr.Blocks):
-    """Blocks that turn Gradio's input errors into readable ones.
+    """Blocks that turn Gradio's input errors into readable ones, and spend nothing on what an event leaves as it is.
 
     Gradio reads inputs before any handler of ours runs, and reports what it cannot read only as "an error". This
-    overrides one method of the pinned version, 6.31.
+    overrides two methods of the pinned version, 6.31.
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
@@ -78,6 +79,25 @@ class ReadableBlocks(gr.Blocks):
             files = [block.label for block in block_fn.inputs if isinstance(block, gr.Image | gr.File)]
             named = str(files[0]).partition(":")[0] if files else "an input"
             raise gr.Error(f"{named} {UNREAD}", print_exception=False) from error
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        """Make an event's values ready for the browser.
+
+        For each output that is skipped Gradio would build its component anew, and the event that draws the page skips
+        most of its sixty.
+        """
+        if not isinstance(predictions, list | tuple) or len(predictions) != len(block_fn.outputs):
+            return await super().postprocess_data(block_fn, predictions, state)
+        changed = [i for i, value in enumerate(predictions) if value != gr.skip()]
+        values: list[Any] = [gr.skip()] * len(predictions)
+        if changed:
+            part = copy.copy(block_fn)
+            part.outputs = [block_fn.outputs[i] for i in changed]
+            given = [predictions[i] for i in changed]
+            made = await super().postprocess_data(part, given[0] if len(given) == 1 else given, state)
+            for i, value in zip(changed, made, strict=True):
+                values[i] = value
+        return values
 
 
 def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:
