@@ -56,11 +56,7 @@ window.addEventListener('popstate', () => {  // Back and Forward: restore the ad
   window.cnnvisLink = location.search || '?';
   window.cnnvisRestored = false;
   window.cnnvisRestoring = true;
-  // Gradio would not open a tab that it once opened itself and the visitor has left since.
-  const address = new URLSearchParams(location.search);
-  const named = [...address.keys()].some((name) => !['__theme', 'embed'].includes(name));
-  const tab = document.querySelector(`#tabs [role=tab][data-tab-id="${address.get('tab') || (named ? 'filters' : 'atlas')}"]`);
-  if (tab && tab.ariaSelected !== 'true') tab.click(); else trigger('input');
+  trigger('input');  // follow.py opens the tab
 });
 watch('value', show);
 show();

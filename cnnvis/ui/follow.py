@@ -18,13 +18,17 @@ from cnnvis.ui.handlers import LIGHT, PAGE, readable_errors, sentence
 
 log = logging.getLogger(__name__)
 
-# Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with.
+# Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with, whose
+# tab is opened here: by the time of the server's answer the visitor may have chosen another.
 # (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
 _KNOWN = """(choice, ...values) => {
-  const tab = document.querySelector('#tabs [role=tab][aria-selected=true]')?.dataset.tabId;
   window.cnnvisLink ??= location.search;  // share.py may change the address before this runs for the first time
+  window.cnnvisTabOf ??= %s;
   const link = window.cnnvisRestored ? '' : window.cnnvisLink;
+  const asked = window.cnnvisRestored ? null : window.cnnvisTabOf(link);
   window.cnnvisRestored = true;
+  if (asked && asked.ariaSelected !== 'true') asked.click();
+  const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
   return [{...choice, tab, link}, ...values];
 }"""
 
@@ -79,6 +83,7 @@ class Restorer:
         [str], tuple[Choice, dict[Any, Any], list[Any]]
     ]  # query string to choice, values of inputs, of outputs
     outputs: Sequence[Any]
+    tab_of: str  # JavaScript: a function from a query string to the button of the tab that it opens
 
 
 def connect(
@@ -104,7 +109,8 @@ def connect(
         if choice.tab not in followers:
             choice = replace(choice, tab=first)
         if choice.link:
-            choice, asked, shown = restorer.read(choice.link)
+            restored, asked, shown = restorer.read(choice.link)
+            choice = replace(restored, tab=choice.tab)
             known |= asked
         visible = [*always, followers[choice.tab]]
         for follower in everyone:
@@ -114,7 +120,14 @@ def connect(
                 shown += [gr.skip()] * len(follower.outputs)
         return shown
 
-    event: dict[str, Any] = {"fn": draw, "inputs": [bar, *inputs], "outputs": outputs, "js": _KNOWN, **PAGE, **LIGHT}
+    event: dict[str, Any] = {
+        "fn": draw,
+        "inputs": [bar, *inputs],
+        "outputs": outputs,
+        "js": _KNOWN % restorer.tab_of,
+        **PAGE,
+        **LIGHT,
+    }
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
     gr.on([bar.input, *(tab.select for tab in tabs.values()), *own], **event, trigger_mode="always_last")

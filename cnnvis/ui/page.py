@@ -51,7 +51,7 @@ def build_page() -> gr.Blocks:
             words, three = choice_words(), gr.HTML(elem_id="best-three", padding=False)
         shared = Shared(bar, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture())
         tabs, followers = {}, {}
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as holder:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
                     followers[tab.id] = tab.layout(shared)
@@ -59,7 +59,7 @@ def build_page() -> gr.Blocks:
             controls |= one.controls
         about = Follower(_about, [], [words, three])
         always = [about, share(page, controls)]
-        connect(bar, tabs, followers, always, restorer(holder, shared, controls, note))
+        connect(bar, tabs, followers, always, restorer(shared, controls, note))
         state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()

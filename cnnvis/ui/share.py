@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,8 +9,9 @@ import gradio as gr
 
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.follow import Follower, Restorer, Shared
-from cnnvis.ui.links import OURS, PARAMETERS, address_of, read_query
+from cnnvis.ui.links import NAMED_TAB, OURS, PARAMETERS, address_of, read_query
 from cnnvis.ui.photos import named_photos, photo_name
+from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
@@ -47,6 +47,13 @@ _COPY = """async (link) => {
 }"""
 _EMBED = """`<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%%"`
   + ` height="%d" style="border:0" loading="lazy"></iframe>`"""
+# The button of the tab that an address opens, as links.py reads it.
+_TAB_OF = """(search) => {
+  const address = new URLSearchParams(search);
+  const tab = (name) => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
+  const ours = %s.some((name) => address.has(name));
+  return (ours ? tab(address.get('tab') ?? '') || tab('%s') : tab('%s'));
+}"""
 # With embed=1 in the address, hides everything but the view before anything is drawn.
 EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('embed') === '1';
   document.documentElement.classList.toggle('embedded', embed); }"""
@@ -81,19 +88,18 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     return Follower(address, list(controls.values()), [query, own], triggers)
 
 
-def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
+def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
     """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
     # Not the photo: the example at first, it may later be a visitor's own, which no address can name.
     defaults = {one.name: one.default for one in PARAMETERS if one.name != "photo"}
 
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
-        choice = replace(Choice(address.target), tab=address.tab)
+        choice = Choice(address.target)
         asked = {one.name: one.decode(address.values[one.name]) for one in PARAMETERS if one.name in address.values}
         restored = defaults | asked
         known = named_photos().get(address.values.get("photo", ""))
         shown = [
-            gr.Tabs(selected=address.tab),
             choice.value(),
             gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
             str(known.path) if known else gr.skip(),
@@ -101,4 +107,5 @@ def restorer(tabs: gr.Tabs, shared: Shared, controls: Mapping[str, Any], note: g
         ]
         return choice, {controls[name]: value for name, value in restored.items()}, shown
 
-    return Restorer(read, [tabs, shared.bar, note, shared.picture, *controls.values()])
+    tab_of = _TAB_OF % (json.dumps(sorted(OURS)), NAMED_TAB, TABS[0].id)
+    return Restorer(read, [shared.bar, note, shared.picture, *controls.values()], tab_of)

@@ -125,3 +125,16 @@ def test_a_worksheet_has_three_live_views(browser, blog: str) -> None:
         page.frame_locator("iframe").nth(i).locator(part).first.wait_for()
     assert not page.frame_locator("iframe").first.locator(".lesson-open").is_visible()
     page.close()
+
+
+@pytest.mark.parametrize("query", ["", "?tab=learn&layer=conv4_1", "?utm_source=letter"])
+def test_a_tab_chosen_while_the_page_opens_stays_open(browser, url: str, query: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}/{query}")
+    page.get_by_role("tab", name="Quiz").click()
+    page.locator(".quiz-next").wait_for()
+    page.locator("#network", has_text="is ready").wait_for()
+    page.wait_for_timeout(500)
+    assert page.get_by_role("tab", name="Quiz").get_attribute("aria-selected") == "true"
+    assert "tab=quiz" in page.url
+    page.close()
