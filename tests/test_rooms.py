@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -23,8 +24,8 @@ def visitors(page: Any) -> Iterator[list[Client]]:
     """Programs with a session each; whatever they still have in line is cancelled."""
     clients = [Client(page.local_url, verbose=False, download_files=False) for _ in range(3)]
     yield clients
-    for one in clients:
-        one.close()
+    with ThreadPoolExecutor(len(clients)) as pool:  # each waits a second for its heartbeat
+        list(pool.map(Client.close, clients))
 
 
 def begun(job: Any) -> Any:
