@@ -72,44 +72,63 @@ def _check_files(options: argparse.Namespace) -> None:
             raise SettingError(f"file {str(path)!r} cannot be written ({error.strerror}): choose another.") from error
 
 
+Adder = Callable[..., argparse.Action]
+MANNER: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+TO: dict[str, Any] = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
+
+
 def _parser() -> argparse.ArgumentParser:
-    manner: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
     installed = Path(sys.argv[0]).stem == "cnnvis"  # the command that pip makes, rather than `python -m`
     name = "cnnvis" if installed else "python -m cnnvis"
-    parser = argparse.ArgumentParser(name, description=__doc__, **manner)
+    parser = argparse.ArgumentParser(name, description=__doc__, **MANNER)
     commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
+    _made(commands, page_command.page)
+    _add_network(commands)
+    _add_ascents(commands)
+    _add_wiring(commands)
+    text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
+    _add_shelf(commands.add_parser("shelf", help=text, description=text, **MANNER))
+    text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."
+    _add_atlas(commands.add_parser("atlas", help=text, description=text, **MANNER))
+    return parser
 
-    def command(
-        run: Callable[[argparse.Namespace], None], *positionals: str, among: Any = commands
-    ) -> Callable[..., argparse.Action]:
-        text = inspect.getdoc(run) or ""
-        made = among.add_parser(run.__name__, help=text.partition("\n")[0], description=text, **manner)
-        made.set_defaults(run=run)
-        for name in positionals:
-            name, optional = name.removesuffix("?"), name.endswith("?")
-            kind: dict[str, Any] = {"nargs": "?"} if optional else {}
-            made.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name), **kind)
-        made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
-        adder: Callable[..., argparse.Action] = made.add_argument
-        return adder
 
-    to: dict[str, Any] = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
-    text = inspect.getdoc(page_command.page) or ""
-    commands.add_parser("page", help=text.partition("\n")[0], description=text, **manner).set_defaults(
-        run=page_command.page
-    )
-    command(info)
-    command(layers)
-    add = command(filters, "layer")
-    add("-o", "--output", required=True, **to)
+def _made(commands: Any, run: Callable[[argparse.Namespace], None]) -> Any:
+    """The parser of a command, whose docstring is its help."""
+    text = inspect.getdoc(run) or ""
+    made = commands.add_parser(run.__name__, help=text.partition("\n")[0], description=text, **MANNER)
+    made.set_defaults(run=run)
+    return made
+
+
+def _command(commands: Any, run: Callable[[argparse.Namespace], None], *positionals: str) -> Adder:
+    """Add a command that has a record; return what adds further arguments."""
+    made = _made(commands, run)
+    for name in positionals:
+        name, optional = name.removesuffix("?"), name.endswith("?")
+        kind: dict[str, Any] = {"nargs": "?"} if optional else {}
+        made.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name), **kind)
+    made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
+    adder: Adder = made.add_argument
+    return adder
+
+
+def _add_network(commands: Any) -> None:
+    _command(commands, info)
+    _command(commands, layers)
+    add = _command(commands, filters, "layer")
+    add("-o", "--output", required=True, **TO)
     add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
     add("--input-channel", metavar="N", help="the input channel whose kernels to show (default 0)")
-    add = command(maps, "photo", "layer")
-    add("-o", "--output", required=True, **to | {"help": f"{to['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"})
+    add = _command(commands, maps, "photo", "layer")
+    add("-o", "--output", required=True, **TO | {"help": f"{TO['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"})
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
         add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
     add("--channel", metavar="N", help="only this channel's map, large, and laid over the photo")
-    add = command(maximize, "layer?", "channel?")
+
+
+def _add_ascents(commands: Any) -> None:
+    add = _command(commands, maximize, "layer?", "channel?")
     default, limits = cnnvis.Settings(), cnnvis.limits(pick_device())
     add("--recipe", metavar="R", help=f"{', '.join(cnnvis.RECIPES)} (default {default.recipe})")
     for name, text in SETTING_OPTIONS.items():
@@ -118,44 +137,48 @@ def _parser() -> argparse.ArgumentParser:
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
     add("--start", metavar="PHOTO", help="start from this photo instead of noise")
     add("--like", metavar="F.png", help="repeat the experiment of a PNG saved by cnnvis")
-    add("-o", "--output", **to)
+    add("-o", "--output", **TO)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation (.gif or .webp)")
-    command(score, "picture", "layer?", "channel?")
-    add = command(wiring_commands.wiring, "layer", "channel?")
+    _command(commands, score, "picture", "layer?", "channel?")
+
+
+def _add_wiring(commands: Any) -> None:
+    add = _command(commands, wiring_commands.wiring, "layer", "channel?")
     add("--count", metavar="N", help=f"how many of either kind (1 to {MOST_WIRES}; default 8)")
     add("-o", "--output", metavar="F.csv", type=Path, help="the list as a table")
-    add = command(wiring_commands.why, "photo", "layer", "channel?")
+    add = _command(commands, wiring_commands.why, "photo", "layer", "channel?")
     add("--row", metavar="N", help="of the map, from 0; with --column (default: where the map is largest)")
     add("--column", metavar="N", help="of the map, from 0")
     add("--count", metavar="N", help=f"inputs named at every node (1 to {MOST_COUNT}; default 5)")
     add("--depth", metavar="N", help=f"layers back (1 to {MOST_DEPTH}; default 3)")
-    text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
-    shelf = commands.add_parser("shelf", help=text, description=text, **manner)
+
+
+def _add_shelf(shelf: argparse.ArgumentParser) -> None:
     among = shelf.add_subparsers(metavar="COMMAND", required=True)
-    add = command(shelf_commands.make, "folder", among=among)
+    add = _command(among, shelf_commands.make, "folder")
     add("-o", "--output", metavar="SHELF", type=Path, required=True, help="the shelf's folder")
     add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
     _add_places(add)
-    add = command(shelf_commands.show, "layer", "channel?", among=among)
-    add("-o", "--output", required=True, **to | {"help": f"{to['help']}, or a table (.csv)"})
+    add = _command(among, shelf_commands.show, "layer", "channel?")
+    add("-o", "--output", required=True, **TO | {"help": f"{TO['help']}, or a table (.csv)"})
     add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
-    command(shelf_commands.info, among=among)
-    text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."
-    atlas = commands.add_parser("atlas", help=text, description=text, **manner)
+    _command(among, shelf_commands.info)
+
+
+def _add_atlas(atlas: argparse.ArgumentParser) -> None:
     among = atlas.add_subparsers(metavar="COMMAND", required=True)
-    add = command(atlas_commands.make, among=among)
+    add = _command(among, atlas_commands.make)
     add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: that of the atlas in use)")
     add("--layers", metavar="LAYER", nargs="+", help="only these convolutions")
-    add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {default.seed})")
+    add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {cnnvis.Settings().seed})")
     add("--device", metavar="D", help="cuda or cpu (default: the GPU if there is one)")
     _add_places(add)
-    add = command(atlas_commands.show, "layer", among=among)
-    add("-o", "--output", required=True, **to)
-    return parser
+    add = _command(among, atlas_commands.show, "layer")
+    add("-o", "--output", required=True, **TO)
 
 
-def _add_places(add: Callable[..., argparse.Action]) -> None:
+def _add_places(add: Adder) -> None:
     """The options that say where making runs."""
     add("--workers", metavar="N", help="work in this many processes, of one thread each")
     add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")

@@ -45,7 +45,7 @@ class Grown(Pictured):
 def watch(
     net: VGG16,
     layer: str,
-    channel: int | Mixture,
+    channel: int | Mixture | None = None,
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
