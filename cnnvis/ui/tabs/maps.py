@@ -74,15 +74,7 @@ def layout(shared: Shared) -> Follower:
             chooser = sheet("map-sheet")
             download = gr.DownloadButton("Download this sheet (JPEG)", size="sm", elem_id="map-download")
     reasons = why_here(shared)
-    with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
-        show_path = gr.Button("Show all layers", size="sm", elem_id="path-button")
-        path = gr.Gallery(
-            columns=7,
-            object_fit="contain",
-            height="auto",
-            elem_id="path",
-            label="One channel number, in every convolution that has it",
-        )
+    _path_box(shared, radios[0])
 
     outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
     outputs += reasons.outputs
@@ -93,13 +85,25 @@ def layout(shared: Shared) -> Follower:
     )
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
-    show_path.click(_path, [shared.bar, shared.photo, radios[0]], path, **PAGE, **LIGHT)
     show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
     triggers = [part.input for part in radios]
     return Follower(
         _draw, inputs, outputs, triggers, [example, exemplar, stored, cleared, reasons.picked], controls, _empty
     )
+
+
+def _path_box(shared: Shared, pipeline: gr.Radio) -> None:
+    with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
+        show = gr.Button("Show all layers", size="sm", elem_id="path-button")
+        path = gr.Gallery(
+            columns=7,
+            object_fit="contain",
+            height="auto",
+            elem_id="path",
+            label="One channel number, in every convolution that has it",
+        )
+    show.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
