@@ -26,7 +26,7 @@ from cnnvis.experiment import Experiment, read_experiment
 from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
 from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
 from cnnvis.images import animation, encode
-from cnnvis.notebook import Grown, watch
+from cnnvis.notebook import Watched, watch
 from cnnvis.patch import Patch, patches
 from cnnvis.photo import open_photo
 from cnnvis.reasons import Contribution, Why, why
@@ -63,7 +63,6 @@ __all__ = [
     "FeatureMap",
     "Filter",
     "FilterSheet",
-    "Grown",
     "Layer",
     "LayerError",
     "Made",
@@ -81,6 +80,7 @@ __all__ = [
     "ShelfError",
     "Snapshot",
     "UnavailableError",
+    "Watched",
     "WeightsError",
     "Why",
     "Wire",

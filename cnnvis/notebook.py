@@ -2,38 +2,22 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
-
-from PIL import Image
 
 from cnnvis.architecture import Mixture
 from cnnvis.ascent import Snapshot, maximize
 from cnnvis.errors import SettingError
-from cnnvis.images import Pictured, encode
+from cnnvis.images import encode
 from cnnvis.photo import Photo
 from cnnvis.recipes import Settings
-from cnnvis.scoring import Score, score_target
+from cnnvis.scoring import Finished, Score, score_target
 from cnnvis.vgg import VGG16
 
 CURVE_PX = 220, 120  # width and height
 
 
-@dataclass(frozen=True, repr=False)
-class Grown(Pictured):
-    """The end of an ascent that was watched: its last snapshot, and the score of that picture."""
-
-    snapshot: Snapshot
-    score: Score
-
-    @property
-    def picture(self) -> Image.Image:  # type: ignore[override]  # a field elsewhere
-        """The picture of the last step."""
-        return self.snapshot.picture
-
-    def record(self) -> dict[str, Any]:
-        """The record of the last snapshot, with its score."""
-        return {**self.snapshot.record(), **self.score.record()}
+class Watched(Finished):
+    """The end of an ascent that was watched."""
 
     def _repr_png_(self) -> None:  # type: ignore[override]  # the cell shows the picture already
         return None
@@ -50,7 +34,7 @@ def watch(
     *,
     start: Photo | None = None,
     **overrides: Any,
-) -> Grown:
+) -> Watched:
     """Grow a picture in a notebook's cell, with the curve of its activation; the arguments are those of `maximize`.
 
     Interrupting the cell ends the ascent and keeps the picture. At the end the cell shows the picture with its score.
@@ -71,7 +55,7 @@ def watch(
         if snapshot is None:
             raise
     assert snapshot is not None  # the start picture is always sent
-    grown = Grown(snapshot, score_target(net, snapshot.picture, snapshot.target))
+    grown = Watched(snapshot, score_target(net, snapshot.picture, snapshot.target))
     cell.update(_shown(snapshot, "png", f"{_words(snapshot)}: {_score_words(grown.score)}"), raw=True)
     return grown
 

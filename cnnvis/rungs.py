@@ -4,13 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import Image
-
 from cnnvis.architecture import Target
 from cnnvis.ascent import Snapshot, ascend
-from cnnvis.images import Pictured
 from cnnvis.recipes import settle
-from cnnvis.scoring import Score, score_target
+from cnnvis.scoring import Finished, score_target
 from cnnvis.vgg import VGG16, architecture_of
 
 STEPS = 48
@@ -46,21 +43,14 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, repr=False)
-class Rung(Pictured):
+class Rung(Finished):
     """One finished ascent of the ladder."""
 
     name: str
-    snapshot: Snapshot
-    score: Score
-
-    @property
-    def picture(self) -> Image.Image:  # type: ignore[override]  # a field elsewhere
-        """The picture of the last step."""
-        return self.snapshot.picture
 
     def record(self) -> dict[str, Any]:
         """The record of its last snapshot, with its score and its name."""
-        return {**self.snapshot.record(), **self.score.record(), "rung": self.name}
+        return {**super().record(), "rung": self.name}
 
 
 def ladder(net: VGG16, layer: str, channel: int | None = None, **overrides: Any) -> Iterator[Rung]:
@@ -88,4 +78,4 @@ def run_ladder(net: VGG16, target: Target, **overrides: Any) -> Iterator[Rung]:
 
 def _finished(net: VGG16, name: str, ascent: Iterator[list[Snapshot]]) -> Rung:
     *_, (last,) = ascent
-    return Rung(name, last, score_target(net, last.picture, last.target))
+    return Rung(last, score_target(net, last.picture, last.target), name)

@@ -18,7 +18,7 @@ from torchvision.transforms.functional import affine, center_crop
 
 from cnnvis.architecture import Mixture, Target
 from cnnvis.ascent import Snapshot
-from cnnvis.images import PHOTO_SIDE, to_tensor
+from cnnvis.images import PHOTO_SIDE, Pictured, to_tensor
 from cnnvis.photo import Photo, open_photo
 from cnnvis.vgg import PLAIN, VGG16, architecture_of, cut, exact, fast_dtype, forward, narrowed
 
@@ -180,6 +180,23 @@ def distorted_copies(picture: Image.Image) -> Tensor:
         turned = affine(compressed, angle, [0, 0], scale, [0.0, 0.0], InterpolationMode.BILINEAR, [0.0])
         copies.append(center_crop(turned, [round(ROBUST_CROP * picture.width)] * 2))
     return torch.cat(copies)
+
+
+@dataclass(frozen=True, repr=False)
+class Finished(Pictured):
+    """A finished ascent: its last snapshot, and the score of that picture."""
+
+    snapshot: Snapshot
+    score: Score
+
+    @property
+    def picture(self) -> Image.Image:  # type: ignore[override]  # a field elsewhere
+        """The picture of the last step."""
+        return self.snapshot.picture
+
+    def record(self) -> dict[str, Any]:
+        """The record of the last snapshot, with its score."""
+        return {**self.snapshot.record(), **self.score.record()}
 
 
 def scored_record(net: VGG16, snapshot: Snapshot) -> dict[str, Any]:
