@@ -39,6 +39,7 @@ ASKED = {
     "filters": {"layer": "conv2_1", "view": "signed", "input_channel": 3},
     "maximize": {"layer": "conv1_1", "channel": 3, "steps": 2, "size": 64},
     "layers": {},
+    "quiz": {"seed": 7, "questions": 2},
 }
 
 
@@ -87,11 +88,19 @@ def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
 @pytest.mark.slow
 def test_every_endpoint_is_a_tool_with_a_description(said: dict[str, Any]) -> None:
     picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
-    assert set(said["tools"]) == picture_tools | {"layers", "wiring", "why"}
+    assert set(said["tools"]) == picture_tools | {"layers", "wiring", "why", "quiz", "quiz_answers"}
     for name, (description, schema) in said["tools"].items():
         assert len(description) > 30, name
         assert schema["type"] == "object"
     assert {"layer", "channel", "recipe", "steps"} <= said["tools"]["maximize"][1]["properties"].keys()
+
+
+@pytest.mark.slow
+def test_the_quiz_can_be_taken(said: dict[str, Any]) -> None:
+    failed, parts = said["quiz"]
+    assert not failed
+    text = " ".join(text for _, text in parts)
+    assert text.count("http://127.0.0.1") == 6 and "answer" not in text  # a picture and two patches, twice
 
 
 @pytest.mark.slow

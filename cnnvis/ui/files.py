@@ -29,6 +29,7 @@ from cnnvis.images import encode
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
 KEPT_BYTES = 2_000_000_000  # of all files together; the oldest go first
 SWEPT_SECONDS = 60  # between two sweeps
+TRIES = 5  # to remove the folder, while an ascent goes on writing pictures into it
 PREFIX = "cnnvis-files-"  # of a folder that is the page's own
 SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -120,7 +121,10 @@ def remove_folder() -> None:
     """Remove the page's folder, if `start_sweeping` made it."""
     folder = Path(get_upload_folder())
     if folder.name.startswith(PREFIX):
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(TRIES):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
 
 
 def file_url(path: str) -> str:

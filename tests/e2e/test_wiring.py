@@ -54,6 +54,7 @@ def tree(page) -> str:
 def test_why_here_by_mouse_and_by_keyboard(visit, width: int, scheme: str) -> None:
     page = visit(width=width, scheme=scheme, query="?tab=maps&layer=conv4_1&channel=12")
     spot = page.locator("#why-place .place")
+    spot.wait_for()
     box = page.locator("#why-place .place-map").bounding_box()
     spot.click(position={"x": box["width"] * 20.5 / 28, "y": box["height"] * 8.5 / 28})
     assert "conv4_1 channel 12 says" in tree(page)
