@@ -30,7 +30,7 @@ from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_for, load_vgg16
 
-KEPT_BYTES = 256_000_000  # of everything together; what was used least recently goes first
+KEPT_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 
 
 def size(value: Any) -> int:
