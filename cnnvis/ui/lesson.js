@@ -7,7 +7,8 @@ const NARROW = '(max-width: 999px)';  // there the panel covers the lower half o
 // Not in page.css: Gradio would put every rule below its container, whose own padding this is.
 const ROOM = `.gradio-container { padding-right: 350px !important; }
   @media ${NARROW} { .gradio-container { padding: 0 0 48vh !important; } } `;
-const SHOWN_MS = 10000;  // how long to wait for what a page speaks of
+const DRAWN_MS = 5000;  // by then the view that a page speaks of has been drawn
+let scrolled = false;  // or otherwise at work
 let shown = 0;
 
 function visit(query) {
@@ -42,15 +43,19 @@ function show() {
 <button type="button" class="lesson-close">Leave</button></p>`;
   panel.scrollTop = 0;
   panel.querySelector('h2').focus({preventScroll: true});
+  scrolled = false;
   reveal(page, performance.now());
 }
 
-// Scroll to what the page speaks of, once it is there.
+// Scroll to what the page speaks of, and again while the page is still being drawn, until the visitor scrolls.
 function reveal(page, since) {
-  if (props.pages[shown - 1] !== page) return;
+  if (props.pages[shown - 1] !== page || scrolled) return;
   const lit = [...document.querySelectorAll(page.lights)].find((part) => part.getClientRects().length && part.offsetHeight > 10);
-  if (lit) return lit.scrollIntoView({block: matchMedia(NARROW).matches ? 'start' : 'nearest'});
-  if (performance.now() - since < SHOWN_MS) setTimeout(() => reveal(page, since), 200);
+  const narrow = matchMedia(NARROW).matches;
+  const top = lit?.getBoundingClientRect().top;
+  const seen = top >= 0 && top < innerHeight * (narrow ? 0.5 : 0.9);
+  if (lit && !seen) lit.scrollIntoView({block: narrow ? 'start' : 'nearest'});
+  if (performance.now() - since < DRAWN_MS) setTimeout(() => reveal(page, since), 200);
 }
 
 function predict(button) {
@@ -64,6 +69,9 @@ function predict(button) {
   panel.querySelector('.lesson-on').focus();
 }
 
+for (const name of ['wheel', 'pointerdown', 'keydown']) {  // the visitor has taken over
+  document.addEventListener(name, () => { scrolled = true; }, {passive: true});
+}
 watch('value', show);
 show();
 

@@ -45,6 +45,16 @@ def test_a_wrong_guess_is_told_what_is_so(visit: Any) -> None:
     expect(page.locator(".lesson-answer")).to_contain_text("Rather: 196 px.")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_link_to_a_page_shows_what_it_speaks_of_once_all_is_drawn(visit: Any, width: int) -> None:
+    page: Page = visit(width=width, query=f"?{PAGES[7].query}&lesson=8")
+    page.locator("#why .tree li").first.wait_for()
+    page.wait_for_timeout(1500)
+    at(page, 8)
+    above = page.locator("#silence").bounding_box()["y"] + 20
+    assert above < page.locator(".lesson").bounding_box()["y"] or width > 1000
+
+
 def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
     page: Page = visit(width=390, height=844, scheme="dark", query="?__theme=dark")
     page.get_by_role("button", name="Take the lesson").focus()
