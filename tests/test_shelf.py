@@ -212,7 +212,7 @@ def test_the_endpoint_gives_the_same_record(client: Any, shelf: Path, monkeypatc
 
 def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cnnvis.ui.choice import Choice
-    from cnnvis.ui.exemplars import best_three, exemplar_row, stored, weaker_photos
+    from cnnvis.ui.exemplars import best_three, exemplar_photo, exemplar_row, weaker_photos
 
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf))
     choice = Choice(ARCHITECTURE.target("pool5", 17))  # a pool's exemplars are its convolution's
@@ -225,8 +225,8 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
     weaker = weaker_photos(choice.target)
     assert weaker.count("<img") == 5 and weaker.count("<rect") == BARS
     assert "25th percentile" in weaker and "conv5_3 channel 17 on each of 5 photos" in weaker
-    path, digest = stored(load_shelf(), found[0])
-    assert Path(path).read_bytes() == Path(found[0].file).read_bytes() and len(digest) == 64
+    photo = exemplar_photo(load_shelf(), found[0])
+    assert photo.path.read_bytes() == Path(found[0].file).read_bytes() and len(photo.digest) == 64
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf / "gone"))
     assert "make one" in weaker_photos(choice.target)
     assert "make one" in exemplar_row(choice.target) and best_three(choice) == ""

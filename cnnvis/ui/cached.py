@@ -24,7 +24,7 @@ from cnnvis.reasons import Trace, trace
 from cnnvis.stock.arrangement import correlations, most_alike
 from cnnvis.stock.atlas import Atlas, AtlasSheet, load_atlas
 from cnnvis.stock.questions import Question, ask
-from cnnvis.stock.shelf import Exemplar, Shelf, atlas_scale_tile, patch_tile
+from cnnvis.stock.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
@@ -123,9 +123,14 @@ def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exe
     return [(one, encode(atlas_scale_tile(shelf, one, target.layer), "jpeg")) for one in shelf.exemplars(target, count)]
 
 
+def asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
+    """The questions of a quiz about the shelf in use. Raises ShelfError, SettingError."""
+    found: list[Question] = _asked(load_shelf(), seed, layer, questions, reference)
+    return found
+
+
 @_kept
-def asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
-    """The questions of a quiz. Raises ShelfError, SettingError."""
+def _asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
     return ask(shelf, seed, layer, questions, reference)
 
 

@@ -1,5 +1,4 @@
-// The bar: its value, {layer, channel}, is the choice. A script asks for a channel with the event `cnnvis:choose`, whose
-// detail is {layer, channel}. Scripts that show the choice read the page's `data-layer` and `data-channel`, and listen
+// The bar: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's `data-layer` and `data-channel`, and listen
 // for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
@@ -51,7 +50,6 @@ document.addEventListener('click', (event) => {
   const place = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
   if (row) setTimeout(() => document.dispatchEvent(place));  // when the tab is open
 });
-document.addEventListener('cnnvis:choose', (event) => choose(event.detail.layer, event.detail.channel));
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
   window.cnnvisLink = location.search || '?';
   window.cnnvisRestored = false;

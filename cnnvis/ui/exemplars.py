@@ -15,7 +15,7 @@ from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import sentence
-from cnnvis.ui.photos import photo_buttons, store_photo
+from cnnvis.ui.photos import StoredPhoto, photo_buttons, store_photo
 
 SHOWN = 9
 SMALL = 3  # beside the channel's name
@@ -93,18 +93,18 @@ def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, bar: gr.HTML) -> tup
     def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
         shelf = load_shelf()
         one = shelf.exemplars(convolution(Choice.read(value).target), SHOWN)[event.index]
-        return stored(shelf, one)
+        photo = exemplar_photo(shelf, one)
+        return str(photo.path), photo.digest
 
     return photo_buttons("", "exemplars", chosen, [bar], [picture, digest])
 
 
-def stored(shelf: Shelf, one: Exemplar) -> tuple[str, str]:
-    """An exemplar's photo in the page's store: its path and its digest. Raises PhotoError if it has gone."""
+def exemplar_photo(shelf: Shelf, one: Exemplar) -> StoredPhoto:
+    """An exemplar's photo in the page's store. Raises PhotoError if it has gone."""
     path = shelf.path(one.photo)
     if not path.exists():
         raise PhotoError("this photo has gone from the shelf: choose another.")
-    photo = store_photo(str(path))
-    return str(photo.path), photo.digest
+    return store_photo(str(path))
 
 
 def _button(number: int, found: tuple[Exemplar, bytes]) -> str:

@@ -14,10 +14,9 @@ from cnnvis.reasons import explain
 from cnnvis.stock.questions import SIDES, Question
 from cnnvis.stock.shelf import Exemplar
 from cnnvis.ui import cached
-from cnnvis.ui.exemplars import credit
+from cnnvis.ui.exemplars import credit, exemplar_photo
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import scripted
-from cnnvis.ui.photos import StoredPhoto, store_photo
 from cnnvis.ui.texts import QUIZ_STUDY
 from cnnvis.ui.tree import COUNT, number, sentence
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -73,7 +72,7 @@ def _about(one: Question) -> str:
     net = load_vgg16(LIGHT_DEVICE)
     figures = "".join(_map(net, one, getattr(one, side)) for side in SIDES)
     best, target = one.excited, one.target
-    trace = cached.traced(net, _stored(one, best), target.layer)
+    trace = cached.traced(net, exemplar_photo(one.shelf, best), target.layer)
     reasons = sentence(net, explain(net, trace, target, (best.row, best.column), COUNT, 1))
     go = f'data-layer="{one.layer}" data-channel="{one.channel}" data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
@@ -82,13 +81,9 @@ def _about(one: Question) -> str:
 
 def _map(net: VGG16, one: Question, side: Exemplar) -> str:
     """The whole photo with the channel's map on it and the patch outlined, its value and its credit."""
-    maps: Maps = cached.feature_maps(net, _stored(one, side), one.target.layer, "network")
+    maps: Maps = cached.feature_maps(net, exemplar_photo(one.shelf, side), one.target.layer, "network")
     overlay = draw_map(maps, one.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = html.escape(credit(vars(side)), quote=True)
     image = f'<img src="{_jpeg(overlay.resize((MAP_PX, MAP_PX)))}" alt="where the channel answers: {by}">'
     return f"<figure>{image}<figcaption><b>{number(side.value)}</b> {by}</figcaption></figure>"
-
-
-def _stored(one: Question, side: Exemplar) -> StoredPhoto:
-    return store_photo(str(one.shelf.path(side.photo)))

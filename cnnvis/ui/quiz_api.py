@@ -7,7 +7,6 @@ from gradio.route_utils import get_root_url
 from PIL import Image
 
 from cnnvis.stock.questions import SIDES, Question, check_quiz
-from cnnvis.stock.shelf import load_shelf
 from cnnvis.ui import cached
 from cnnvis.ui.files import file_url, picture_file
 from cnnvis.ui.handlers import readable_errors
@@ -20,18 +19,13 @@ def quiz(seed: int, layer: str, questions: int, reference: str, request: gr.Requ
     Shown of each channel: the grown picture, or nine photos that activate it most.
     """
     root = _root(request)
-    return [_asked(one, root) for one in _questions(seed, layer, questions, reference)]
+    return [_asked(one, root) for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
 
 
 @readable_errors
 def quiz_answers(seed: int, layer: str, questions: int, reference: str) -> list[dict[str, Any]]:
     """The answers to the questions of /quiz with the same arguments: each value, and the photos' credits."""
-    return [one.solution() for one in _questions(seed, layer, questions, reference)]
-
-
-def _questions(*arguments: Any) -> list[Question]:
-    found: list[Question] = cached.asked(load_shelf(), *check_quiz(*arguments))
-    return found
+    return [one.solution() for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
 
 
 def _asked(one: Question, root: str) -> dict[str, Any]:

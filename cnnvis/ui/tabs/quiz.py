@@ -5,11 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.architecture import ARCHITECTURE, Layer
+from cnnvis.architecture import ARCHITECTURE
 from cnnvis.errors import SettingError
 from cnnvis.numbers import whole_number
-from cnnvis.stock.questions import REFERENCES, Question, check_quiz
-from cnnvis.stock.shelf import load_shelf
+from cnnvis.stock.questions import REFERENCES, check_quiz
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.follow import Follower, Shared
@@ -42,16 +41,11 @@ def layout(shared: Shared) -> Follower:
 def _draw(choice: Choice, reference: str, questions: str, seed: float | None) -> tuple[str]:
     layer = ARCHITECTURE.convolution_of(choice.layer).name
     number, found, count, kind = check_quiz(seed or 0, layer, questions, reference)
-    return (first_value(found, number, kind, _asked(number, found, count, kind)),)
+    return (first_value(found, number, kind, cached.asked(number, found, count, kind)),)
 
 
 def _failed(reason: str) -> tuple[str]:
     return (refused_value(reason),)
-
-
-def _asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
-    found: list[Question] = cached.asked(load_shelf(), seed, layer, questions, reference)
-    return found
 
 
 @readable_errors
@@ -62,7 +56,7 @@ def _answer(value: Any) -> str:
     except (TypeError, ValueError):
         raise SettingError("the answer cannot be read: load the page again.") from None
     names = ("seed", "layer", "questions", "reference")
-    asked = _asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
+    asked = cached.asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
     number = whole_number(given.get("question"))
     if number is None or not 1 <= number <= len(asked):
         raise SettingError.outside("question", given.get("question"), 1, len(asked))
