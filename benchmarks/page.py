@@ -1,9 +1,9 @@
 """Measure how fast the page responds, warm, in a real browser on this machine: medians of several visits.
 
-    python -m benchmarks.page [--visits 3] [--json FILE] [--checkout FOLDER]
+    python -m benchmarks.page [--visits 3] [--json FILE] [--beside /tmp/base]
 
-Needs Debian's chromium and the package playwright. Starts its own page. Each time runs from the visitor's action until
-the browser has painted the result.
+Needs Debian's chromium and the package playwright. Starts its own page; with `--beside` that of another checkout too,
+and prints its times and the ratios. Each time runs from the visitor's action until the browser has painted the result.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import shutil
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -36,6 +37,7 @@ LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
   return window.sprites[url].complete; };"""
 
+GROWN = "(document.querySelector('#stage img')?.alt || '').includes('activation')"
 EDIT = """window.before = document.querySelector('.kernel-answer h4');
   const cell = document.querySelector('.kernel-weights input');
   cell.value = act;
@@ -98,8 +100,7 @@ def visit(page: Page, url: str) -> dict[str, float]:
     times["feature-map sheet, conv5_3 (512)"] = switch(page, "#map-sheet", "conv5_3")
     page.get_by_role("tab", name="Activation maximization").click()
     page.locator("#start").wait_for()
-    grown = "(document.querySelector('#stage img')?.alt || '').includes('activation')"
-    times["first growing picture, conv5_3"] = timed(page, "#start", grown)
+    times["first growing picture, conv5_3"] = timed(page, "#start", GROWN)
     page.wait_for_timeout(1500)
     came = "document.querySelector('#stage .stage-slider').max"
     before, begun = int(page.evaluate(f"+{came}")), time.perf_counter()
@@ -135,8 +136,21 @@ def own_kernel(page: Page, url: str) -> dict[str, float]:
 
 
 def stopped(page: Page) -> float:
-    """Seconds from pressing Stop until the page says that it has stopped. By then, nothing grows."""
-    return timed(page, "#stop", "document.querySelector('#stage .stage-status').textContent.includes('stopped')")
+    """Seconds from pressing Stop until the page says that it has stopped: by then, nothing grows.
+
+    Stop waits for the snapshot being computed, one every 0.15 s: the median of five, spread evenly over that time.
+    """
+    says = "document.querySelector('#stage .stage-status').textContent"
+    page.locator("#stop").click()
+    times = []
+    for pause in range(600, 750, 30):
+        page.locator("#stage a", has_text="GIF").wait_for()  # a264c94 confuses two ascents if the first is being scored
+        page.wait_for_timeout(500)
+        page.locator("#start").click()
+        page.wait_for_function(f"!{says}.includes('stopped') && {GROWN}")
+        page.wait_for_timeout(pause)
+        times.append(timed(page, "#stop", f"{says}.includes('stopped')"))
+    return statistics.median(times)
 
 
 def main() -> None:
@@ -144,17 +158,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--visits", type=int, default=3)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="measure the page of another checkout")
+    parser.add_argument("--beside", type=Path, help="another checkout, whose page is visited by turns with this one")
     options = parser.parse_args()
-    with running(options.checkout) as served, sync_playwright() as playwright:
+    checkouts = [ROOT, *filter(None, [options.beside])]
+    with ExitStack() as stack, sync_playwright() as playwright:
+        pages = [stack.enter_context(running(checkout)) for checkout in checkouts]
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        visits = [visit(browser.new_page(), served.url) for _ in range(options.visits + 1)][
-            1:
-        ]  # the first is a warm-up
+        visits: list[list[dict[str, float]]] = [[] for _ in pages]
+        for _ in range(options.visits + 1):
+            for served, times in zip(pages, visits, strict=True):
+                page = browser.new_page()
+                times.append(visit(page, served.url))
+                page.close()
         browser.close()
-    medians = {name: statistics.median(times[name] for times in visits) for name in visits[0]}
-    for name, median in medians.items():
-        print(f"{name:36} {median:6.2f}" + ("" if "a second" in name else " s"))
+    visits = [times[1:] for times in visits]  # the first is a warm-up
+    medians = [{name: statistics.median(one[name] for one in times) for name in times[0]} for times in visits]
+    for name, median in medians[0].items():
+        others = "".join(f"{other[name]:8.2f}{median / other[name]:8.2f} ×" for other in medians[1:] if name in other)
+        print(f"{name:36}{median:8.2f}{others}")
     if options.json:
         options.json.write_text(json.dumps({"visits": visits, "medians": medians}, indent=1) + "\n")
 

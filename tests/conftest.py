@@ -7,6 +7,7 @@ from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # set before anything imports gradio
 
+import httpx
 import pytest
 import torch
 import torchvision
@@ -81,6 +82,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         built.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
         yield built
         built.close()
+
+
+@pytest.fixture(scope="session")
+def http(page: Any) -> Iterator[httpx.Client]:
+    """HTTP to the page's API. One connection for all tests: a new one reads all certificates first."""
+    with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=60) as connected:
+        yield connected
 
 
 @pytest.fixture(scope="session")

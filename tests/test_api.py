@@ -103,30 +103,29 @@ ODD = [("filters", {"layer": 5}, "conv2_1"), ("filters", {"layer": "conv1_2", "i
 
 
 @pytest.fixture(scope="module")
-def uploaded(page: Any) -> dict[str, Any]:
+def uploaded(http: httpx.Client) -> dict[str, Any]:
     with PHOTO.open("rb") as file:
-        (path,) = httpx.post(f"{page.local_url}gradio_api/upload", files={"files": file}).json()
+        (path,) = http.post("/upload", files={"files": file}).json()
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def asked_over_http(page: Any, endpoint: str, asked: dict[str, Any]) -> tuple[str, Any]:
+def asked_over_http(http: httpx.Client, endpoint: str, asked: dict[str, Any]) -> tuple[str, Any]:
     """Call an endpoint without a client. Returns the last event, "complete" or "error", and its data."""
     cheap = {"steps": 1, "size": 64} if endpoint == "maximize" else {}
-    call = f"{page.local_url}gradio_api/call"
-    posted = httpx.post(f"{call}/v2/{endpoint}", json={**cheap, **asked}, timeout=30)
+    posted = http.post(f"/call/v2/{endpoint}", json={**cheap, **asked})
     assert posted.status_code == 200, posted.text
-    text = httpx.get(f"{call}/{endpoint}/{posted.json()['event_id']}", timeout=60).text
+    text = http.get(f"/call/{endpoint}/{posted.json()['event_id']}").text
     *_, event, data = [line for line in text.splitlines() if line.startswith(("event: ", "data: "))]
     return event.removeprefix("event: "), json.loads(data.removeprefix("data: "))
 
 
 @pytest.mark.parametrize(("endpoint", "name", "sentence", "value"), CASES, ids=lambda value: repr(value)[:40])
 def test_a_wrong_value_is_refused_with_a_clear_message(
-    page: Any, uploaded: dict[str, Any], capfd: pytest.CaptureFixture[str], endpoint: str, name: str, sentence: str,
-    value: Any,
+    http: httpx.Client, uploaded: dict[str, Any], capfd: pytest.CaptureFixture[str], endpoint: str, name: str,
+    sentence: str, value: Any,
 ) -> None:  # fmt: skip
     asked = {"image": uploaded} if (endpoint.startswith("feature") or endpoint == "why") else {}
-    event, told = asked_over_http(page, endpoint, {**asked, name: value})
+    event, told = asked_over_http(http, endpoint, {**asked, name: value})
     assert event == "error"
     assert told["error"].startswith(f"{name} ") and sentence in told["error"]
     assert str(ROOT) not in told["error"]
@@ -140,9 +139,9 @@ def test_a_plain_path_is_answered_with_the_function_that_uploads_it(client: Clie
 
 @pytest.mark.parametrize(("endpoint", "asked", "layer"), ODD)
 def test_a_value_of_an_unusual_type_is_understood_if_it_makes_sense(
-    page: Any, endpoint: str, asked: dict[str, Any], layer: str
+    http: httpx.Client, endpoint: str, asked: dict[str, Any], layer: str
 ) -> None:
-    event, (_, record) = asked_over_http(page, endpoint, asked)
+    event, (_, record) = asked_over_http(http, endpoint, asked)
     assert (event, record["layer"]) == ("complete", layer)
 
 
@@ -183,6 +182,7 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(page: Any, tmp_path: Path) -> None:
     said = run(sys.executable, "examples/client.py", page.local_url, str(tmp_path))
     assert "cancelled" in said

@@ -1,8 +1,8 @@
 """The room for ascents: a place in line, a sentence for those who find it full, and a turn for the next."""
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -19,13 +19,23 @@ LONG: dict[str, Any] = {"layer": "conv4_1", "steps": 512, "size": 224, "api_name
 SHORT: dict[str, Any] = {"layer": "conv1_1", "steps": 1, "size": 64, "api_name": "/maximize"}
 
 
+@pytest.fixture(scope="module")
+def leave() -> Iterator[Callable[[Client], None]]:
+    """A function that closes a client while the tests go on: each waits a second for its heartbeat."""
+    left: list[Future[None]] = []
+    with ThreadPoolExecutor() as pool:
+        yield lambda client: left.append(pool.submit(client.close))
+    for one in left:
+        one.result()  # raises what closing raised
+
+
 @pytest.fixture
-def visitors(page: Any) -> Iterator[list[Client]]:
+def visitors(page: Any, leave: Callable[[Client], None]) -> Iterator[list[Client]]:
     """Programs with a session each; whatever they still have in line is cancelled."""
     clients = [Client(page.local_url, verbose=False, download_files=False) for _ in range(3)]
     yield clients
-    with ThreadPoolExecutor(len(clients)) as pool:  # each waits a second for its heartbeat
-        list(pool.map(Client.close, clients))
+    for client in clients:
+        leave(client)
 
 
 def begun(job: Any) -> Any:
@@ -99,12 +109,6 @@ def test_an_ascent_takes_its_time_when_nobody_waits(visitors: list[Client], monk
 
 
 # Going away
-
-
-@pytest.fixture
-def http(page: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=60) as connected:
-        yield connected
 
 
 def number_of(page: Any) -> int:

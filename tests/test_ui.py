@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,6 +113,15 @@ def test_an_oversized_photo_is_refused_from_its_header_alone(client: Client, tmp
     Image.new("1", (9000, 9000)).save(bomb)
     with pytest.raises(AppError, match="9000 × 9000 pixels"):
         client.predict(handle_file(bomb), api_name="/feature_maps")
+
+
+def test_one_event_alone_draws_the_choice(page: Any) -> None:
+    """Two could be answered in another order than they were asked: what is no longer chosen would stay on the page."""
+    config = page.get_config_file()
+    for name in ("map-overlay", "window", "filter-large"):
+        (part,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == name)
+        (drawing,) = (one for one in config["dependencies"] if part in one["outputs"])
+        assert drawing["trigger_mode"] == "always_last"
 
 
 # Parts fail alone

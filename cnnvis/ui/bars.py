@@ -1,18 +1,19 @@
 """Colour bars: the values that the colours of a picture stand for."""
 
 from cnnvis.images import HEAT, SIGNED, Pixels
+from cnnvis.ui.numerals import written
 
 GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps
 
 
 def signed_bar(scale: float) -> str:
     """The bar of a signed picture, from −scale to +scale, as HTML."""
-    return _bar(SIGNED, [f"−{scale:.3g}", "0", f"+{scale:.3g}"])
+    return _bar(SIGNED, [written(-scale), "0", written(scale, "+.3g")])
 
 
 def heat_bar(low: float, high: float) -> str:
     """The bar of a map, from low to high, as HTML."""
-    return _bar(HEAT, [f"{low:.3g}".replace("-", "−"), f"{high:.3g}".replace("-", "−")])
+    return _bar(HEAT, [written(low), written(high)])
 
 
 def _bar(ramp: Pixels, labels: list[str]) -> str:

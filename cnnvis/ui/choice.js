@@ -1,8 +1,9 @@
-// The bar: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's `data-layer` and `data-channel`, and listen
-// for `cnnvis:chosen`.
+// The bar: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's `data-layer` and
+// `data-channel`, and listen for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
 const number = part('channel');
+let mine = null;  // what the visitor has chosen since the page began to restore an address
 const every = part('more');  // not 'all': Gradio takes its own event names, quoted in a script, for events to send
 
 function show() {
@@ -19,9 +20,22 @@ function show() {
 }
 
 function choose(layer, channel) {  // keep the channel number if the new layer has it
-  props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1)};
+  mine = props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1)};
   show();
+  draw();
+}
+
+function draw() {
+  window.cnnvisDrawn = false;
   trigger('input');
+}
+
+function came() {  // from the server; a restored address must not undo what the visitor has chosen meanwhile
+  if (mine && props.value.restored) {
+    props.value = mine;
+    draw();
+  }
+  show();
 }
 
 function walk(next) {
@@ -53,8 +67,14 @@ document.addEventListener('click', (event) => {
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
   window.cnnvisLink = location.search || '?';
   window.cnnvisRestored = false;
+  mine = null;
   window.cnnvisRestoring = true;
-  trigger('input');  // follow.py opens the tab
+  draw();  // follow.py opens the tab
 });
-watch('value', show);
+document.addEventListener('cnnvis:changed', draw);  // a photo or a place: follow.py
+// follow.py leaves out an event that would draw the same again, unless something has changed.
+for (const kind of ['click', 'input', 'change', 'keydown']) {
+  document.addEventListener(kind, () => { window.cnnvisDrawn = false; }, true);
+}
+watch('value', came);
 show();

@@ -15,6 +15,7 @@ from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import sentence
+from cnnvis.ui.numerals import written
 from cnnvis.ui.photos import StoredPhoto, photo_buttons, store_photo
 
 SHOWN = 9
@@ -71,8 +72,8 @@ def weaker_photos(target: Target) -> str:
         except PhotoError:
             picture = "<p>this photo has gone</p>"
         name = "strongest" if percentile == 100 else f"{percentile}th percentile"
-        figures.append(f"<figure>{picture}<figcaption>{name}: {value:.2f}</figcaption></figure>")
-    where = f"on each of {len(shelf.photos)} photos, from {found.low:.1f} to {found.high:.1f}"
+        figures.append(f"<figure>{picture}<figcaption>{name}: {written(value, '.2f')}</figcaption></figure>")
+    where = f"on each of {len(shelf.photos)} photos, from {written(found.low, '.1f')} to {written(found.high, '.1f')}"
     words = f"The largest value of {target} {where}"
     return f'<div class="patches whole">{"".join(figures)}</div>{_histogram(found.counts, words)}{_quiet(f"{words}.")}'
 
@@ -109,8 +110,8 @@ def exemplar_photo(shelf: Shelf, one: Exemplar) -> StoredPhoto:
 
 def _button(number: int, found: tuple[Exemplar, bytes]) -> str:
     one, jpeg = found
-    label = html.escape(f"{_credit(one)}; value {one.value:.2f}", quote=True)
-    caption = f"<figcaption>{one.value:.2f} ({one.deviations:+.1f})</figcaption>"
+    label = html.escape(f"{_credit(one)}; value {written(one.value, '.2f')}", quote=True)
+    caption = f"<figcaption>{written(one.value, '.2f')} ({written(one.deviations, '+.1f')})</figcaption>"
     about = f'data-photo="{number}" title="{label}" aria-label="{label}"'
     button = f'<button type="button" {about}>{_image(one, jpeg, "")}</button>'
     return f"<figure>{button}{caption}</figure>"

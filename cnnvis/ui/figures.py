@@ -1,4 +1,4 @@
-"""Numbers as text and as coloured squares, and small maps with captions: what the sections of Learn are made of."""
+"""Numbers as coloured squares, and small maps with captions: what the sections of Learn are made of."""
 
 import html
 from collections.abc import Collection
@@ -9,15 +9,9 @@ from torch import Tensor
 
 from cnnvis.images import PHOTO_SIDE, encode, signed
 from cnnvis.ui.files import bytes_url
+from cnnvis.ui.numerals import written
 
 Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
-
-
-def digits(value: float, sign: str = "") -> str:
-    """A number to four digits; a small one gets no more decimals than float32 keeps after a long sum."""
-    if not value:
-        return format(0, sign)
-    return format(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
 
 
 def square(caption: str, values: Tensor, marked: Collection[tuple[int, int]] = ()) -> str:
@@ -33,7 +27,7 @@ def square(caption: str, values: Tensor, marked: Collection[tuple[int, int]] = (
 
 def _cell(value: Tensor, paint: Any, marked: bool) -> str:
     style = f"background: rgb({paint[0]}, {paint[1]}, {paint[2]})"
-    shown = f"{float(value) + 0.0:.3f}"
+    shown = written(float(value) + 0.0, ".3f")
     return f'<td style="{style}">{f"<mark>{shown}</mark>" if marked else shown}</td>'
 
 

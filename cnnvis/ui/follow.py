@@ -26,11 +26,22 @@ _KNOWN = """(choice, ...values) => {
   window.cnnvisTabOf ??= %s;
   const link = window.cnnvisRestored ? '' : window.cnnvisLink;
   const asked = window.cnnvisRestored ? null : window.cnnvisTabOf(link);
+  const drawn = window.cnnvisDrawn;
   window.cnnvisRestored = true;
-  if (asked && asked.ariaSelected !== 'true') asked.click();
+  window.cnnvisDrawn = false;
+  if (asked && asked.ariaSelected !== 'true') {
+    asked.click();
+    window.cnnvisDrawn = true;
+  } else if (drawn) {
+    return new Promise(() => {});  // the event that this click sent: the one before draws the tab
+  }
   const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
   return [{...choice, tab, link}, ...values];
 }"""
+
+# Draws again through the bar (choice.js). A draw of its own could be answered before an earlier one, whose picture of
+# what is no longer chosen would then stay.
+_AGAIN = "() => { document.dispatchEvent(new Event('cnnvis:changed')); }"
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,11 @@ def connect(
         if choice.link:
             restored, asked, shown = restorer.read(choice.link)
             choice = replace(restored, tab=choice.tab)
+            # What already has its value stays as it is: the visitor may have changed it meanwhile.
+            shown = [
+                gr.skip() if part in known and known[part] == value else value
+                for part, value in zip(restorer.outputs, shown, strict=True)
+            ]
             known |= asked
         visible = [*always, followers[choice.tab]]
         for follower in everyone:
@@ -120,16 +136,10 @@ def connect(
                 shown += [gr.skip()] * len(follower.outputs)
         return shown
 
-    event: dict[str, Any] = {
-        "fn": draw,
-        "inputs": [bar, *inputs],
-        "outputs": outputs,
-        "js": _KNOWN % restorer.tab_of,
-        **PAGE,
-        **LIGHT,
-    }
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
-    gr.on([bar.input, *(tab.select for tab in tabs.values()), *own], **event, trigger_mode="always_last")
+    triggers = [bar.input, *(tab.select for tab in tabs.values()), *own]
+    js = _KNOWN % restorer.tab_of
+    gr.on(triggers, draw, [bar, *inputs], outputs, js=js, trigger_mode="always_last", **PAGE, **LIGHT)
     for before in (one for follower in everyone for one in follower.after):
-        before.then(**event)
+        before.then(None, None, None, js=_AGAIN, **PAGE)

@@ -17,10 +17,11 @@ from cnnvis.filters import colour_picture
 from cnnvis.images import encode
 from cnnvis.own_kernel import COLOURS, PRESETS, OwnMap, apply_to_seen, check_kernel, filter_kernel
 from cnnvis.ui import cached
-from cnnvis.ui.figures import digits, map_figure
+from cnnvis.ui.figures import map_figure
 from cnnvis.ui.files import bytes_url, data_url
 from cnnvis.ui.follow import Shared
 from cnnvis.ui.handlers import PAGE, QUICK, readable_errors, scripted, sentence
+from cnnvis.ui.numerals import digits, written
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO_ELSEWHERE
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -102,7 +103,7 @@ def _like(found: OwnMap) -> tuple[str, str]:
     channel, cosine = found.nearest
     net = load_vgg16(LIGHT_DEVICE)
     other = apply_to_seen(net, found.photo, filter_kernel(net, channel))
-    words = f"VGG16's own, most like it: conv1_1 channel {channel}, cosine {cosine:.2f}"
+    words = f"VGG16's own, most like it: conv1_1 channel {channel}, cosine {written(cosine, '.2f')}"
     about = f'data-layer="conv1_1" data-channel="{channel}"'
     choose = f'<button type="button" {about}>Go to conv1_1 channel {channel}</button>'
     return words, f'{_row(words, other, _grown(channel))}<p class="next">{choose}</p>'

@@ -8,7 +8,7 @@ const NARROW = '(max-width: 999px)';  // there the panel covers the lower half o
 const ROOM = `.gradio-container { padding-right: 350px !important; }
   @media ${NARROW} { .gradio-container { padding: 0 0 48vh !important; } } `;
 const DRAWN_MS = 5000;  // by then the view that a page speaks of has been drawn
-let scrolled = false;  // or otherwise at work
+let scrolled = false;  // whether the visitor has scrolled, clicked or typed since
 let shown = 0;
 
 function visit(query) {

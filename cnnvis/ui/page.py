@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -34,6 +35,7 @@ from cnnvis.weights import load_vgg16
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
+HEAD = f"<script>{Path(__file__).with_name('stream.js').read_text()}</script>"
 
 
 def build_page() -> gr.Blocks:
@@ -109,6 +111,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": theme(),
         "css": CSS,
+        "head": HEAD,
         "show_error": False,  # what a visitor may read is raised as gr.Error; the rest belongs in the log
         "ssr_mode": False,
         "max_file_size": MAX_PHOTO_BYTES,

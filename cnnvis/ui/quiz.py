@@ -17,8 +17,9 @@ from cnnvis.ui import cached
 from cnnvis.ui.exemplars import credit, exemplar_photo
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import scripted
+from cnnvis.ui.numerals import written
 from cnnvis.ui.texts import QUIZ_STUDY
-from cnnvis.ui.tree import COUNT, number, sentence
+from cnnvis.ui.tree import COUNT, sentence
 from cnnvis.ui.zero import LIGHT_DEVICE
 from cnnvis.vgg import VGG16
 from cnnvis.weights import load_vgg16
@@ -86,4 +87,4 @@ def _map(net: VGG16, one: Question, side: Exemplar) -> str:
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = html.escape(credit(vars(side)), quote=True)
     image = f'<img src="{_jpeg(overlay.resize((MAP_PX, MAP_PX)))}" alt="where the channel answers: {by}">'
-    return f"<figure>{image}<figcaption><b>{number(side.value)}</b> {by}</figcaption></figure>"
+    return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {by}</figcaption></figure>"

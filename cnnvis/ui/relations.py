@@ -13,6 +13,7 @@ from cnnvis.stock.shelf import load_shelf
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_url, data_url
+from cnnvis.ui.numerals import written
 from cnnvis.ui.texts import ABOUT_EXPANDED, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
 from cnnvis.ui.wall import atlas_note
 from cnnvis.ui.wire_rows import TILE_PX, readers_row, reads_row
@@ -53,7 +54,7 @@ def _on_photos(choice: Choice) -> dict[int, str]:
         found = cached.alike_on_photos(load_shelf(), choice.layer)
     except ShelfError:
         return {}
-    return {other: f"correlation {value:.2f}" for other, value in found[choice.channel]} if found else {}
+    return {other: f"correlation {written(value, '.2f')}" for other, value in found[choice.channel]} if found else {}
 
 
 def _pictures(choice: Choice) -> dict[int, str]:

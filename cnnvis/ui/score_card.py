@@ -5,6 +5,7 @@ from typing import Any
 
 from cnnvis.hues import Hues
 from cnnvis.images import PHOTO_SIDE
+from cnnvis.ui.numerals import written
 from cnnvis.ui.texts import CAVEAT
 
 Record = dict[str, Any]
@@ -32,7 +33,7 @@ def hues_words(found: Hues) -> str:
     if found.colour <= 0:
         return "nothing to compare: the channel is not active on it"
     left = (found.grey, found.once, found.twice)
-    grey, once, twice = (f"{100 * value / found.colour:.0f}".replace("-", "−") for value in left)
+    grey, once, twice = (written(100 * value / found.colour, ".0f") for value in left)
     return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"
 
 
@@ -44,24 +45,24 @@ def _row(name: str, cells: list[str]) -> str:
 def _robust(record: Record) -> str:
     saved, robust = record["saved_activation"], record["robust"]
     share = f" ({100 * robust / saved:.0f} %)" if saved > 0 else ""
-    return f"{robust:.1f}{share}"
+    return f"{written(robust, '.1f')}{share}"
 
 
 def _lift(record: Record) -> str:
     chosen = record["selectivity"]
     if not chosen:
         return "not known for these weights, this layer or these channels"
-    above = f"{chosen['deviations']:.1f} standard deviations above its average on {chosen['photos']} photos"
+    above = f"{written(chosen['deviations'], '.1f')} standard deviations above its average on {chosen['photos']} photos"
     return f"{above}; rank {chosen['rank']} of {chosen['of']}"
 
 
 def _fading(record: Record) -> str:
     slope = record["naturalness"]
-    return "" if slope is None else f"{slope:.1f} (photographs: about -2 to -3; noise: 0)"
+    return "" if slope is None else f"{written(slope, '.1f')} (photographs: about −2 to −3; noise: 0)"
 
 
 _ROWS: dict[str, Callable[[Record], str]] = {
-    "Saved activation": lambda record: f"{record['saved_activation']:.1f}",
+    "Saved activation": lambda record: written(record["saved_activation"], ".1f"),
     "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
     "Selectivity: how far the picture lifts the channel": _lift,
     "Naturalness: how quickly fine detail fades": _fading,

@@ -100,7 +100,7 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> 
         restored = defaults | asked
         known = named_photos().get(address.values.get("photo", ""))
         shown = [
-            choice.value(),
+            {**choice.value(), "restored": True},  # so that choice.js can tell it from other answers
             gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
             str(known.path) if known else gr.skip(),
             *(restored.get(name, gr.skip()) for name in controls),

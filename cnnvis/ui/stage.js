@@ -9,7 +9,8 @@ let frames = [];  // {step, activations, urls}, one for each picture received
 let shown = 0;
 let spoken = 0;  // when the screen reader last heard of progress
 
-const digits = (value) => value === null || value === undefined ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1);
+const digits = (value) => value === null || value === undefined
+  ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace('-', '−');
 const caption = (name, frame, i, steps) => `${name}, step ${frame.step} of ${steps}`
   + (frame.activations[i] === null ? ': the start' : `, activation ${digits(frame.activations[i])}`);
 

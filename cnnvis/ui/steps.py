@@ -7,8 +7,9 @@ from cnnvis.images import PHOTO_SIDE, encode
 from cnnvis.steps import Seen, Steps, follow, last_of_block
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.figures import digits, map_figure, square
+from cnnvis.ui.figures import map_figure, square
 from cnnvis.ui.files import bytes_url
+from cnnvis.ui.numerals import digits
 from cnnvis.ui.photos import StoredPhoto
 from cnnvis.ui.texts import ABOUT_FIELD, ABOUT_POOLING, ABOUT_RELU
 from cnnvis.ui.zero import LIGHT_DEVICE

@@ -12,6 +12,7 @@ from cnnvis.reasons import Contribution, Why
 from cnnvis.silencing import Silenced
 from cnnvis.ui import cached
 from cnnvis.ui.files import bytes_url
+from cnnvis.ui.numerals import written
 from cnnvis.ui.wire_rows import COLOURS
 from cnnvis.vgg import VGG16, conv_module
 from cnnvis.wires import INPUT
@@ -29,11 +30,11 @@ def why_tree(net: VGG16, found: Why, seen: Image.Image) -> str:
 
 def sentence(net: VGG16, found: Why) -> str:
     """The sum in words: conv4_1 channel 12 says 8.1 here: +5.2 from channel 310, …, and 509 others +2.0."""
-    named = ", ".join(f"<b>{signed(one.adds)}</b> from {_short(one)}" for one in found.contributions)
+    named = ", ".join(f"<b>{written(one.adds, '+.3g')}</b> from {_short(one)}" for one in found.contributions)
     others = conv_module(net, net.architecture.find(found.layer)).in_channels - len(found.contributions)
-    rest = f", and {others} others <b>{signed(found.rest)}</b>" if others else ""
-    head = f"{found.layer} channel {found.channel} says <b>{number(found.value)}</b> here"
-    return f"{head}: {named}{rest}; its bias {signed(found.bias)}."
+    rest = f", and {others} others <b>{written(found.rest, '+.3g')}</b>" if others else ""
+    head = f"{found.layer} channel {found.channel} says <b>{written(found.value)}</b> here"
+    return f"{head}: {named}{rest}; its bias {written(found.bias, '+.3g')}."
 
 
 def silenced_words(found: Silenced) -> str:
@@ -43,18 +44,8 @@ def silenced_words(found: Silenced) -> str:
         return "The tree is not deep enough here to silence anything."
     layers = " and ".join(found.silenced)
     before = f"Without the {count} channels of {layers} that the tree names, the value is"
-    random = f"without as many random ones {number(found.without_random)} (mean of {found.draws} draws)"
-    return f"{before} <b>{number(found.without)}</b> instead of {number(found.value)}; {random}."
-
-
-def signed(value: float) -> str:
-    """A number with its sign, and a real minus."""
-    return f"{value:+.3g}".replace("-", "−")
-
-
-def number(value: float) -> str:
-    """A number with three digits, and a real minus."""
-    return f"{value:.3g}".replace("-", "−")
+    random = f"without as many random ones {written(found.without_random)} (mean of {found.draws} draws)"
+    return f"{before} <b>{written(found.without)}</b> instead of {written(found.value)}; {random}."
 
 
 def _short(one: Contribution) -> str:
@@ -67,12 +58,12 @@ def _list(net: VGG16, inputs: Sequence[Contribution], seen: Image.Image) -> str:
 
 def _item(net: VGG16, one: Contribution, seen: Image.Image) -> str:
     if one.layer == INPUT:
-        words = f"<b>{signed(one.adds)}</b> from {COLOURS[one.channel]}"
+        words = f"<b>{written(one.adds, '+.3g')}</b> from {COLOURS[one.channel]}"
         return f"<li><span class='node'>{words}</span></li>"
     layer = net.architecture.find(one.layer)
-    words = f"<b>{signed(one.adds)}</b> from {one.layer} {one.channel}<i>its value {number(one.value)}</i>"
+    words = f"<b>{written(one.adds, '+.3g')}</b> from {one.layer} {one.channel}<i>its value {written(one.value)}</i>"
     about = f'data-layer="{one.layer}" data-channel="{one.channel}"'
-    name = f"{one.layer} channel {one.channel} adds {signed(one.adds)}; its value is {number(one.value)}"
+    name = f"{one.layer} channel {one.channel} adds {written(one.adds, '+.3g')}; its value is {written(one.value)}"
     button = f'<button type="button" class="node" {about} title="{name}" aria-label="{name}">'
     pictures = _tile(layer, one.channel) + _patch(layer, one, seen)
     return f"<li>{button}{pictures}<span>{words}</span></button>{_list(net, one.contributions, seen)}</li>"

@@ -6,6 +6,7 @@ from cnnvis.stock.atlas import AtlasSheet
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url
+from cnnvis.ui.numerals import written
 from cnnvis.ui.sheet import Item, Tiles
 
 
@@ -30,4 +31,4 @@ def atlas_file(choice: Choice) -> str:
 def atlas_note(found: AtlasSheet, channel: int) -> str:
     """How strong a channel's picture is."""
     tile = found.tiles[channel]
-    return f"robust activation {tile.robust:.1f}" if tile.fires else "never fires"
+    return f"robust activation {written(tile.robust, '.1f')}" if tile.fires else "never fires"

@@ -16,6 +16,7 @@ from cnnvis.ui import cached
 from cnnvis.ui.exemplars import credit
 from cnnvis.ui.files import bytes_url
 from cnnvis.ui.handlers import sentence
+from cnnvis.ui.numerals import written
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.wire_rows import reads_row
 from cnnvis.ui.zero import LIGHT_DEVICE
@@ -61,10 +62,10 @@ def _pictures(target: Target) -> str:
         for one, jpeg in photos:
             about = html.escape(credit(vars(one)), quote=True)
             shown += f'<figure><img src="{bytes_url(jpeg, "jpeg")}" alt="{about}" title="{about}">'
-            shown += f"<figcaption>{one.value:.1f}</figcaption></figure>"
+            shown += f"<figcaption>{written(one.value, '.1f')}</figcaption></figure>"
         best = photos[0][0]
         above = f"{best.deviations:.1f} standard deviations above its usual maximum"
-        words.append(f"The best photo: {best.value:.1f} at its strongest place, {above}.")
+        words.append(f"The best photo: {written(best.value, '.1f')} at its strongest place, {above}.")
     except ShelfError as error:
         words.append(html.escape(sentence(error)))
     size = f"All at one scale, {px} px across"
@@ -76,7 +77,7 @@ def _pictures(target: Target) -> str:
 def _of_tile(tile: AtlasTile) -> str:
     if not tile.fires:
         return "No grown picture makes it fire."
-    return f"The grown picture: {tile.robust:.1f} over its whole map, even distorted."
+    return f"The grown picture: {written(tile.robust, '.1f')} over its whole map, even distorted."
 
 
 def _on_photo(target: Target, digest: str) -> str:
@@ -90,7 +91,7 @@ def _on_photo(target: Target, digest: str) -> str:
     except PhotoError as error:
         return f'<p class="quiet">{html.escape(sentence(error))}</p>'
     mine = draw_map(maps, target.number)
-    most = f"at most {mine.max:.1f}, on average {mine.mean:.1f}"
+    most = f"at most {written(mine.max, '.1f')}, on average {written(mine.mean, '.1f')}"
     words = f"On the chosen photo: {most}{'' if mine.max > 0 else ', so nothing passes its ReLU'}."
     pictures = (_small(maps.photo, "the chosen photo"), _small(mine.overlay, f"where {target} answers on it"))
     return f'<div class="on-photo">{"".join(pictures)}<p class="quiet">{words}</p></div>'

@@ -56,6 +56,7 @@ def visit(browser, url):
     """A function that opens the page in a new window: `visit(width=390, scheme="dark", query="?tab=maps")`.
 
     Without a query it opens the tab Filters; an empty one opens the atlas, as for a new visitor.
+    `script` runs in the page before its own scripts.
 
     The test fails if the console shows an error, or if the page sends a request to another host.
     """
@@ -67,10 +68,13 @@ def visit(browser, url):
         if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
             wrong.append(f"asked {request.url}")
 
-    def opened(width: int = 1280, height: int = 900, scheme: str = "light", query: str = "?tab=filters"):
+    def opened(
+        width: int = 1280, height: int = 900, scheme: str = "light", query: str = "?tab=filters", script: str = ""
+    ):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(script)
         page.set_default_timeout(30_000)
         page.on("request", seen)
         page.on("console", lambda message: message.type == "error" and wrong.append(message.text))

@@ -1,6 +1,7 @@
 """The atlas in a real browser: what whoever comes without an address sees, and where it leads."""
 
 import pytest
+from playwright.sync_api import expect
 
 from cnnvis.ui.choice import LANDING
 
@@ -111,7 +112,7 @@ def test_other_choosers_can_show_the_pictures(visit) -> None:
     sprite = "document.querySelector('%s .sheet').style.getPropertyValue('--sprite')"
     assert "conv3_1-atlas.webp" in page.evaluate(sprite % "#filter-sheet")
     for sheet in ("#nearest-sheet", "#on-photos", "#pictures"):
-        assert page.locator(f"{sheet} button").count() == 8
+        expect(page.locator(f"{sheet} button")).to_have_count(8)
     page.get_by_role("tab", name="Feature maps").click()
     page.locator("#map-sheet button").first.wait_for()
     page.locator("#tiles").get_by_label("Grown pictures").check()

@@ -13,7 +13,7 @@ import cnnvis
 from cnnvis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture
 from cnnvis.own_kernel import apply_kernel
 from cnnvis.steps import steps
-from cnnvis.ui.figures import digits
+from cnnvis.ui.numerals import digits
 from cnnvis.vgg import VGG16
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,11 @@ def move(page, row: int, column: int) -> None:
         field.press("Enter")
 
 
+def read(shown: str) -> float:
+    """A number that the page shows, with a real minus."""
+    return float(shown.replace("−", "-"))
+
+
 @pytest.mark.parametrize("layer", PLACES)
 def test_the_arithmetic_agrees_with_the_network(visit, vgg16: VGG16, layer: str) -> None:
     page = visit(query=f"?tab=learn&layer={layer}&channel=7")
@@ -40,13 +45,13 @@ def test_the_arithmetic_agrees_with_the_network(visit, vgg16: VGG16, layer: str)
         text = page.locator("#sums").inner_text()
         network = float(values[row, column])
         same = pytest.approx(network, rel=1.5e-4, abs=1e-4)  # the page shows four digits
-        assert float(re.search(r"sum: (\S+);", text)[1]) == same
-        assert float(page.locator("#network-value").inner_text()) == same
+        assert read(re.search(r"sum: (\S+);", text)[1]) == same
+        assert read(page.locator("#network-value").inner_text()) == same
         assert float(re.search(r"after ReLU: ([\d.]+\d|0)", text)[1]) == pytest.approx(
             max(0.0, network), rel=1.5e-4, abs=1e-4
         )
         most = float(applied.at(row, column).by_input.abs().max())  # the page singles out this input channel
-        shown = [abs(float(part)) for part in re.findall(r"(?:most here|Red|Green|Blue): (\S+)", text)]
+        shown = [abs(read(part)) for part in re.findall(r"(?:most here|Red|Green|Blue): (\S+)", text)]
         assert max(shown) == pytest.approx(most, rel=5e-4, abs=1e-4)  # half a unit of the fourth digit
 
 
@@ -94,14 +99,12 @@ def test_the_last_convolution_of_a_block_is_read_by_its_pool_without_a_word(visi
 
 def test_every_layer_of_the_network_is_a_click_away(visit) -> None:
     page = visit(width=390, height=800, query="?tab=learn&layer=relu2_1&channel=100")
-    layers = page.locator("#network-map button")
-    assert layers.count() == 18
-    current = page.locator("#network-map [aria-current]")
-    assert current.get_attribute("aria-label") == "conv2_1, 112 × 112 × 128"
+    page.locator("#network-map [aria-current][aria-label='conv2_1, 112 × 112 × 128']").wait_for()
+    assert page.locator("#network-map button").count() == 18
     for layer, channel in (("conv5_3", 100), ("pool1", 63)):  # conv1_2 has no channel 100
         page.locator(f"#network-map [data-layer={layer}]").click()
         page.locator("#about-choice", has_text=f"{layer} channel {channel}").wait_for()
-        assert current.get_attribute("data-layer") == layer
+        assert page.locator("#network-map [aria-current]").get_attribute("data-layer") == layer
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -111,7 +114,7 @@ def test_every_layer_of_the_network_is_a_click_away(visit) -> None:
 def numbers(page, caption: str) -> list[float]:
     """Smallest, largest and mean of the visitor's own map, before or after ReLU."""
     text = page.locator(".kernel-answer figcaption", has_text=caption).first.inner_text()
-    return [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
+    return [read(number) for number in re.findall(r"−?\d+\.?\d*", text)]
 
 
 def test_an_edited_kernel_is_answered_with_its_map_and_the_filter_most_like_it(visit, vgg16: VGG16) -> None:

@@ -1,12 +1,14 @@
 """Addresses in a real browser: links restore views, bad values are reported, and views work in other pages."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+from playwright.sync_api import Page, Route
 
 ROOT = Path(__file__).parents[2]
 VIEWS = {
@@ -138,3 +140,50 @@ def test_a_tab_chosen_while_the_page_opens_stays_open(browser, url: str, query: 
     assert page.get_by_role("tab", name="Quiz").get_attribute("aria-selected") == "true"
     assert "tab=quiz" in page.url
     page.close()
+
+
+def opening(browser, address: str) -> tuple[Page, Callable[[], None]]:
+    """A page whose answers are held back while it opens, and the function that lets them come."""
+    page = browser.new_context().new_page()
+    held: list[Route] = []
+    page.route("**/queue/data*", lambda route: held.append(route), times=1)
+    page.goto(address)
+    page.locator(".choice-layer").wait_for()
+    while not held:
+        page.wait_for_timeout(50)
+    return page, held[0].continue_
+
+
+def test_a_channel_chosen_while_the_page_opens_stays_chosen(browser, url: str) -> None:
+    page, go_on = opening(browser, f"{url}/?tab=filters&layer=conv2_1")
+    page.locator(".choice-layer").select_option("conv1_2")
+    go_on()
+    page.locator("#filter-heading", has_text="conv1_2 · filter 63").wait_for()
+    page.wait_for_url("**/?layer=conv1_2&channel=63")
+    assert page.locator(".choice-layer").input_value() == "conv1_2"
+    page.context.close()
+
+
+def test_a_link_is_drawn_once(browser, url: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    draws: list[str] = []
+    page.on("request", lambda request: '"link":' in (request.post_data or "") and draws.append(request.post_data))
+    page.goto(f"{url}/?tab=maps&layer=conv3_1")
+    page.locator("#map-facts", has_text="conv3_1 channel 0").wait_for()
+    page.wait_for_timeout(1000)
+    assert len(draws) == 1  # although the script that opened its tab sent an event too
+    page.get_by_role("tab", name="Filters").click()
+    page.locator("#filter-heading", has_text="conv3_1").wait_for()
+    assert len(draws) == 2
+    context.close()
+
+
+def test_a_setting_changed_while_the_page_opens_stays_changed(browser, url: str) -> None:
+    page, go_on = opening(browser, f"{url}/?tab=maps&layer=conv2_1")
+    page.get_by_label("Chained").check()
+    go_on()
+    page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
+    page.wait_for_url("**pipeline=conv_chain*")
+    assert page.get_by_label("Chained").is_checked()
+    page.context.close()

@@ -152,7 +152,7 @@ def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
     choose_layer(page, "conv2_1")
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
     for picture in ("#map-before", "#map-after", "#map-overlay"):
-        assert re.search(r"channel 0, values -?\d", page.locator(f"{picture} img").get_attribute("alt"))
+        assert re.search(r"channel 0, values −?\d", page.locator(f"{picture} img").get_attribute("alt"))
     page.get_by_label("Strongest first").check()
     page.wait_for_function("document.querySelector('#map-sheet .sheet').ariaLabel.includes('strongest first')")
     strongest = page.locator("#map-sheet button").first
@@ -179,7 +179,7 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     page.locator("#score-card table").wait_for()
     page.locator("#stage .stage-status", has_text="stopped after").wait_for()
     page.locator("#stage a", has_text="GIF").wait_for()
-    assert page.get_by_role("button", name="Start").is_enabled()
+    page.locator("#start:not([disabled])").wait_for()
 
     slider, image = page.get_by_label("Wind back through the ascent"), page.locator("#stage img")
     newest, last = image.get_attribute("src"), int(slider.get_attribute("max"))
@@ -189,7 +189,7 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     assert image.get_attribute("alt") == "conv5_1 channel 0, step 0 of 80: the start"
     assert image.get_attribute("src") != newest
     page.keyboard.press("ArrowRight")
-    assert re.fullmatch(r"conv5_1 channel 0, step \d+ of 80, activation -?[\d.]+", image.get_attribute("alt"))
+    assert re.fullmatch(r"conv5_1 channel 0, step \d+ of 80, activation −?[\d.]+", image.get_attribute("alt"))
     page.keyboard.press("End")
     assert image.get_attribute("src") == newest
     assert len(page.locator("#stage polyline").get_attribute("points").split()) >= last
@@ -201,6 +201,20 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     assert shown == f"{record['saved_activation']:.1f}"
     gif = Image.open(io.BytesIO(fetched(page, page.locator("#stage a", has_text="GIF").get_attribute("href"))))
     assert (gif.format, gif.n_frames) == ("GIF", last + 1)
+
+
+def test_start_waits_for_the_score_of_an_ascent_that_was_stopped(visit) -> None:
+    page = visit()
+    choose_layer(page, "conv5_1")
+    open_tab(page, "Activation maximization")
+    page.get_by_role("heading", name="conv5_1 · channel 0").wait_for()
+    status = page.locator("#stage .stage-status")
+    for _ in range(3):
+        page.locator("#start").click()
+        status.filter(has_text="activation").filter(has_not_text="stopped").wait_for()
+        page.locator("#stop:not([disabled])").click()
+        page.locator("#start:not([disabled])").wait_for()
+        assert page.locator("#stage a", has_text="PNG").count() == 1  # scored, and can be downloaded
 
 
 def test_several_channels_can_grow_at_once(visit) -> None:

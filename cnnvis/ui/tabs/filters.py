@@ -13,6 +13,7 @@ from cnnvis.ui.choice import Choice
 from cnnvis.ui.files import bytes_file, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, large_picture, readable_errors, sentence
+from cnnvis.ui.numerals import written
 from cnnvis.ui.relations import relations
 from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.texts import (
@@ -35,6 +36,12 @@ VIEW_LABELS = [
 ]
 WIRE_LABELS = [("What it usually carries", "usual"), ("L2 norm", "norm")]
 ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
+# Whoever walks on at once does not wait for the rows of what they passed: these are never asked for. A
+# page that opens is busy for longer, so it rests for longer (ms).
+_RESTED = """(bar, by) => new Promise((go) => setTimeout(() => {
+  const {layer, channel} = document.documentElement.dataset;
+  if (layer === bar.layer && +channel === bar.channel) go([bar, by]);
+}, bar.restored ? 300 : 100))"""
 
 
 def layout(shared: Shared) -> Follower:
@@ -67,8 +74,10 @@ def layout(shared: Shared) -> Follower:
         facts,
         nearest,
     ]
+    known = [shared.bar, by]
     # After the sheet has been painted, for which a visitor waits: the heading changes with the choice.
-    gr.on([heading.change, by.input], _related, [shared.bar, by], related, **PAGE, **LIGHT)
+    heading.change(_related, known, related, js=_RESTED, **PAGE, **LIGHT)
+    by.input(_related, known, related, **PAGE, **LIGHT)
     triggers = [view.input, source.submit, source.blur, order.input]
     return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)
 
@@ -134,7 +143,10 @@ def _all(choice: Choice, sprite: FilterSheet, order: str) -> list[Item]:
 
 
 def _nearest(choice: Choice, mine: Filter) -> list[Item]:
-    return [Item(channel, choice.layer.name, channel, f"cosine {cosine:.2f}") for channel, cosine in mine.nearest]
+    return [
+        Item(channel, choice.layer.name, channel, f"cosine {written(cosine, '.2f')}")
+        for channel, cosine in mine.nearest
+    ]
 
 
 def _caption(choice: Choice, sprite: FilterSheet) -> str:
@@ -161,7 +173,7 @@ def _facts(mine: Filter) -> str:
     return f"""{scale}<p class="quiet">{shown}</p>
 <table>
 <tr><th scope="row">L2 norm</th><td>{mine.norm:.3f}</td></tr>
-<tr><th scope="row">Mean weight</th><td>{mine.mean:+.4f}</td></tr>
-<tr><th scope="row">Bias</th><td>{mine.bias:+.4f}</td></tr>
+<tr><th scope="row">Mean weight</th><td>{written(mine.mean, "+.4f")}</td></tr>
+<tr><th scope="row">Bias</th><td>{written(mine.bias, "+.4f")}</td></tr>
 <tr><th scope="row">Near zero (below 1 % of the layer's largest)</th><td>{100 * mine.sparsity:.0f} %</td></tr>
 </table>"""

@@ -10,12 +10,13 @@ from cnnvis.errors import PhotoError
 from cnnvis.images import PHOTO_SIDE, animation
 from cnnvis.ui import cached
 from cnnvis.ui.choice import Choice
-from cnnvis.ui.figures import digits, square
+from cnnvis.ui.figures import square
 from cnnvis.ui.files import bytes_file, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
 from cnnvis.ui.kernel import own_kernel
 from cnnvis.ui.network_map import network_map
+from cnnvis.ui.numerals import digits
 from cnnvis.ui.photos import StoredPhoto, find_photo
 from cnnvis.ui.steps import steps_here
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS

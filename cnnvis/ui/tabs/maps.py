@@ -18,6 +18,7 @@ from cnnvis.ui.exemplars import exemplar_buttons, exemplar_row, weaker_photos
 from cnnvis.ui.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.numerals import written
 from cnnvis.ui.photos import (
     PICTURE_PX,
     StoredPhoto,
@@ -175,7 +176,7 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
 def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) -> str:
     """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
     label = f"All feature maps of {drawn.layer}, {ORDERED[order]}"
-    notes = {channel: f"mean {mean:.2f}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
+    notes = {channel: f"mean {written(mean, '.2f')}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
     if tiles == "pictures":
         with suppress(AtlasError):  # then the maps
             return sheet_value(label, wall(choice, list(notes), notes.__getitem__))
@@ -189,7 +190,8 @@ def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
     one = draw_map(maps, channel)
     bar = signed_bar(one.span[1]) if maps.layer.kind == "conv" else heat_bar(*one.span)
     picture = gr.Image(_file(one, one.picture, "map"), alt_text=_words(one), visible=True)
-    return picture, f"{bar}<p class='quiet'>{title}: {one.min:.2f} to {one.max:.2f}, mean {one.mean:.2f}.</p>"
+    low, high, mean = (written(value, ".2f") for value in (one.min, one.max, one.mean))
+    return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"
 
 
 def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
@@ -197,7 +199,7 @@ def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -
 
 
 def _words(one: FeatureMap) -> str:
-    return f"{one.layer} channel {one.channel}, values {one.min:.2f} to {one.max:.2f}"
+    return f"{one.layer} channel {one.channel}, values {written(one.min, '.2f')} to {written(one.max, '.2f')}"
 
 
 def _caption(maps: Maps, order: str) -> str:
@@ -241,9 +243,9 @@ def _patches(found: list[Patch]) -> str:
         times = -(-PATCH_PX // side)
         picture = patch.picture.resize((side * times, side * times), 0)  # nearest, so its pixels stay visible
         place = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
-        alt = f"{side} × {side} px of the photo {place}, value {patch.value:.2f}"
+        alt = f"{side} × {side} px of the photo {place}, value {written(patch.value, '.2f')}"
         image = f'<img src="{data_url(picture)}" alt="{alt}" title="{place}">'
-        figures.append(f"<figure>{image}<figcaption>{patch.value:.2f}</figcaption></figure>")
+        figures.append(f"<figure>{image}<figcaption>{written(patch.value, '.2f')}</figcaption></figure>")
     heading = (
         "<p><strong>What activates it most in this photo</strong>: each patch is the "
         f"{side} × {side} px that one value sees, moved inside at the photo's edge.</p>"

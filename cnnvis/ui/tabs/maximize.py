@@ -25,6 +25,7 @@ from cnnvis.ui.follow import Follower, Shared
 from cnnvis.ui.growing import grow, grow_ladder
 from cnnvis.ui.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.line import join, line
+from cnnvis.ui.numerals import written
 from cnnvis.ui.photos import find_photo
 from cnnvis.ui.rooms import make_way
 from cnnvis.ui.score_card import score_card
@@ -48,6 +49,7 @@ OBJECTIVE_NAMES = {
 SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # those with a control on the page
 AT_ONCE = 4  # channels
 _ON, _OFF = (f'{{"__type__": "update", "interactive": {word}}}' for word in ("true", "false"))
+_SAME = '{"__type__": "update"}'
 # On a phone the stage lies below the controls; whoever presses Start wants to see both.
 _BUSY = f"""() => {{
   const hidden = document.querySelector('#stage').getBoundingClientRect().top > innerHeight - 350;
@@ -55,6 +57,9 @@ _BUSY = f"""() => {{
   return [{_OFF}, {_ON}, ''];
 }}"""
 _IDLE = f"() => [{_ON}, {_OFF}]"
+_STOPPING = f"() => ({_OFF})"  # Stop itself: from then on, only the end of the scoring frees Start
+# To Gradio, an ascent that was stopped has failed too.
+_FAILED = f"() => document.querySelector('#stop').disabled ? [{_SAME}, {_SAME}] : [{_ON}, {_OFF}]"
 
 
 @dataclass
@@ -98,9 +103,10 @@ def layout(shared: Shared) -> Follower:
     entered, grown = join(start, place, _grow, inputs, [shown, run])
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
     # `then` does not follow a failure, which must free Start as well.
-    for end in (entered.failure, grown.failure, scored.then, scored.failure):
+    for end in (entered.failure, scored.then, scored.failure):
         end(None, None, [start, stop], js=_IDLE)
-    stop.click(None, None, None, cancels=[grown], **PAGE)
+    grown.failure(None, None, [start, stop], js=_FAILED)
+    stop.click(None, None, stop, js=_STOPPING, cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
     restored = [shared.bar, *all_settings.values(), others, class_number, from_photo, found]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
@@ -251,8 +257,8 @@ def _about(made: Experiment, values: dict[str, Any]) -> str:
 def _run_ladder(bar: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
     shown: list[tuple[str, str]] = []
     for rung in grow_ladder(Choice.read(bar).target, int(seed or 0)):
-        score = rung.score
-        caption = f"{rung.name}: saved activation {score.saved_activation:.1f}, robust activation {score.robust:.1f}"
+        saved, robust = (written(value, ".1f") for value in (rung.score.saved_activation, rung.score.robust))
+        caption = f"{rung.name}: saved activation {saved}, robust activation {robust}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
         shown = [*shown, (picture_file(rung.picture, name), caption)]
         yield shown
