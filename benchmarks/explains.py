@@ -1,6 +1,6 @@
 """Measure explanation: whether a judge that is not VGG16 can tell from a picture, or photos, what a channel wants.
 
-    python -m benchmarks.explains [--channels 10] [--layers conv5_1 conv5_3] [--seconds 10] [--json FILE]
+    python -m benchmarks.explains [--channels 10] [--layers conv5_1 conv5_3] [--references fourier maco] [--json FILE]
 
 Two patches, one from a photo that excites the channel strongly, one from a photo that hardly does: which one is more
 like the reference? The share of 100 such pairs decided rightly is the reference's explanation; guessing gives 0.5.
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--layers", nargs="+", default=list(LAYERS), choices=list(LAYERS))
     parser.add_argument("--seconds", type=float, default=10.0, help="for the rivals' ascents")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--references", nargs="+", default=list(REFERENCES), choices=list(REFERENCES))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net = load_vgg16("cpu")
@@ -58,7 +59,7 @@ def main() -> None:
     rows = {(row["layer"], row["channel"]): row for row in report["rows"]}
     for name in options.layers:  # before anything else, while the machine does nothing else
         steps = report["steps"].setdefault(name, {})
-        missing = [tool for tool in installed() if tool in REFERENCES and tool not in steps]
+        missing = [tool for tool in installed() if tool in options.references and tool not in steps]
         steps |= steps_within(net.architecture.find(name), report["seconds"], missing)
     for name in options.layers:
         layer = net.architecture.find(name)
@@ -67,7 +68,7 @@ def main() -> None:
                 rows[name, channel] = blank(name, channel)
                 report["rows"].append(rows[name, channel])
             case = Case(net, layer, channel, references, report["steps"][name])
-            if measure(rows[name, channel], case, queries):
+            if measure(rows[name, channel], case, queries, options.references):
                 print(name, channel, flush=True)
                 if options.json:
                     options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -180,12 +181,12 @@ REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
 }
 
 
-def measure(row: dict[str, Any], case: Case, queries: Part) -> bool:
-    """Add to a row what it lacks: each reference's explanation, by judge, and its robust activation if it is a picture.
+def measure(row: dict[str, Any], case: Case, queries: Part, references: Sequence[str] = tuple(REFERENCES)) -> bool:
+    """Add to a row what it lacks: the references' explanation, by judge, and robust activation if they are pictures.
 
     Returns whether it lacked anything.
     """
-    missing = [name for name in REFERENCES if name not in row["explanation"]["alexnet"]]
+    missing = [name for name in references if name not in row["explanation"]["alexnet"]]
     missing = [name for name in missing if name not in RIVALS or name in case.steps]
     patches = queries.strongest(case.layer, case.channel, QUERIES), queries.weakest(case.layer, case.channel, QUERIES)
     for name in missing:

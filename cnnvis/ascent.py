@@ -10,21 +10,22 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import leaky_relu
 
 from cnnvis.architecture import Mixture, Target, Targeted
 from cnnvis.canvas import Canvas, FourierCanvas, RandomView, new_canvas
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.images import Pictured, to_picture
+from cnnvis.objective import objective_of
 from cnnvis.photo import Photo, open_photo
 from cnnvis.recipes import Settings, settle
 from cnnvis.version import __version__
-from cnnvis.vgg import PLAIN, VGG16, architecture_of, exact, forward, narrowed, precision_of
+from cnnvis.vgg import VGG16, architecture_of, exact, precision_of
 
 BLURRED = 0.65  # share of an ascent in which views are blurred less and less; the rest sharpens the picture
 SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
@@ -131,7 +132,7 @@ def _steps(
     # Tensors made inside a caller's inference mode could not be optimised.
     with exact(net.device), torch.inference_mode(False):
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
-        objective = _objective(net, targets, settings, precision)
+        objective = objective_of(net, targets, settings, precision)
     view = RandomView(settings.view, settings.jitter, settings.zoom, settings.turn)
     optimiser = _adam(canvas, settings)
     album = _Album(targets, settings, _build_of(net, precision, start), begun)
@@ -144,7 +145,7 @@ def _steps(
             canvas, optimiser = _doubled(canvas, optimiser, settings)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
         blur = settings.blur * max(0.0, 1 - progress / BLURRED)
-        album.activations.append(_update(canvas, view, blur, objective, optimiser, generator))
+        album.activations.append(_update(canvas, view, blur, partial(objective, progress), optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
         if last or now >= due:  # only snapshots wait for the device
@@ -210,15 +211,11 @@ def _slowed(settings: Settings, progress: float) -> float:
     return min(1.0, max(0.0, 1 - progress) / settings.decline) if settings.decline else 1.0
 
 
-# Maps each picture's view (N, 3, S, S) to the activation to report and the value to maximise, both (N,).
-Objective = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
 def _update(
     canvas: Canvas,
     view: RandomView,
     blur: float,
-    objective: Objective,
+    objective: Callable[[Tensor], tuple[Tensor, Tensor]],
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> Tensor:
@@ -230,52 +227,6 @@ def _update(
         (canvas.values.grad,) = torch.autograd.grad(-maximised.sum(), canvas.values)
         optimiser.step()
     return activations.detach()
-
-
-def _objective(net: VGG16, targets: Sequence[Target], settings: Settings, precision: torch.dtype) -> Objective:
-    """Build the objective: for picture i the weighted sum of its target's channels.
-
-    A channel counts by the mean of its map or by the central value; the objective `negative` changes the sign.
-    """
-    layer = targets[0].layer
-    rows = [row for row, target in enumerate(targets) for _ in target.mixture]
-    channels = [channel for target in targets for channel in target.mixture]
-    # `erhan` repeats the original's rounding too, which computes the whole layer.
-    computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
-    body, after = narrowed(net, layer, computed, precision)
-    columns = [computed.index(channel) for channel in channels]
-    weights = [weight for target in targets for weight in target.mixture.values()]
-    mix = torch.zeros(len(targets), len(channels), **PLAIN).to(net.device)
-    mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
-    sign = -1 if settings.objective == "negative" else 1
-    # The mean of a map before ReLU is lost to opposite signs: at conv1_1 an edge adds nothing to it.
-    leaky = layer.kind == "conv" and settings.leak < 1 and sign > 0
-
-    def value(maps: Tensor) -> Tensor:
-        mine = maps[rows, columns]
-        height, width = mine.shape[1:]
-        return mine[:, height // 2, width // 2] if settings.objective == "centre" else mine.mean((1, 2))
-
-    def objective(seen: Tensor) -> tuple[Tensor, Tensor]:
-        before = forward(body, seen, precision)
-        reached = maximised = value(after(before))
-        if settings.redirected and len(after):
-            # Where the ReLU is zero there is no gradient: maximise the value before it until something passes.
-            maximised = torch.where(reached > 0, reached, value(before))
-        if leaky:
-            maximised = value(leaky_relu(before, settings.leak))
-        maximised = sign * (mix @ maximised)
-        if settings.headroom:
-            # In units of the activation, so one number suits every layer.
-            maximised = maximised - settings.headroom * (mix.abs() @ reached.detach().abs()) * _crowding(seen)
-        return mix @ reached, maximised
-
-    return objective
-
-
-def _crowding(rgb: Tensor) -> Tensor:
-    """How close colours (N, 3, H, W) are to black or white: 0 if none is in the last 5 %, 1 if all are one of them."""
-    return ((rgb - 0.5).abs() - 0.45).clamp_min(0).mean((1, 2, 3)) / 0.05
 
 
 def build_record(net: VGG16, precision: torch.dtype) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Settings:
     momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
     smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
     small: float = _limit(None, 0, 0.95)  # for this first share of the steps the canvas has half the side (fourier)
-    decline: float = _limit(0.25, 0, 1)  # over this last share of the steps the learning rate falls to zero
+    decline: float = _limit(None, 0, 1)  # over this last share of the steps the learning rate falls to zero
     weight_decay: float = _limit(0.0, 0, 1)
     view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
     jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
@@ -93,7 +93,7 @@ def _alike(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
     return (numbers,) * 5
 
 
-_ELSE: Mapping[str, float] = {"headroom": 0.0, "small": 0.0, "blur": 0.0, "leak": 1.0}
+_ELSE: Mapping[str, float] = {"headroom": 0.0, "small": 0.0, "blur": 0.0, "leak": 1.0, "decline": 0.25}
 # What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
 # steps, and views from anywhere, or the rim would still be noise when the middle is finished. And its maps, still
 # nearly linear in the picture, have means that edges cannot raise: so values below zero count less. What a deep layer
@@ -104,7 +104,16 @@ _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
         {"steps": 26, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "leak": 0.6},
         {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "leak": 0.3},
         {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6},
-        {"steps": 80, "learning_rate": 0.15, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.65, "blur": 4.0},
+        {
+            "steps": 80,
+            "learning_rate": 0.15,
+            "decay": 1.0,
+            "jitter": 0.12,
+            "headroom": 3.0,
+            "small": 0.65,
+            "blur": 4.0,
+            "decline": 0.15,
+        },
     ),
     "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
     "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),

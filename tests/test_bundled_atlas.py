@@ -72,5 +72,5 @@ def test_robust_activation_is_above_zero_for_nearly_all_tiles() -> None:
     """Not for all: a shallow channel that is off at most places has a mean below zero even on its own picture."""
     tiles = [(layer, tile) for layer in cnnvis.CONVOLUTIONS for tile in cnnvis.atlas_sheet(layer).tiles]
     below = [(layer, tile.channel) for layer, tile in tiles if tile.robust <= 0]
-    assert len(below) <= 0.015 * len(tiles)
+    assert len(below) <= 0.01 * len(tiles)
     assert {layer for layer, _ in below} <= {"conv1_1", "conv1_2", "conv2_1", "conv2_2"}

@@ -24,7 +24,7 @@ ROWS = [
     {"images", "photo", "vgg", "strangers", "hub"},
     {"checkpoints", "recipes"},
     {"weights"},
-    {"canvas", "preprocessing"},
+    {"canvas", "preprocessing", "objective"},
     {"filters", "features", "ascent", "experiment", "wires"},
     {"scoring", "patch", "arithmetic", "own_kernel", "reasons", "expanded", "hues", "exports"},
     {"silencing", "steps", "notebook"},
@@ -113,6 +113,7 @@ def test_errors_imports_only_the_standard_library() -> None:
     assert {name.split(".")[0] for name in imported(ROOT / "cnnvis" / "errors.py")} <= sys.stdlib_module_names
 
 
+@pytest.mark.slow
 def test_importing_the_engine_does_not_import_the_page() -> None:
     code = "import sys, cnnvis.__main__; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -45,7 +45,7 @@ def test_a_recipe_has_a_number_for_every_setting_at_every_layer(recipe: str, lay
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
-    assert OWN == ["decay", "learning_rate", "small", "jitter", "blur", "leak", "headroom"]
+    assert OWN == ["decay", "learning_rate", "small", "decline", "jitter", "blur", "leak", "headroom"]
     settled = settle(recipe, LAYER, "cpu")
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
     assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
