@@ -162,6 +162,7 @@ def test_a_byte_now_and_then_is_refused_in_time(site: str, monkeypatch: pytest.M
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.slow
 def test_one_picture_is_fetched_at_a_time_and_the_next_may_follow(site: str) -> None:
     async def two() -> list[Any]:
         both = fetch(f"{site}/slowly", lambda _: True), fetch(f"{site}/photo", lambda _: True)

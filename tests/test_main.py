@@ -124,6 +124,7 @@ def vgg19(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_commands_follow_the_network_in_use(vgg19: Path, run: Run) -> None:
     about = json.loads(run("info", "--json", "-"))
     assert (about["network"], about["weights"]["classes"]) == ("VGG19", 1000)
@@ -223,6 +224,7 @@ def test_atlas_show_writes_the_sheet_of_a_layer(run: Run) -> None:
     assert json.loads(Path("x.json").read_text()) == json.loads(json.dumps(sheet.record()))
 
 
+@pytest.mark.slow
 def test_atlas_make_grows_a_layer_and_leaves_it_the_next_time(run: Run) -> None:
     assert run("atlas", "make", "-o", "mine", "--layers", "conv1_1") == "conv1_1: 'mine'\n"
     made = {path.name: path.stat().st_mtime_ns for path in Path("mine").iterdir()}
@@ -601,6 +603,7 @@ def test_the_first_choice_is_the_engines_default() -> None:
 # In a separate process, or interrupted
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_last_picture(tmp_path: Path) -> None:
     terminal, stderr = pty.openpty()
     termios.tcsetwinsize(stderr, (24, 100))

@@ -220,7 +220,7 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
     found = cnnvis.exemplars("conv5_3", 17, 5).exemplars
     assert row.count("<button") == 5 and "5 of 5 photos that excite conv5_3 channel 17 most" in row
     assert "Chelsea (Stéfan van der Walt, CC0-1.0)" in row
-    assert [f"{one.value:.2f} ({one.deviations:+.1f})" in row for one in found] == [True] * 5
+    assert [f"{one.value:.2f} ({one.deviations:+.1f})".replace("-", "−") in row for one in found] == [True] * 5
     assert best_three(choice).count("<img") == 3
     weaker = weaker_photos(choice.target)
     assert weaker.count("<img") == 5 and weaker.count("<rect") == BARS

@@ -162,6 +162,7 @@ def hub(elsewhere: Elsewhere) -> Iterator[FakeHub]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_the_hub_file_is_downloaded_only_once(hub: FakeHub, elsewhere: Elsewhere) -> None:
     first = elsewhere.read("hub")
     assert (first["source"], first["file"]) == ("hub", HUB_FILE)
