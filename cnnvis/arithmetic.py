@@ -11,11 +11,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import pad
 
-from cnnvis.errors import SettingError
 from cnnvis.features import Maps, compute_maps
 from cnnvis.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
-from cnnvis.numbers import whole_number
 from cnnvis.photo import Photo, open_photo
+from cnnvis.places import check_place
 from cnnvis.vgg import VGG16, architecture_of, bias_of, conv_module
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
@@ -104,17 +103,6 @@ def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
         bias=bias_of(module, channel),
         map=maps.values[channel],
     )
-
-
-def check_place(row: object, column: object, shown: Tensor) -> tuple[int, int]:
-    """Read a row and a column as a place of a map (H, W). Raises SettingError for one outside it."""
-    place = []
-    for name, value, count in (("row", row, shown.shape[0]), ("column", column, shown.shape[1])):
-        number = whole_number(value)
-        if number is None or not 0 <= number < count:
-            raise SettingError.outside(name, value, "a whole number from 0", count - 1)
-        place.append(number)
-    return place[0], place[1]
 
 
 def sliding(applied: Applied) -> list[Image.Image]:

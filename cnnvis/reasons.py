@@ -18,12 +18,12 @@ from cnnvis.errors import SettingError
 from cnnvis.images import crop_like_training, to_tensor
 from cnnvis.numbers import whole_number
 from cnnvis.photo import Photo, open_photo
+from cnnvis.places import place_or_largest, winner
 from cnnvis.version import __version__
 from cnnvis.vgg import VGG16, architecture_of, bias_of, conv_module, exact, up_to
 from cnnvis.wires import INPUT, layer_before
 
 MOST_COUNT, MOST_DEPTH = 16, 4
-PLACE = ("row", "column")
 
 
 @dataclass(frozen=True)
@@ -113,24 +113,9 @@ def explain(
 ) -> Why:
     """`why` for a trace. Raises SettingError for a place outside the map."""
     shown = found.maps[target.layer.name][target.number]
-    row, column = _place(shown, place)
+    row, column = place_or_largest(*place, shown)
     bias, rest, contributions = _Tree(net, found, count).reasons(target, row, column, depth)
     return Why(target.layer.name, target.number, row, column, float(shown[row, column]), bias, rest, contributions)
-
-
-def _place(shown: Tensor, place: tuple[int | None, int | None]) -> tuple[int, int]:
-    """A cell of a map: as given, or where it is largest. Raises SettingError."""
-    if place == (None, None):
-        return divmod(int(shown.argmax()), shown.shape[1])
-    numbers = {name: whole_number(value) for name, value in zip(PLACE, place, strict=True)}
-    for name, value, cells in zip(PLACE, place, shown.shape, strict=True):
-        number = numbers[name]
-        if value is not None and (number is None or not 0 <= number < cells):
-            raise SettingError.outside(name, value, "a whole number from 0", cells - 1)
-    row, column = numbers.values()
-    if row is None or column is None:
-        raise SettingError(f"{PLACE[row is not None]} is missing: give both row and column, or neither.")
-    return row, column
 
 
 @dataclass(frozen=True)
@@ -183,9 +168,3 @@ def _window(inputs: Tensor, row: int, column: int) -> Tensor:
     before_down, before_right = top - (row - 1), left - (column - 1)
     after_down, after_right = 3 - before_down - piece.shape[1], 3 - before_right - piece.shape[2]
     return pad(piece, (before_right, after_right, before_down, after_down))
-
-
-def winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:
-    """The cell of a map that won a cell (row, column) of the pool behind it; of equal ones the first."""
-    down, right = divmod(int(shown[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].argmax()), 2)
-    return 2 * row + down, 2 * column + right

@@ -6,11 +6,10 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from cnnvis.architecture import Architecture, Layer
-from cnnvis.arithmetic import check_place
 from cnnvis.features import Maps, compute_maps
 from cnnvis.images import PHOTO_SIDE
 from cnnvis.photo import Photo, open_photo
-from cnnvis.reasons import winner
+from cnnvis.places import check_place, winner
 from cnnvis.vgg import VGG16, architecture_of
 
 
