@@ -196,13 +196,13 @@ def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) ->
     assert isinstance(canvas, FourierCanvas)
     with exact(canvas.values.device), torch.inference_mode(False), torch.no_grad():
         larger, ratio = canvas.doubled()
-        state = optimiser.state[canvas.values]
-        first, second = torch.zeros_like(larger.values), torch.empty_like(larger.values)
-        first[:, :, ::2, ::2] = state["exp_avg"] / ratio[..., None]
-        squares = state["exp_avg_sq"] / ratio[..., None] ** 2
-        second[:] = squares.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :, : second.shape[3]]
-    going_on = _adam(larger, settings)
-    going_on.state[larger.values] = {"step": state["step"], "exp_avg": first, "exp_avg_sq": second}
+        going_on = _adam(larger, settings)
+        if state := optimiser.state.get(canvas.values):  # none if the time was up before the first step
+            first, second = torch.zeros_like(larger.values), torch.empty_like(larger.values)
+            first[:, :, ::2, ::2] = state["exp_avg"] / ratio[..., None]
+            squares = state["exp_avg_sq"] / ratio[..., None] ** 2
+            second[:] = squares.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :, : second.shape[3]]
+            going_on.state[larger.values] = {"step": state["step"], "exp_avg": first, "exp_avg_sq": second}
     return larger, going_on
 
 

@@ -21,10 +21,11 @@ def place_or_largest(row: object, column: object, shown: Tensor) -> tuple[int, i
     """Read a place of a map (H, W); without row and column, where it is largest. Raises SettingError."""
     if row is None and column is None:
         return divmod(int(shown.argmax()), shown.shape[1])
+    place = check_place(0 if row is None else row, 0 if column is None else column, shown)
     for name, value in (("row", row), ("column", column)):
         if value is None:
             raise SettingError(f"{name} is missing: give both row and column, or neither.")
-    return check_place(row, column, shown)
+    return place
 
 
 def winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:

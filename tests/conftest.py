@@ -16,7 +16,7 @@ from torch import nn
 
 import cnnvis
 from cnnvis.architecture import Architecture
-from cnnvis.vgg import VGG16, build
+from cnnvis.vgg import VGG16, _bfloat16_pays, build
 from cnnvis.weights import read_weights
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -99,3 +99,17 @@ def client(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
     connected = Client(page.local_url, verbose=False, download_files=str(tmp_path_factory.mktemp("client")))
     yield connected
     connected.close()
+
+
+@pytest.fixture
+def measured_anew() -> Iterator[None]:
+    """Let the bfloat16 convolutions be timed in this test, and again after it."""
+    _bfloat16_pays.cache_clear()
+    yield
+    _bfloat16_pays.cache_clear()
+
+
+@pytest.fixture
+def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
+    """Give this machine convolutions that take the same time in every precision."""
+    monkeypatch.setattr("cnnvis.vgg.conv2d", lambda maps, kernels, padding: maps)

@@ -292,6 +292,14 @@ def test_a_time_limit_ends_an_ascent_early(tiny: VGG16) -> None:
     assert last.seconds >= 0.05
 
 
+def test_a_time_limit_that_ends_before_the_first_step_gives_one_step(tiny: VGG16) -> None:
+    """As when whoever reads the snapshots is slow: the small start is over before it has begun."""
+    steps = maximize(tiny, "conv3_1", 2, size=128, steps=8, small=0.5, seconds=0.05)
+    assert next(steps).step == 0
+    time.sleep(0.1)
+    assert [one.step for one in steps] == [1]
+
+
 # Same seed, same picture
 
 
@@ -528,6 +536,7 @@ def test_the_record_names_the_weights(vgg16: VGG16, tiny: VGG16) -> None:
 # Precision
 
 
+@pytest.mark.usefixtures("equally_fast")
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("native", [True, False])
 def test_a_cpu_uses_bfloat16_if_it_supports_it_and_records_it(

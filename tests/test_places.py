@@ -37,6 +37,8 @@ def test_half_a_place_is_refused() -> None:
     for half, missing in (((3, None), "column"), ((None, 3), "row")):
         with pytest.raises(SettingError, match=f"{missing} is missing: give both row and column, or neither"):
             place_or_largest(*half, MAP)
+    with pytest.raises(SettingError, match="row 9 is out of range"):
+        place_or_largest(9, None, MAP)
 
 
 def test_without_a_place_it_is_the_largest() -> None:

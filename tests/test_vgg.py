@@ -1,7 +1,7 @@
 """The network: it equals torchvision's at every layer, can be cut at any layer, and runs in two precisions."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import torch
 import torchvision
 from conftest import TOY_WIDTHS, toy
 from PIL import Image
+from torch.nn.functional import conv2d
 
 import cnnvis
 from cnnvis.architecture import LAYERS, Layer
@@ -16,7 +17,6 @@ from cnnvis.errors import LayerError, WeightsError
 from cnnvis.vgg import (
     VGG16,
     Normalize,
-    _bfloat16_pays,
     cut,
     exact,
     fast_dtype,
@@ -163,20 +163,6 @@ def test_taking_some_channels_leaves_the_network_and_the_random_numbers_alone(ti
 # Precision
 
 
-@pytest.fixture
-def measured_anew() -> Iterator[None]:
-    """Let the bfloat16 convolutions be timed in this test, and again after it."""
-    _bfloat16_pays.cache_clear()
-    yield
-    _bfloat16_pays.cache_clear()
-
-
-@pytest.fixture
-def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
-    """Give this machine convolutions that take the same time in every precision."""
-    monkeypatch.setattr("cnnvis.vgg.conv2d", lambda maps, kernels, padding: maps)
-
-
 @pytest.mark.usefixtures("measured_anew")
 @pytest.mark.parametrize("slow", [torch.bfloat16, torch.float32])
 def test_a_cpu_whose_bfloat16_is_slow_uses_float32(slow: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +180,10 @@ def test_a_cpu_whose_bfloat16_is_slow_uses_float32(slow: torch.dtype, monkeypatc
 
 @pytest.mark.usefixtures("measured_anew")
 def test_timing_works_in_any_mode_and_leaves_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def small(maps: torch.Tensor, kernels: torch.Tensor, padding: int) -> torch.Tensor:
+        return conv2d(maps[..., :4, :4], kernels, padding=padding)  # without bfloat16 instructions the whole is slow
+
+    monkeypatch.setattr("cnnvis.vgg.conv2d", small)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     with torch.inference_mode():
         assert fast_dtype("cpu") in (torch.bfloat16, torch.float32)
@@ -253,7 +243,7 @@ def test_forward_returns_float32_in_either_precision() -> None:
     rgb = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     plain = cut(net, "conv3_1")(rgb)
     full, quick = (forward(cut(net, "conv3_1"), rgb, precision) for precision in (torch.float32, torch.bfloat16))
-    torch.testing.assert_close(full, plain, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(full, plain, rtol=1e-5, atol=1e-5)  # another layout in memory, other orders of sums
     assert (quick - plain).abs().max() < 0.05 * plain.abs().max()
     assert quick.dtype == torch.float32
     assert not torch.equal(quick, full)
