@@ -108,7 +108,7 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
         frames[i].locator(".embedded body, html.embedded").first.wait_for(state="attached")
     frames[0].locator("#filter-sheet button").first.wait_for()
     frames[1].locator("#start").click()
-    frames[1].locator("#score-card table").wait_for(timeout=60_000)
+    frames[1].locator("#score-card table").wait_for()
     for frame in frames:
         for gone in (".masthead", "footer", "#link", "[role=tablist]", "#choice"):
             assert not frame.locator(gone).first.is_visible(), gone

@@ -44,6 +44,11 @@ def fetched(page, source: str) -> bytes:
         return answer.read()
 
 
+def program_at(url: str) -> Client:
+    """A program that uses the page too, and waits as long as a busy machine needs."""
+    return Client(url, verbose=False, download_files=False, httpx_kwargs={"timeout": 60})
+
+
 def test_a_cell_clicked_in_one_tab_is_chosen_in_every_tab(visit) -> None:
     page = visit()
     cell(page, "#filter-sheet", 17).click()
@@ -391,7 +396,7 @@ def test_an_exemplar_becomes_the_photo_and_its_patch_is_where_the_map_is_largest
 
 def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
     """Three programs before the visitor: one ascends, for minutes if it may, and two wait."""
-    programs = [Client(url, verbose=False, download_files=False) for _ in range(3)]
+    programs = [program_at(url) for _ in range(3)]
     asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
     jobs = [programs[0].submit(**asked)]
     next(iter(jobs[0]))
@@ -413,7 +418,7 @@ def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
 
 
 def test_a_visitor_who_finds_the_room_full_reads_when_to_come_back(visit, url: str) -> None:
-    programs = [Client(url, verbose=False, download_files=False) for _ in range(PLACES + 1)]
+    programs = [program_at(url) for _ in range(PLACES + 1)]
     asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
     jobs = [programs[0].submit(**asked)]
     next(iter(jobs[0]))
