@@ -22,11 +22,11 @@ from torch import nn
 
 from benchmarks.rivals import RIVALS, installed
 from cnnvis import load_vgg16, maximize, score
-from cnnvis.ascent import build_record
-from cnnvis.recipes import Settings
-from cnnvis.stock.growing import processor
-from cnnvis.vgg import VGG16, cut, fast_dtype
-from cnnvis.weights import read_weights
+from cnnvis.maximization.ascent import build_record
+from cnnvis.maximization.recipes import Settings
+from cnnvis.network.vgg import VGG16, cut, fast_dtype
+from cnnvis.network.weights import read_weights
+from cnnvis.prepared.atlas_growing import processor
 
 CHANNELS = {  # two per layer, chosen before looking at any: a third and two thirds of the way through
     "conv1_2": (21, 42),

@@ -14,12 +14,12 @@ from typing import Any
 
 from benchmarks.ascent import machine
 from cnnvis import load_vgg16
-from cnnvis.architecture import Layer
-from cnnvis.stock.growing import Batch, canvas_px, grow_batch
-from cnnvis.stock.indexing import convolutions
-from cnnvis.stock.work import run
-from cnnvis.vgg import VGG16
-from cnnvis.weights import tensors_sha256
+from cnnvis.network.architecture import Layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import tensors_sha256
+from cnnvis.prepared.atlas_growing import Batch, canvas_px, grow_batch
+from cnnvis.prepared.shelf_indexing import convolutions
+from cnnvis.prepared.workers import run
 
 
 def pieces(net: VGG16, layer: Layer, size: int, count: int) -> list[Batch]:

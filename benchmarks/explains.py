@@ -28,10 +28,10 @@ from benchmarks.halves import Part, part
 from benchmarks.judges import JUDGES, crops, decided
 from benchmarks.rivals import RIVALS, installed
 from cnnvis import atlas_sheet, load_vgg16, maximize, score
-from cnnvis.architecture import Layer
-from cnnvis.stock.shelf import Shelf
-from cnnvis.vgg import VGG16
-from cnnvis.weights import SHELF, read_weights
+from cnnvis.network.architecture import Layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import SHELF, read_weights
+from cnnvis.prepared.shelf import Shelf
 
 LAYERS = ("conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv5_1", "conv5_3")
 TUNED = 40  # channels of each layer were set aside for tuning; no figure is reported for them

@@ -7,15 +7,15 @@ from pathlib import Path
 from PIL import Image
 from safetensors.numpy import load
 
-from cnnvis.architecture import Layer
-from cnnvis.images import PHOTO_SIDE, crop_like_training
-from cnnvis.patch import moved_inside
-from cnnvis.photo import open_photo
-from cnnvis.stock.indexing import Chunk, from_arrays, index_chunk
-from cnnvis.stock.shelf import Shelf
-from cnnvis.stock.tables import LayerIndex, Table
-from cnnvis.vgg import VGG16
-from cnnvis.weights import SHELF, tensors_sha256
+from cnnvis.analysis.patches import moved_inside
+from cnnvis.network.architecture import Layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import SHELF, tensors_sha256
+from cnnvis.pictures.images import PHOTO_SIDE, crop_like_training
+from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.shelf import Shelf
+from cnnvis.prepared.shelf_indexing import Chunk, from_arrays, index_chunk
+from cnnvis.prepared.shelf_tables import LayerIndex, Table
 
 RANKS = 10
 

@@ -17,8 +17,8 @@ from torch.nn.functional import normalize
 from torchvision.models import alexnet as torchvision_alexnet
 
 from benchmarks.archive import convolutions, kept_archive, read_network
-from cnnvis.images import to_tensor
-from cnnvis.vgg import Normalize
+from cnnvis.network.vgg import Normalize
+from cnnvis.pictures.images import to_tensor
 
 Judge = Callable[[Sequence[Image.Image]], Tensor]  # pictures to features (N, D); alike is a large inner product
 

@@ -30,8 +30,8 @@ from PIL import Image
 
 from benchmarks.ascent import machine
 from benchmarks.serving import ROOT, Served, running
-from cnnvis.architecture import CONVOLUTIONS, find_layer
-from cnnvis.weights import load_vgg16
+from cnnvis.network.architecture import CONVOLUTIONS, find_layer
+from cnnvis.network.weights import load_vgg16
 
 THINK = 5, 15  # s
 WEIGHTS = {"filters": 40, "feature_maps": 40, "maximize": 20}

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cnnvis import load_vgg16, maximize
-from cnnvis.images import contact_sheet
+from cnnvis.pictures.images import contact_sheet
 
 SHOWN = (("conv4_1", 204), ("conv4_2", 409), ("conv4_3", 307), ("conv5_3", 307))
 TILE_PX, GAP_PX = 190, 6

@@ -14,9 +14,9 @@ from PIL import Image
 
 from benchmarks.before import evenly
 from cnnvis import CONVOLUTIONS, load_vgg16, maximize, score
-from cnnvis.architecture import ARCHITECTURE
-from cnnvis.images import SHEET_BACKGROUND, encode
-from cnnvis.stock.shelf import load_shelf, patch_tile
+from cnnvis.network.architecture import ARCHITECTURE
+from cnnvis.pictures.images import SHEET_BACKGROUND, encode
+from cnnvis.prepared.shelf import load_shelf, patch_tile
 
 ROWS, PHOTOS = 4, 3
 TILE_PX, GAP_PX = 150, 6

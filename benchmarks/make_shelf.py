@@ -27,10 +27,10 @@ from PIL import Image
 
 from benchmarks.rcc import files
 from benchmarks.serving import ROOT
-from cnnvis.images import RESIZED_SIDE
-from cnnvis.photo import open_photo
-from cnnvis.stock.making import make_shelf
-from cnnvis.weights import load_vgg16
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.images import RESIZED_SIDE
+from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.shelf_making import make_shelf
 
 PHOTOS = Path(__file__).with_name("shelf_photos.json")
 SHELF = ROOT / "cnnvis" / "assets" / "shelf"

@@ -12,10 +12,10 @@ import json
 import torch
 from safetensors.torch import save_file
 
-from cnnvis.features import compute_maps
-from cnnvis.photo import open_photo
-from cnnvis.stock.shelf import BUNDLED
-from cnnvis.weights import STATISTICS, load_vgg16
+from cnnvis.analysis.maps import compute_maps
+from cnnvis.network.weights import STATISTICS, load_vgg16
+from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.shelf import BUNDLED
 
 PHOTOS = sorted((BUNDLED / "photos").iterdir())
 

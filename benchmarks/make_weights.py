@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.archive import ARCHIVE_SHA256, convolutions, kept_archive, read_network
-from cnnvis.architecture import LAYERS
-from cnnvis.weights import BUNDLED
+from cnnvis.network.architecture import LAYERS
+from cnnvis.network.weights import BUNDLED
 
 # The first kernel and the first biases of torchvision's vgg16-397923af.pth, to 8 decimals.
 FIRST_KERNEL = (

@@ -25,9 +25,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
-from cnnvis.architecture import find_layer
-from cnnvis.canvas import START_VALUES
-from cnnvis.vgg import IMAGENET_MEAN, IMAGENET_STD
+from cnnvis.maximization.canvas import START_VALUES
+from cnnvis.network.architecture import find_layer
+from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 NOTEBOOK_SIDE = 224  # px
 ENDLESS = 10**9  # steps; the clock ends every loop long before

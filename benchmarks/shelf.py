@@ -25,7 +25,7 @@ from PIL import Image
 import cnnvis
 from benchmarks.ascent import machine
 from benchmarks.serving import ROOT
-from cnnvis.stock.making import make_shelf
+from cnnvis.prepared.shelf_making import make_shelf
 
 
 def pieces(folder: Path, count: int) -> None:

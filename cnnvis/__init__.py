@@ -8,9 +8,20 @@
 >>> cnnvis.score(net, last.picture, last.layer, last.channel)
 """
 
-from cnnvis.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_layer
-from cnnvis.ascent import Snapshot, maximize, maximize_many
-from cnnvis.classes import CLASSES
+from cnnvis.analysis.filters import Filter, FilterSheet, filter_sheet, one_filter
+from cnnvis.analysis.maps import (
+    FeatureMap,
+    Maps,
+    MapSheet,
+    channel_path,
+    feature_map,
+    feature_maps,
+    map_sheet,
+    top_classes,
+)
+from cnnvis.analysis.patches import Patch, patches
+from cnnvis.analysis.why import Contribution, Why, why
+from cnnvis.analysis.wiring import Wire, Wiring, wiring
 from cnnvis.errors import (
     AtlasError,
     ChannelError,
@@ -22,26 +33,24 @@ from cnnvis.errors import (
     UnavailableError,
     WeightsError,
 )
-from cnnvis.experiment import Experiment, read_experiment
-from cnnvis.features import FeatureMap, Maps, MapSheet, channel_path, feature_map, feature_maps, map_sheet, top_classes
-from cnnvis.filters import Filter, FilterSheet, filter_sheet, one_filter
-from cnnvis.images import animation, encode
+from cnnvis.maximization.ascent import Snapshot, maximize, maximize_many
+from cnnvis.maximization.experiment import Experiment, read_experiment
+from cnnvis.maximization.ladder import Rung, ladder
+from cnnvis.maximization.recipes import RECIPES, Ascent, Settings, limits
+from cnnvis.maximization.score import Score, Selectivity, score, scored_record
+from cnnvis.network.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_layer
+from cnnvis.network.classes import CLASSES
+from cnnvis.network.vgg import VGG16, cut
+from cnnvis.network.weights import Origin, load_vgg16, load_whole_vgg16
 from cnnvis.notebook import Watched, watch
-from cnnvis.patch import Patch, patches
-from cnnvis.photo import open_photo
-from cnnvis.reasons import Contribution, Why, why
-from cnnvis.recipes import RECIPES, Ascent, Settings, limits
-from cnnvis.rungs import Rung, ladder
-from cnnvis.scoring import Score, Selectivity, score, scored_record
-from cnnvis.stock.atlas import AtlasSheet, AtlasTile, atlas_sheet
-from cnnvis.stock.atlas_making import make_atlas
-from cnnvis.stock.making import Made, make_shelf
-from cnnvis.stock.questions import Question, quiz
-from cnnvis.stock.shelf import Exemplar, Exemplars, exemplars
+from cnnvis.pictures.images import animation, encode
+from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.atlas import AtlasSheet, AtlasTile, atlas_sheet
+from cnnvis.prepared.atlas_making import make_atlas
+from cnnvis.prepared.quiz import Question, quiz
+from cnnvis.prepared.shelf import Exemplar, Exemplars, exemplars
+from cnnvis.prepared.shelf_making import Made, make_shelf
 from cnnvis.version import __version__
-from cnnvis.vgg import VGG16, cut
-from cnnvis.weights import Origin, load_vgg16, load_whole_vgg16
-from cnnvis.wires import Wire, Wiring, wiring
 
 __all__ = [
     "CLASSES",

@@ -15,20 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import cnnvis
-from cnnvis import atlas_commands, page_command, shelf_commands, wiring_commands
-from cnnvis.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
+from cnnvis import atlas_commands, page_command
+from cnnvis.analysis.filters import VIEWS
+from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES
+from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
+from cnnvis.analysis.wiring import MOST_WIRES
+from cnnvis.cli import prepared as shelf_commands
+from cnnvis.cli import wiring as wiring_commands
+from cnnvis.cli.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, score
+from cnnvis.cli.exports import ARRAY_SUFFIXES
 from cnnvis.errors import CnnvisError, SettingError
-from cnnvis.exports import ARRAY_SUFFIXES
-from cnnvis.features import CONTRASTS, ORDERS, PIPELINES
-from cnnvis.filters import VIEWS
-from cnnvis.images import PICTURE_SUFFIXES
-from cnnvis.reasons import MOST_COUNT, MOST_DEPTH
-from cnnvis.recipes import CHOICES
-from cnnvis.stock.indexing import PRECISIONS
-from cnnvis.stock.making import MAX_RANKS, RANKS
-from cnnvis.stock.shelf import MOST
-from cnnvis.weights import pick_device
-from cnnvis.wires import MOST_WIRES
+from cnnvis.maximization.recipes import CHOICES
+from cnnvis.network.weights import pick_device
+from cnnvis.pictures.images import PICTURE_SUFFIXES
+from cnnvis.prepared.shelf import MOST
+from cnnvis.prepared.shelf_indexing import PRECISIONS
+from cnnvis.prepared.shelf_making import MAX_RANKS, RANKS
 
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
     "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class: the 1,000 logits",

@@ -5,9 +5,9 @@ import argparse
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.commands import given, report, whole
-from cnnvis.stock.atlas_making import make_atlas
-from cnnvis.weights import atlas_folder
+from cnnvis.cli.commands import given, report, whole
+from cnnvis.network.weights import atlas_folder
+from cnnvis.prepared.atlas_making import make_atlas
 
 
 def make(options: argparse.Namespace) -> None:

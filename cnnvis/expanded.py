@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv_transpose2d
 
-from cnnvis.architecture import Layer, Target
 from cnnvis.errors import LayerError
-from cnnvis.images import GREY, Pictured, colour
-from cnnvis.vgg import VGG16, architecture_of, conv_module, exact
+from cnnvis.network.architecture import Layer, Target
+from cnnvis.network.vgg import VGG16, architecture_of, conv_module, exact
+from cnnvis.pictures.images import GREY, Pictured, colour
 
 EXPANDED = ("conv1_2", "conv2_1")
 WEIGHT_PX = 24

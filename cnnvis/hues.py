@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.architecture import Target
-from cnnvis.images import to_tensor
+from cnnvis.network.architecture import Target
+from cnnvis.network.vgg import PLAIN, VGG16, exact, forward, narrowed
+from cnnvis.pictures.images import to_tensor
 from cnnvis.version import __version__
-from cnnvis.vgg import PLAIN, VGG16, exact, forward, narrowed
 
 
 @dataclass(frozen=True)

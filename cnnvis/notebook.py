@@ -4,14 +4,14 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from cnnvis.architecture import Mixture
-from cnnvis.ascent import Snapshot, maximize
 from cnnvis.errors import SettingError
-from cnnvis.images import encode
-from cnnvis.photo import Photo
-from cnnvis.recipes import Settings
-from cnnvis.scoring import Finished, Score, score_target
-from cnnvis.vgg import VGG16
+from cnnvis.maximization.ascent import Snapshot, maximize
+from cnnvis.maximization.recipes import Settings
+from cnnvis.maximization.score import Finished, Score, score_target
+from cnnvis.network.architecture import Mixture
+from cnnvis.network.vgg import VGG16
+from cnnvis.pictures.images import encode
+from cnnvis.pictures.photo import Photo
 
 CURVE_PX = 220, 120  # width and height
 

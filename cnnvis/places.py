@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from cnnvis.checks import whole_number
 from cnnvis.errors import SettingError
-from cnnvis.numbers import whole_number
 
 
 def check_place(row: object, column: object, shown: Tensor) -> tuple[int, int]:

@@ -2,45 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # set before anything imports gradio
 
 import httpx
 import pytest
-import torch
 import torchvision
+from helpers import EXAMPLES
+from helpers.toys import toy
 from PIL import Image
 from torch import nn
 
 import cnnvis
-from cnnvis.architecture import Architecture
-from cnnvis.vgg import VGG16, _bfloat16_pays, build
-from cnnvis.weights import read_weights
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
-TOY_WIDTHS = (4, 4, 6, 6, 8)
-
-
-def toy(seed: int = 4) -> VGG16:
-    """Build a network with all 31 layers but only a few channels, for tests that change its weights.
-
-    He initialisation keeps signals from growing or fading. With the default seed, noise activates every channel.
-    """
-    torch.manual_seed(seed)
-    net = build(Architecture(widths=TOY_WIDTHS))
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-    return net
-
-
-def conv(net: VGG16, layer: str) -> nn.Conv2d:
-    """Return the module of the convolution whose maps `layer` holds."""
-    module = net.get_submodule(net.architecture.find(layer).convolution)
-    assert isinstance(module, nn.Conv2d)
-    return module
+from cnnvis.network.vgg import VGG16, _bfloat16_pays
+from cnnvis.network.weights import read_weights
 
 
 @pytest.fixture(scope="session")
@@ -112,4 +88,4 @@ def measured_anew() -> Iterator[None]:
 @pytest.fixture
 def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
     """Give this machine convolutions that take the same time in every precision."""
-    monkeypatch.setattr("cnnvis.vgg.conv2d", lambda maps, kernels, padding: maps)
+    monkeypatch.setattr("cnnvis.network.vgg.conv2d", lambda maps, kernels, padding: maps)

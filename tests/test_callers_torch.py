@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import EXAMPLES
+from helpers import EXAMPLES
 from PIL import Image
 from torch import Tensor
 
 import cnnvis
-from cnnvis import weights
-from cnnvis.arithmetic import apply_filter
+from cnnvis.analysis.arithmetic import apply_filter
+from cnnvis.analysis.around import steps
+from cnnvis.analysis.own_kernel import apply_kernel
 from cnnvis.expanded import expanded
-from cnnvis.own_kernel import apply_kernel
-from cnnvis.steps import steps
-from cnnvis.vgg import VGG16
+from cnnvis.network import weights
+from cnnvis.network.vgg import VGG16
 
 CAT = EXAMPLES / "chelsea.jpg"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from cnnvis.hub import HUB_FILE, HUB_REPO, HUB_REVISION
 
-ROOT = Path(__file__).parents[1]
 WORKFLOWS = ROOT / ".github" / "workflows"
 
 # Build the page, load the weights as on a fresh machine, and print where everything came from.

@@ -11,15 +11,15 @@ from typing import Any
 
 import nbformat
 import pytest
+from helpers import ROOT
 from IPython.display import DisplayHandle
 from nbclient import NotebookClient
 from PIL import Image
 
 import cnnvis
 from cnnvis.errors import ChannelError, SettingError
-from cnnvis.vgg import VGG16
+from cnnvis.network.vgg import VGG16
 
-ROOT = Path(__file__).parents[1]
 TOUR = ROOT / "examples" / "tour.ipynb"
 
 

@@ -8,41 +8,32 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from helpers import ROOT
 
 import cnnvis
 from cnnvis import errors
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, SettingError
 
-ROOT = Path(__file__).parents[1]
-
-# A module may import only modules in the rows above its own. So modules in one row, such as images and vgg, or filters,
-# features and ascent, stay independent of each other.
-ROWS = [
-    {"errors", "numbers", "version"},
-    {"classes", "arrays", "places"},
-    {"architecture"},
-    {"images", "photo", "vgg", "strangers", "hub"},
-    {"checkpoints", "recipes"},
-    {"weights"},
-    {"canvas", "preprocessing", "objective"},
-    {"filters", "features", "ascent", "experiment", "wires"},
-    {"scoring", "patch", "arithmetic", "own_kernel", "reasons", "expanded", "hues", "exports"},
-    {"silencing", "steps", "notebook"},
-    {"rungs"},
-    {"stock"},
+# A wing may import only wings in the rows above its own: two in one row do not know each other.
+WINGS = [
+    {"errors", "version"},
+    {"checks", "pictures"},
+    {"network"},
+    {"analysis", "maximization"},
+    {"prepared"},
+    {"notebook"},
     {"__init__"},
-    {"ui", "commands"},
-    {"shelf_commands", "atlas_commands", "wiring_commands", "page_command"},
-    {"__main__", "app"},
+    {"ui"},
+    {"cli"},
+    {"__main__"},
 ]
-LEVEL = {name: level for level, row in enumerate(ROWS) for name in row}
-PACKAGES = {"stock", "ui"}  # within one, modules import each other
-SOURCES = [ROOT / "app.py", *sorted((ROOT / "cnnvis").rglob("*.py"))]
+UI = [{"texts", "theme"}, {"serving"}, {"parts"}, {"tabs", "api"}, {"links"}, {"share"}, {"page"}, {"__init__"}]
+SOURCES = sorted((ROOT / "cnnvis").rglob("*.py"))
 
 
-def part_of(path: Path) -> str:
-    """Return a file's name in ROWS: its module name, or its package's for `ui` and `stock`."""
-    return next((package for package in PACKAGES if package in path.relative_to(ROOT).parts), path.stem)
+def wing_of(path: Path, depth: int = 1) -> str:
+    """Return the wing of a file in `cnnvis/`; with `depth` 2, its part of the page."""
+    return path.relative_to(ROOT).with_suffix("").parts[depth]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -56,11 +47,15 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def parts_imported(path: Path) -> set[str]:
-    """Return the names in ROWS that a file imports. `from cnnvis import maximize` counts as `__init__`."""
+def check_arrows(path: Path, rows: list[set[str]], depth: int) -> None:
+    """Assert that a file imports only what stands in the rows above its own, or in its own wing."""
+    level = {wing: row for row, wings in enumerate(rows) for wing in wings}
+    package = path.relative_to(ROOT).parts[:depth]
+    mine = wing_of(path, depth)
     names = (name.split(".") for name in imported(path))
-    ours = {name[1] if len(name) > 1 else "__init__" for name in names if name[0] == "cnnvis"}
-    return {name if name in LEVEL else "__init__" for name in ours}
+    theirs = {(*name, "")[depth] for name in names if tuple(name[:depth]) == package}
+    theirs = {wing if wing in level else "__init__" for wing in theirs}  # `from cnnvis import maximize`
+    assert all(level[wing] < level[mine] or wing == mine for wing in theirs), theirs
 
 
 # Public names
@@ -83,7 +78,7 @@ def test_the_package_file_holds_only_imports_and_dunder_all() -> None:
 
 
 def test_no_public_name_hides_a_module() -> None:
-    """If a module were called `score` too, `cnnvis.score` could mean either."""
+    """If a module of the package were called `score` too, `cnnvis.score` could mean either."""
     modules = {path.stem for path in (ROOT / "cnnvis").iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not modules & set(cnnvis.__all__)
 
@@ -98,15 +93,20 @@ def test_everything_public_has_a_docstring() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_in_one_direction(path: Path) -> None:
-    mine = part_of(path)
-    allowed = {name for name in LEVEL if LEVEL[name] < LEVEL[mine]} | ({mine} & PACKAGES)
-    assert parts_imported(path) <= allowed
+    check_arrows(path, WINGS, 1)
+    if wing_of(path) == "ui":
+        check_arrows(path, UI, 2)
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SOURCES}), ids=lambda path: path.name)
+def test_a_folder_is_small_enough_to_take_in(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 14
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_page_imports_gradio(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
-    assert "gradio" not in roots or part_of(path) in ("ui", "app")
+    assert "gradio" not in roots or wing_of(path) == "ui"
 
 
 def test_errors_imports_only_the_standard_library() -> None:

@@ -19,15 +19,15 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers import ROOT
 from packaging.licenses import canonicalize_license_expression
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from PIL import Image
 
 import cnnvis
-from cnnvis.ui.photos import EXAMPLES
+from cnnvis.ui.serving.photos import EXAMPLES
 
-ROOT = Path(__file__).parents[1]
 MOST_BYTES = 95_000_000  # PyPI takes 100 MB
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnvis.architecture import Target
-from cnnvis.stock.shelf import Shelf
+from cnnvis.network.architecture import Target
+from cnnvis.prepared.shelf import Shelf
 
 PERCENTILES = (100, 90, 75, 50, 25)
 BARS = 24

@@ -10,25 +10,25 @@ import gradio as gr
 from gradio.events import api
 
 import cnnvis
-from cnnvis.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
-from cnnvis.features import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
-from cnnvis.filters import VIEWS, check_sheet
-from cnnvis.reasons import MOST_COUNT, MOST_DEPTH
-from cnnvis.recipes import CHOICES, RECIPES, Settings, limits
-from cnnvis.scoring import scored_record
-from cnnvis.stock.questions import MOST_QUESTIONS, REFERENCES
-from cnnvis.stock.shelf import MOST
-from cnnvis.ui import cached
-from cnnvis.ui.files import bytes_file, picture_file
+from cnnvis.analysis.filters import VIEWS, check_sheet
+from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
+from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
+from cnnvis.analysis.wiring import MOST_WIRES
+from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits
+from cnnvis.maximization.score import scored_record
+from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import load_for
+from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES
+from cnnvis.prepared.shelf import MOST
 from cnnvis.ui.growing import grow
-from cnnvis.ui.handlers import HEAVY, LIGHT, readable_errors
-from cnnvis.ui.photos import StoredPhoto, given_photo, store_photo
 from cnnvis.ui.quiz_api import quiz, quiz_answers
-from cnnvis.ui.rooms import admit, make_way
-from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.vgg import VGG16
-from cnnvis.weights import load_for
-from cnnvis.wires import MOST_WIRES
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import bytes_file, picture_file
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.handlers import HEAVY, LIGHT, readable_errors
+from cnnvis.ui.serving.photos import StoredPhoto, given_photo, store_photo
+from cnnvis.ui.serving.queues import admit, make_way
 
 ALL_LAYERS = [layer.name for layer in LAYERS]
 DEFAULTS = Settings()

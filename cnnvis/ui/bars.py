@@ -1,6 +1,6 @@
 """Colour bars: the values that the colours of a picture stand for."""
 
-from cnnvis.images import HEAT, SIGNED, Pixels
+from cnnvis.pictures.images import HEAT, SIGNED, Pixels
 from cnnvis.ui.numerals import written
 
 GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps

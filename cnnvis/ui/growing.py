@@ -7,12 +7,12 @@ sweeps them.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cnnvis.architecture import Target
-from cnnvis.ascent import Snapshot, ascend
-from cnnvis.photo import Photo
-from cnnvis.rungs import Rung, run_ladder
-from cnnvis.ui.zero import on_gpu
-from cnnvis.weights import load_for
+from cnnvis.maximization.ascent import Snapshot, ascend
+from cnnvis.maximization.ladder import Rung, run_ladder
+from cnnvis.network.architecture import Target
+from cnnvis.network.weights import load_for
+from cnnvis.pictures.photo import Photo
+from cnnvis.ui.serving.gpu import on_gpu
 
 
 @on_gpu

@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from cnnvis.ui.rooms import line_of
-from cnnvis.weights import is_loaded
+from cnnvis.network.weights import is_loaded
+from cnnvis.ui.serving.queues import line_of
 
 
 def healthz(request: Request) -> JSONResponse:

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from cnnvis.architecture import Target
+from cnnvis.analysis.maps import PIPELINES
+from cnnvis.checks import whole_number
 from cnnvis.errors import CnnvisError, SettingError
-from cnnvis.features import PIPELINES
-from cnnvis.images import PHOTO_SIDE
-from cnnvis.numbers import whole_number
-from cnnvis.recipes import RECIPES, Settings, check_setting
-from cnnvis.stock.questions import REFERENCES, check_quiz
-from cnnvis.ui.choice import FIRST, LANDING, OFFERED
-from cnnvis.ui.lesson import PAGES
-from cnnvis.ui.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
+from cnnvis.maximization.recipes import RECIPES, Settings, check_setting
+from cnnvis.network.architecture import Target
+from cnnvis.network.weights import pick_device
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.prepared.quiz import REFERENCES, check_quiz
+from cnnvis.ui.parts.choice import FIRST, LANDING, OFFERED
+from cnnvis.ui.parts.lesson import PAGES
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
-from cnnvis.ui.tabs.quiz import COUNTS
-from cnnvis.weights import pick_device
+from cnnvis.ui.tabs.quiz.tab import COUNTS
 
 
 def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:

@@ -11,31 +11,32 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.errors import WeightsError
-from cnnvis.photo import MAX_PHOTO_BYTES
-from cnnvis.preprocessing import doubt
-from cnnvis.ui import health, request_log
+from cnnvis.network.input_check import doubt
+from cnnvis.network.vgg import VGG16, fast_dtype
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.photo import MAX_PHOTO_BYTES
+from cnnvis.ui import health
 from cnnvis.ui.api import add_endpoints
-from cnnvis.ui.choice import OFFERED, Choice, choice_bar, choice_words
-from cnnvis.ui.exemplars import best_three
-from cnnvis.ui.files import remove_folder, start_sweeping
-from cnnvis.ui.follow import Follower, Shared, connect
-from cnnvis.ui.handlers import PAGE, ReadableBlocks
-from cnnvis.ui.lesson import lesson
-from cnnvis.ui.memory import return_what_is_free
-from cnnvis.ui.photos import DEFAULT_PHOTO, photo_picture
-from cnnvis.ui.rooms import TOTAL_PLACES
+from cnnvis.ui.parts.choice import OFFERED, Choice, choice_bar, choice_words
+from cnnvis.ui.parts.exemplars import best_three
+from cnnvis.ui.parts.follow import Follower, Shared, connect
+from cnnvis.ui.parts.lesson import lesson
+from cnnvis.ui.serving import monitoring as request_log
+from cnnvis.ui.serving.files import remove_folder, start_sweeping
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE, place_network
+from cnnvis.ui.serving.handlers import PAGE, ReadableBlocks
+from cnnvis.ui.serving.memory import return_what_is_free
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO, photo_picture
+from cnnvis.ui.serving.queues import TOTAL_PLACES
 from cnnvis.ui.share import restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
-from cnnvis.ui.zero import LIGHT_DEVICE, place_network
-from cnnvis.vgg import VGG16, fast_dtype
-from cnnvis.weights import load_vgg16
 
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
-HEAD = f"<script>{Path(__file__).with_name('stream.js').read_text()}</script>"
+HEAD = f"<script>{(Path(__file__).parent / 'serving' / 'stream.js').read_text()}</script>"
 
 
 def build_page() -> gr.Blocks:

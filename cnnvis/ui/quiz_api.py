@@ -6,10 +6,10 @@ import gradio as gr
 from gradio.route_utils import get_root_url
 from PIL import Image
 
-from cnnvis.stock.questions import SIDES, Question, check_quiz
-from cnnvis.ui import cached
-from cnnvis.ui.files import file_url, picture_file
-from cnnvis.ui.handlers import readable_errors
+from cnnvis.prepared.quiz import SIDES, Question, check_quiz
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import file_url, picture_file
+from cnnvis.ui.serving.handlers import readable_errors
 
 
 @readable_errors

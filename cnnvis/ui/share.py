@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from cnnvis.ui.choice import Choice
-from cnnvis.ui.follow import Follower, Restorer, Shared
 from cnnvis.ui.links import NAMED_TAB, OURS, PARAMETERS, address_of, read_query
-from cnnvis.ui.photos import named_photos, photo_name
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Follower, Restorer, Shared
+from cnnvis.ui.serving.photos import named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import OWN_PHOTO
 

@@ -4,15 +4,15 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.architecture import Target, convolution
+from cnnvis.analysis.wiring import INPUT, Wire, readers, reads
 from cnnvis.errors import AtlasError
-from cnnvis.images import encode, signed
-from cnnvis.ui import cached
-from cnnvis.ui.files import bytes_url, data_url
-from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.vgg import VGG16, conv_module
-from cnnvis.weights import load_vgg16
-from cnnvis.wires import INPUT, Wire, readers, reads
+from cnnvis.network.architecture import Target, convolution
+from cnnvis.network.vgg import VGG16, conv_module
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.images import encode, signed
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import bytes_url, data_url
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
 
 COLOURS = ("red", "green", "blue")
 TILE_PX = 64

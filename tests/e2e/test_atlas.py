@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from cnnvis.ui.choice import LANDING
+from cnnvis.ui.parts.choice import LANDING
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 

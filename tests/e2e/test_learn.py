@@ -7,16 +7,16 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 from PIL import Image
 
 import cnnvis
-from cnnvis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture
-from cnnvis.own_kernel import apply_kernel
-from cnnvis.steps import steps
+from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture
+from cnnvis.analysis.around import steps
+from cnnvis.analysis.own_kernel import apply_kernel
+from cnnvis.network.vgg import VGG16
 from cnnvis.ui.numerals import digits
-from cnnvis.vgg import VGG16
 
-ROOT = Path(__file__).parents[2]
 PLACES = {"conv1_1": [(0, 0), (5, 200), (223, 223), (100, 3), (64, 112)],
           "conv3_2": [(0, 0), (55, 55), (0, 30), (17, 4), (28, 28)]}  # fmt: skip
 

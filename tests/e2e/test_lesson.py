@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from cnnvis.ui.lesson import PAGES
+from cnnvis.ui.parts.lesson import PAGES
 
 
 def at(page: Page, number: int) -> None:

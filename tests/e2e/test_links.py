@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+from helpers import ROOT
 from playwright.sync_api import Page, Route
 
-ROOT = Path(__file__).parents[2]
 VIEWS = {
     "tab=atlas&layer=conv4_2&channel=33": ("#atlas-filter h3", "conv4_2 channel 33"),
     "tab=filters&layer=conv3_2&channel=77": ("#filter-heading", "conv3_2 · filter 77"),

@@ -4,16 +4,14 @@ import io
 import json
 import re
 import urllib.request
-from pathlib import Path
 
 import pytest
 from gradio_client import Client
+from helpers import CASES
 from PIL import Image
 
-from cnnvis.ui.photos import STORED_AS
-from cnnvis.ui.rooms import PLACES
-
-CASES = Path(__file__).parents[1] / "cases"
+from cnnvis.ui.serving.photos import STORED_AS
+from cnnvis.ui.serving.queues import PLACES
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TABS = {"Filters": "#filter-sheet", "Feature maps": "#map-sheet", "Activation maximization": "#stage"}

@@ -12,11 +12,11 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import EXAMPLES
 from gradio_client import Client, handle_file
+from helpers import EXAMPLES
 
 from benchmarks.serving import running
-from cnnvis.architecture import CONVOLUTIONS, find_layer
+from cnnvis.network.architecture import CONVOLUTIONS, find_layer
 
 ASCENTS, SHEETS = 500, 2000
 WARM_UP = 0.2  # of them, until memory is compared

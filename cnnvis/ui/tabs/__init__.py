@@ -1,7 +1,11 @@
 """The tabs of the page, in order. The page, the links and the tests read this list."""
 
-from cnnvis.ui.follow import Tab
-from cnnvis.ui.tabs import atlas, filters, learn, maps, maximize, quiz
+from cnnvis.ui.parts.follow import Tab
+from cnnvis.ui.tabs import atlas, filters
+from cnnvis.ui.tabs.learn import tab as learn
+from cnnvis.ui.tabs.maps import tab as maps
+from cnnvis.ui.tabs.maximize import tab as maximize
+from cnnvis.ui.tabs.quiz import tab as quiz
 
 TABS = (
     Tab("atlas", "Atlas", atlas.layout),

@@ -6,15 +6,15 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.errors import AtlasError
-from cnnvis.stock.atlas import AtlasSheet
-from cnnvis.ui import cached
-from cnnvis.ui.choice import Choice
-from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import sentence
-from cnnvis.ui.sheet import sheet, sheet_value
+from cnnvis.prepared.atlas import AtlasSheet
+from cnnvis.ui.parts.channel import whole, whole_filter
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.sheet import sheet, sheet_value
+from cnnvis.ui.parts.wall import wall
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.texts import ABOUT_ATLAS
-from cnnvis.ui.wall import wall
-from cnnvis.ui.whole import whole, whole_filter
 
 ORDER_LABELS = [("By number", "index"), ("By strength", "robust"), ("By likeness", "alike")]
 ORDERED = {

@@ -5,27 +5,27 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.analysis.filters import Filter, FilterSheet, draw_filter
 from cnnvis.errors import AtlasError
-from cnnvis.filters import Filter, FilterSheet, draw_filter
-from cnnvis.ui import cached
+from cnnvis.network.vgg import conv_module
+from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.bars import signed_bar
-from cnnvis.ui.choice import Choice
-from cnnvis.ui.files import bytes_file, file_url, picture_file
-from cnnvis.ui.follow import Follower, Shared
-from cnnvis.ui.handlers import LIGHT, PAGE, large_picture, readable_errors, sentence
 from cnnvis.ui.numerals import written
-from cnnvis.ui.relations import relations
-from cnnvis.ui.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.parts.channel import whole
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.parts.wall import atlas_file, wall
+from cnnvis.ui.parts.wiring import relations
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, large_picture, readable_errors, sentence
 from cnnvis.ui.texts import (
     ABOUT_FILTERS,
     MOST_SIMILAR,
     WIRES_BY,
 )
-from cnnvis.ui.wall import atlas_file, wall
-from cnnvis.ui.whole import whole
-from cnnvis.ui.zero import LIGHT_DEVICE
-from cnnvis.vgg import conv_module
-from cnnvis.weights import load_vgg16
 
 PICTURES = "pictures"
 VIEW_LABELS = [

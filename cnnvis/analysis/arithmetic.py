@@ -1,0 +1,169 @@
+"""How a filter is applied, number by number: the window, the kernels, their products, the sum, the bias, the ReLU.
+
+The sum worked out here by hand stands beside the same value in the network's own feature map.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+from torch.nn.functional import pad
+
+from cnnvis.analysis.maps import Maps, compute_maps
+from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
+from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
+from cnnvis.pictures.photo import Photo, open_photo
+from cnnvis.places import check_place
+
+PANEL_PX, GAP_PX = PHOTO_SIDE, 12
+BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each
+WINDOW_COLOUR, LEAST_WINDOW_PX = (255, 140, 0), 7
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A filter laid over one photo: everything that its map is made of."""
+
+    layer: str
+    channel: int
+    photo: Image.Image  # 224 px, as the network sees it
+    inputs: (
+        Tensor  # (C, H, W), what the filter slides over: the maps of the layer before; at conv1_1 the normalised photo
+    )
+    kernels: Tensor  # (C, 3, 3), the filter
+    bias: float
+    map: Tensor  # (H, W), the network's own, before ReLU
+
+    @property
+    def largest_kernel(self) -> int:
+        """The input channel whose kernel has the largest L2 norm."""
+        return int(self.kernels.flatten(1).norm(dim=1).argmax())
+
+    def at(self, row: int, column: int) -> "Sum":
+        """Work out one value of the map. Raises SettingError for a place outside it."""
+        down, right = check_place(row, column, self.map)
+        # Like the network, pad with zeros. At conv1_1 zero is ImageNet's mean colour, not black.
+        padded = pad(self.inputs, (1, 1, 1, 1))
+        window = padded[:, down : down + 3, right : right + 3].double()
+        return Sum(self.layer, self.channel, down, right, window, self.kernels.double(), self.bias,
+                   float(self.map[down, right]))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sum:
+    """One value of a feature map, worked out by hand in double precision."""
+
+    layer: str
+    channel: int
+    row: int
+    column: int
+    window: Tensor  # (C, 3, 3), what the filter covers here
+    kernels: Tensor  # (C, 3, 3)
+    bias: float
+    network: float  # the same value in the network's own map
+
+    @property
+    def products(self) -> Tensor:
+        """Each number in the window times the weight over it, (C, 3, 3)."""
+        return self.window * self.kernels
+
+    @property
+    def by_input(self) -> Tensor:
+        """What each input channel contributes, (C,)."""
+        return self.products.sum((1, 2))
+
+    @property
+    def total(self) -> float:
+        """All products plus the bias: the value before ReLU."""
+        return float(self.products.sum()) + self.bias
+
+    @property
+    def rectified(self) -> float:
+        """The value after ReLU."""
+        return max(0.0, self.total)
+
+
+def apply_filter(net: VGG16, photo: Photo, layer: str, channel: int) -> Applied:
+    """Lay one filter of a convolution over a photo. Raises LayerError, ChannelError, PhotoError."""
+    target = architecture_of(net).target(layer, channel, kind="conv")
+    return apply_to_maps(net, compute_maps(net, open_photo(photo), [target.layer], "network")[0], target.number)
+
+
+def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
+    """Lay one filter over the photo whose maps have been computed; the network does not run again."""
+    module = conv_module(net, maps.layer)
+    return Applied(
+        layer=maps.layer.name,
+        channel=channel,
+        photo=maps.photo,
+        inputs=maps.inputs,
+        kernels=module.weight[channel].float().cpu(),
+        bias=bias_of(module, channel),
+        map=maps.values[channel],
+    )
+
+
+def sliding(applied: Applied) -> list[Image.Image]:
+    """Draw the filter sliding over its input while the map grows beside it; the last picture has the whole map.
+
+    At conv1_1 the input is the photo. Elsewhere it is many maps, of which the one with the largest kernel is shown. The
+    map is blue below zero and orange above. A real filter stops at every value; this one stops at a few.
+    """
+    height, width = applied.map.shape
+    left = _input_picture(applied)
+    right = map_picture(applied)
+    # Where bands and stops end, in cells of the map; a small map has fewer cells than stops.
+    rows = np.unique(np.linspace(0, height, BANDS + 1).round().astype(int))
+    columns = np.unique(np.linspace(0, width, STOPS + 1).round().astype(int))
+    pictures = []
+    for top, bottom in pairwise(rows):
+        for begin, end in pairwise(columns):
+            partial = Image.new("RGB", right.size, SHEET_BACKGROUND)
+            for box in ((0, 0, width, top), (0, top, end, bottom)):
+                place = _pixels(box, width, height)
+                partial.paste(right.crop(place), place)
+            middle = (int(top + bottom - 1) // 2, int(begin + end - 1) // 2)
+            pictures.append(_side_by_side(with_window(left, middle, (height, width)), partial))
+    return [*pictures, _side_by_side(left, right)]
+
+
+def map_picture(applied: Applied) -> Image.Image:
+    """Draw the whole map before ReLU at 224 px, zero in the middle of the colours."""
+    colours = signed(applied.map, float(applied.map.abs().max()))
+    return Image.fromarray(colours).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
+
+
+def _input_picture(applied: Applied) -> Image.Image:
+    if applied.layer == "conv1_1":
+        return applied.photo
+    values = applied.inputs[applied.largest_kernel]
+    picture = Image.fromarray(colour(stretch(values, values.min(), values.max()), HEAT))
+    return picture.resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
+
+
+def _pixels(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """Convert a box in cells of the map (left, top, right, bottom) to px of its panel."""
+    left, top, right, bottom = (
+        round(int(edge) * PANEL_PX / count) for edge, count in zip(box, (width, height) * 2, strict=True)
+    )
+    return left, top, right, bottom
+
+
+def with_window(picture: Image.Image, cell: tuple[int, int], shape: tuple[int, int]) -> Image.Image:
+    """Outline the window around a cell (row, column) of a map of `shape` on a 224 px picture, at least 7 px wide."""
+    (row, column), (height, width) = cell, shape
+    left, top, right, bottom = _pixels((column - 1, row - 1, column + 2, row + 2), width, height)
+    margin = max(0, LEAST_WINDOW_PX - (right - left)) // 2
+    marked = picture.copy()
+    edge = (left - margin - 2, top - margin - 2, right + margin + 1, bottom + margin + 1)
+    ImageDraw.Draw(marked).rectangle(edge, outline=WINDOW_COLOUR, width=2)
+    return marked
+
+
+def _side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (2 * PANEL_PX + GAP_PX, PANEL_PX), "white")
+    both.paste(left, (0, 0))
+    both.paste(right, (PANEL_PX + GAP_PX, 0))
+    return both

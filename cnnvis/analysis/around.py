@@ -1,0 +1,138 @@
+"""What follows one value of a map: what ReLU cuts, which value wins the next pool; and what each layer sees."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from cnnvis.analysis.maps import Maps, compute_maps
+from cnnvis.network.architecture import Architecture, Layer
+from cnnvis.network.vgg import VGG16, architecture_of
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.pictures.photo import Photo, open_photo
+from cnnvis.places import check_place, winner
+
+
+@dataclass(frozen=True)
+class Rectified:
+    """One value of a map before and after ReLU, and how much of the whole map ReLU cuts."""
+
+    map: Tensor  # (H, W), before ReLU
+    before: float
+    after: float
+    cut: float  # share of the map's values that are below zero, 0 to 1
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Four values of a map after ReLU, and the one that the pool keeps: the largest."""
+
+    layer: str  # the pool
+    convolution: str  # whose map it reads: the last of the block
+    read: Tensor  # (H, W), that map after ReLU
+    map: Tensor  # (H / 2, W / 2), the pool's
+    row: int  # of the pool's value
+    column: int
+    winner: tuple[int, int]  # row and column of the value that it keeps, in `read`; of equal ones the first
+
+    @property
+    def values(self) -> Tensor:
+        """The four values, (2, 2)."""
+        return self.read[2 * self.row : 2 * self.row + 2, 2 * self.column : 2 * self.column + 2]
+
+    @property
+    def value(self) -> float:
+        """The largest of the four."""
+        return float(self.map[self.row, self.column])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one value of a layer sees of the picture."""
+
+    layer: Layer
+    row: int
+    column: int
+    box: tuple[int, int, int, int]  # left, top, right, bottom in px of the 224 px photo; may reach outside it
+    beyond: float  # share of the box that lies outside, 0 to 1
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Everything that follows one value of a convolution's map."""
+
+    layer: str
+    channel: int
+    row: int
+    column: int
+    rectified: Rectified
+    pooled: Pooled
+    seen: list[Seen]  # by the convolutions up to this one, the first one first: each lies within the next
+
+
+def steps(net: VGG16, photo: Photo, layer: str, channel: int, row: int, column: int) -> Steps:
+    """Follow one value of a convolution's map through ReLU and the next pool, and back to what it sees.
+
+    The pool reads the block's last convolution: there it is the same channel number, at the same place.
+    Raises LayerError, ChannelError, SettingError, PhotoError.
+    """
+    architecture = architecture_of(net)
+    target = architecture.target(layer, channel, kind="conv")
+    wanted = dict.fromkeys((target.layer, last_of_block(architecture, target.layer)))
+    maps = compute_maps(net, open_photo(photo), list(wanted), "network")
+    place = check_place(row, column, maps[0].values[target.number])
+    return follow(architecture, maps[0], maps[-1], target.number, place)
+
+
+def follow(architecture: Architecture, maps: Maps, last: Maps, channel: int, place: tuple[int, int]) -> Steps:
+    """`steps` for a place already checked, from the maps of a convolution and of the last one of its block."""
+    return Steps(
+        maps.layer.name,
+        channel,
+        *place,
+        _rectified(maps.values[channel], place),
+        _pooled(last, channel, place),
+        seen(architecture, maps.layer, place),
+    )
+
+
+def last_of_block(architecture: Architecture, layer: Layer) -> Layer:
+    """The convolution that the pool of a layer's block reads."""
+    return architecture.convolution_of(architecture.find(f"pool{layer.block}"))
+
+
+def seen(architecture: Architecture, layer: Layer, place: tuple[int, int]) -> list[Seen]:
+    """What a value of a layer sees, and what each convolution before it sees in the middle of that.
+
+    A pool's value is made of four; of these the first is followed.
+    """
+    row, column = place
+    found = []
+    for one in reversed(architecture.layers[: architecture.layers.index(layer) + 1]):
+        if one.kind == "pool":
+            row, column = 2 * row, 2 * column
+        elif one.kind == "conv":
+            box = one.field(row, column)
+            found.append(Seen(one, row, column, box, _beyond(box)))
+    return found[::-1]
+
+
+def _rectified(shown: Tensor, place: tuple[int, int]) -> Rectified:
+    before = float(shown[place])
+    return Rectified(shown, before, max(0.0, before), float((shown < 0).float().mean()))
+
+
+def _pooled(maps: Maps, channel: int, place: tuple[int, int]) -> Pooled:
+    """The value of the pool after `maps` that reads this place."""
+    after = maps.values[channel].clamp_min(0)
+    row, column = place[0] // 2, place[1] // 2
+    pooled = max_pool2d(after[None, None], 2)[0, 0]
+    name = f"pool{maps.layer.block}"
+    return Pooled(name, maps.layer.name, after, pooled, row, column, winner(after, row, column))
+
+
+def _beyond(box: tuple[int, int, int, int]) -> float:
+    left, top, right, bottom = box
+    across = min(right, PHOTO_SIDE) - max(left, 0)
+    down = min(bottom, PHOTO_SIDE) - max(top, 0)
+    return 1 - across * down / ((right - left) * (bottom - top))

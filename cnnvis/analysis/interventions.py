@@ -1,0 +1,95 @@
+"""Does an explanation matter? The value again when the channels that it names are silenced everywhere.
+
+Not arithmetic any more: a claim that could fail. So as many random channels of the same layers are silenced beside it.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cnnvis.analysis.why import Contribution, Why
+from cnnvis.analysis.wiring import INPUT
+from cnnvis.network.vgg import VGG16, exact, up_to
+from cnnvis.pictures.images import crop_like_training, to_tensor
+from cnnvis.pictures.photo import Photo, open_photo
+from cnnvis.version import __version__
+
+DRAWS = 16
+NAMED_DEPTHS = (2, 3)  # layers back whose named channels are silenced
+
+
+@dataclass(frozen=True)
+class Silenced:
+    """A value before ReLU, and what is left of it when channels behind it are set to zero everywhere."""
+
+    layer: str
+    channel: int
+    row: int
+    column: int
+    value: float
+    without: float  # the channels that the explanation names two and three layers back
+    without_random: float  # as many random channels of the same layers; the mean of `draws`
+    draws: int
+    silenced: dict[str, list[int]]
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values, with the version of cnnvis."""
+        return {**asdict(self), "cnnvis": __version__}
+
+
+def silence(net: VGG16, photo: Photo, found: Why, draws: int = DRAWS, seed: int = 0) -> Silenced:
+    """Silence what an explanation of a value on this photo names, and random channels instead. Raises PhotoError."""
+    named = named_channels(found)
+    draw = random.Random(seed)
+    counts = {layer: net.architecture.find(layer).channels for layer in named}
+    variants = [named]
+    variants += [
+        {layer: sorted(draw.sample(range(counts[layer]), len(channels))) for layer, channels in named.items()}
+        for _ in range(draws)
+    ]
+    maps = _run(net, open_photo(photo), found.layer, variants)[:, found.channel, found.row, found.column]
+    without, *others = maps.tolist()
+    return Silenced(
+        layer=found.layer,
+        channel=found.channel,
+        row=found.row,
+        column=found.column,
+        value=found.value,
+        without=without,
+        without_random=sum(others) / draws,
+        draws=draws,
+        silenced=named,
+    )
+
+
+def named_channels(found: Why) -> dict[str, list[int]]:
+    """The channels that an explanation names two and three layers back, by layer."""
+    named: dict[str, set[int]] = {}
+    for depth, node in _nodes(found.contributions, 1):
+        if depth in NAMED_DEPTHS and node.layer != INPUT:
+            named.setdefault(node.layer, set()).add(node.channel)
+    return {layer: sorted(channels) for layer, channels in named.items()}
+
+
+def _nodes(inputs: Sequence[Contribution], depth: int) -> Iterator[tuple[int, Contribution]]:
+    for one in inputs:
+        yield depth, one
+        yield from _nodes(one.contributions, depth + 1)
+
+
+def _run(net: VGG16, photo: Any, layer: str, variants: Sequence[Mapping[str, Sequence[int]]]) -> Tensor:
+    """The maps of a layer (variants, channels, H, W), with other channels at zero in each; alike until the first is."""
+    values = to_tensor(crop_like_training(photo)).to(net.device).contiguous(memory_format=torch.channels_last)
+    with exact(net.device), torch.inference_mode():
+        for name, step in up_to(net, layer).named_children():
+            values = step(values)
+            if name in variants[0]:
+                if len(values) < len(variants):
+                    values = values.repeat(len(variants), 1, 1, 1)
+                for number, channels in enumerate(variants):
+                    values[number, list(channels[name])] = 0  # before the ReLU, which leaves zero as it is
+        return values.expand(len(variants), -1, -1, -1).cpu()

@@ -1,0 +1,115 @@
+"""The wiring: which channels of the layer before a filter weighs most, and which filters of the next one weigh it most.
+
+Everything is read off the weights. Pooling in between keeps the numbers of the channels.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from cnnvis.checks import whole_number
+from cnnvis.errors import SettingError
+from cnnvis.network.architecture import Layer, Target
+from cnnvis.network.vgg import VGG16, architecture_of, conv_module
+from cnnvis.version import __version__
+
+MOST_WIRES = 64
+INPUT = "input"  # what conv1_1 reads: its channels 0, 1 and 2 are red, green and blue
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One kernel, between a channel that is read and the filter that reads it; named after the other end."""
+
+    layer: str
+    channel: int
+    norm: float  # the kernel's L2 norm
+    sum: float  # its nine weights added: whether it excites or inhibits on the whole
+    share: float  # of the reading filter's squared norm, 0 to 1
+    usual: float | None  # norm times the mean after ReLU of what is read, on the shelf; None where that is not known
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a filter reads, and which filters read it, strongest first."""
+
+    layer: str
+    channel: int
+    reads: list[Wire]
+    readers: list[Wire]  # none for the last convolution, which the classifier reads
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values, with the version of cnnvis."""
+        return {**asdict(self), "cnnvis": __version__}
+
+
+def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -> Wiring:
+    """Find what a filter reads and what reads it: the `count` strongest of each, 1 to 64.
+
+    The strongest weigh most what is usually active: a large kernel on a silent channel does nothing. Without a shelf
+    the norm alone counts. Raises LayerError, ChannelError, SettingError.
+    """
+    target = architecture_of(net).target(layer, channel, kind="conv")
+    wanted = whole_number(count)
+    if wanted is None or not 1 <= wanted <= MOST_WIRES:
+        raise SettingError.outside("count", count, 1, MOST_WIRES)
+    return Wiring(target.layer.name, target.number, reads(net, target)[:wanted], readers(net, target)[:wanted])
+
+
+def reads(net: VGG16, target: Target, by: str = "usual") -> list[Wire]:
+    """All that a filter reads, by "usual" or "norm"; a ReLU or pool stands for its convolution."""
+    kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
+    before = layer_before(net, target.layer)
+    means = None if before is None else _means(net, before)
+    whole = kernels.square().sum().expand(len(kernels))
+    return strongest_first(_wires(before.name if before else INPUT, kernels, whole, means), by)
+
+
+def readers(net: VGG16, target: Target, by: str = "usual") -> list[Wire]:
+    """All filters of the next convolution that read a channel, by "usual" or "norm"; none for the last one."""
+    after = layer_after(net, target.layer)
+    if after is None:
+        return []
+    filters = conv_module(net, after).weight.float().cpu()
+    means = _means(net, net.architecture.convolution_of(target.layer))
+    mine = None if means is None else means[target.number].expand(len(filters))
+    wires = _wires(after.name, filters[:, target.number], filters.square().sum((1, 2, 3)), mine)
+    return strongest_first(wires, by)
+
+
+def strongest_first(wires: list[Wire], by: str) -> list[Wire]:
+    """Sort wires by what they usually carry, where that is known, or by their norm."""
+    if by == "usual" and all(wire.usual is not None for wire in wires):
+        return sorted(wires, key=lambda wire: -(wire.usual or 0.0))
+    return sorted(wires, key=lambda wire: -wire.norm)
+
+
+def layer_before(net: VGG16, layer: Layer) -> Layer | None:
+    """The convolution whose channels a layer's convolution reads; None for the first, which reads the picture."""
+    return _neighbour(net, layer, -1)
+
+
+def layer_after(net: VGG16, layer: Layer) -> Layer | None:
+    """The convolution that reads a layer's channels; None for the last."""
+    return _neighbour(net, layer, 1)
+
+
+def _neighbour(net: VGG16, layer: Layer, step: int) -> Layer | None:
+    names = net.architecture.convolutions
+    at = names.index(layer.convolution) + step
+    return net.architecture.find(names[at]) if 0 <= at < len(names) else None
+
+
+def _means(net: VGG16, layer: Layer) -> Tensor | None:
+    """The mean of each channel after ReLU on the shelf's photos, (channels,); None if it is not known."""
+    return (net.mean_activation or {}).get(layer.name)
+
+
+def _wires(layer: str, kernels: Tensor, wholes: Tensor, means: Tensor | None) -> list[Wire]:
+    """Wires for kernels (N, 3, 3), with the squared norms of the reading filters (N,) and the means of what is read."""
+    norms = kernels.flatten(1).norm(dim=1)
+    shares = norms.square() / wholes.clamp_min(1e-30)
+    usual = [None] * len(kernels) if means is None else (norms * means).tolist()
+    columns = zip(norms.tolist(), kernels.sum((1, 2)).tolist(), shares.tolist(), usual, strict=True)
+    return [Wire(layer, number, *column) for number, column in enumerate(columns)]

@@ -1,0 +1,1 @@
+"""The command line: its parser, and one file for each family of commands."""

@@ -1,0 +1,182 @@
+"""The settings of an ascent: one frozen dataclass, its limits, and the recipes, which are named settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import torch
+
+from cnnvis.checks import real_number, whole_number
+from cnnvis.errors import SettingError
+from cnnvis.network.architecture import Layer
+
+SWITCH = (True, False)
+SMALL_FROM = 128  # px; a smaller canvas is cheap enough as it is
+CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "objective": ("channel", "centre", "negative"),
+    "parameterisation": ("fourier", "phase", "pixels"),
+    "decorrelated": SWITCH,
+    "redirected": SWITCH,
+    "precision": ("auto", "bfloat16", "float32"),
+}
+
+
+def _limit(default: float | None, low: float, high: float, unit: str = "", cpu: float | None = None) -> Any:
+    whole = isinstance(default, int)
+    bounds = {"low": low, "high": high, "cpu": high if cpu is None else cpu, "unit": unit, "whole": whole}
+    return field(default=default, metadata=bounds)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one ascent. Recipes are named settings; `dataclasses.replace` makes others from them.
+
+    `steps=0`, and None elsewhere, mean the recipe's own number for the layer's block; `settle` fills it in.
+    """
+
+    recipe: str = "fourier"
+    steps: int = _limit(0, 0, 512)  # at most; `seconds` may end the ascent earlier
+    size: int = _limit(224, 64, 512, "px", cpu=384)
+    seed: int = _limit(0, 0, 2**32 - 1)
+    seconds: float = _limit(0.0, 0, 600, "seconds")  # 0: no limit
+    objective: str = "channel"  # maximise the channel's mean, its map's central value ("centre"), or minus the mean
+    parameterisation: str = "fourier"  # what is optimised: see canvas.py
+    decorrelated: bool = True  # whether the planes are decorrelated colours (fourier, phase)
+    decay: float = _limit(None, 0, 3)  # magnitudes fall as 1/frequency to this power (fourier, phase)
+    learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
+    momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
+    smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
+    small: float = _limit(None, 0, 0.95)  # for this first share of the steps the canvas has half the side (fourier)
+    decline: float = _limit(None, 0, 1)  # over this last share of the steps the learning rate falls to zero
+    weight_decay: float = _limit(0.0, 0, 1)
+    view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
+    jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
+    zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
+    turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
+    blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero
+    leak: float = _limit(None, 0, 1)  # in a convolution, how much a value below zero counts against the picture
+    headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
+    redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
+    precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
+
+
+Ascent = Settings  # the name before 0.1, for programs that use it
+
+
+RECIPES: Mapping[str, Settings] = {
+    # Olah et al. 2017, tuned for robust activation per second: benchmarks/README.md has the table.
+    "fourier": Settings(),
+    # What the original notebooks (2020) do, after Erhan et al. 2009: noise, Adam, nothing else.
+    "erhan": Settings(
+        recipe="erhan",
+        parameterisation="pixels",
+        decorrelated=False,
+        momentum=0.9,
+        smoothing=0.999,
+        decline=0.0,
+        weight_decay=1e-6,
+        view=1.0,
+        zoom=0.0,
+        turn=0.0,
+        redirected=False,
+        precision="float32",
+    ),
+    # Fel et al. 2023: only the phases are free. The paper's magnitudes are ImageNet's mean; ours fall as 1/f.
+    "maco": Settings(recipe="maco", parameterisation="phase"),
+    # Mordvintsev et al. 2015: starts from a photo and takes small steps, so the photo stays recognisable.
+    "deepdream": Settings(recipe="deepdream"),
+}
+
+
+def _alike(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
+    """The same numbers for all five blocks."""
+    return (numbers,) * 5
+
+
+_ELSE: Mapping[str, float] = {"headroom": 0.0, "small": 0.0, "blur": 0.0, "leak": 1.0, "decline": 0.25}
+# What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
+# steps, and views from anywhere, or the rim would still be noise when the middle is finished. And its maps, still
+# nearly linear in the picture, have means that edges cannot raise: so values below zero count less. What a deep layer
+# answers to is made of large shapes: without blur its pictures are crowded with details that no photo has.
+_OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "fourier": (
+        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0, "small": 0.75, "leak": 0.7},
+        {"steps": 26, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "leak": 0.6},
+        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "leak": 0.3},
+        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6},
+        {
+            "steps": 80,
+            "learning_rate": 0.15,
+            "decay": 1.0,
+            "jitter": 0.12,
+            "headroom": 3.0,
+            "small": 0.65,
+            "blur": 4.0,
+            "decline": 0.15,
+        },
+    ),
+    "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
+    "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
+    "deepdream": _alike(steps=32, learning_rate=0.04, decay=1.0, jitter=0.12, headroom=3.0),
+}
+
+
+def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
+    """The lowest and highest value of every numeric setting on a device; on a CPU, `size` is limited further."""
+    bound = "cpu" if torch.device(device).type == "cpu" else "high"
+    return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Settings) if item.metadata}
+
+
+def settle(settings: Settings | str, layer: Layer, device: torch.device | str, **overrides: Any) -> Settings:
+    """Check settings for one layer on one device, and fill in the recipe's own numbers.
+
+    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. Raises SettingError.
+    """
+    if not isinstance(settings, Settings):
+        settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
+    names = [item.name for item in fields(Settings)]
+    for name in overrides:
+        SettingError.check("setting", name, names)
+    settings = replace(settings, **overrides)
+    SettingError.check("recipe", settings.recipe, RECIPES)
+    bounds = limits(device)
+    settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
+    if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
+        settings = replace(settings, precision="float32")
+    own = {
+        **_ELSE,
+        **_OWN_NUMBERS[settings.recipe][layer.block - 1],
+    }  # `class` has block 0, so index −1 takes the last block's
+    missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
+    settings = replace(settings, **missing, steps=settings.steps or own["steps"])
+    return settings if _can_start_small(settings, layer) else replace(settings, small=0.0)
+
+
+def _can_start_small(settings: Settings, layer: Layer) -> bool:
+    """Whether half the side is enough to begin with: its views give the layer a map of 2 × 2 cells at least."""
+    cells = settings.view * (settings.size // 2) / layer.stride
+    return (
+        settings.parameterisation == "fourier" and settings.size >= SMALL_FROM and not settings.size % 2 and cells >= 2
+    )
+
+
+def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
+    """Check one field of Settings and convert it to its type: "64" becomes 64. Raises SettingError."""
+    return _checked(replace(Settings(), **{name: value}), name, limits(device).get(name))
+
+
+def _checked(settings: Settings, name: str, bounds: tuple[float, float] | None) -> Any:
+    """Check that one setting is within its bounds, and convert it to its type."""
+    value = getattr(settings, name)
+    if bounds is None:
+        return SettingError.check(name, value, CHOICES[name]) if name in CHOICES else value
+    about = next(item for item in fields(Settings) if item.name == name)
+    if value is None and about.default is None:
+        return None
+    whole = about.metadata["whole"]
+    number = whole_number(value) if whole else real_number(value)
+    low, high = bounds
+    if number is None or not low <= number <= high:
+        kind = "a whole number from " if whole else ""
+        raise SettingError.outside(name, value, f"{kind}{low}", high, about.metadata["unit"])
+    return number

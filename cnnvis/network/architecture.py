@@ -1,0 +1,259 @@
+"""The architecture of a VGG: its layers, their names in three dialects, and how much of the picture each layer sees.
+
+Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
+
+Layers and channels are looked up and checked here, once, where they enter cnnvis. The code inside passes on the
+`Layer` or `Target` it was given and checks nothing again.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from cnnvis.checks import real_number, whole_number
+from cnnvis.errors import ChannelError, LayerError
+from cnnvis.network.classes import CLASSES, class_number
+
+Kind = Literal["conv", "relu", "pool", "class"]
+Mixture = Mapping[int, float]  # channel to weight: several channels of a layer as one
+
+CLASS = "class"  # the layer of the logits
+CLASS_DIALECTS = (CLASS, "classifier.6", "predictions")  # torchvision's and Keras's names for it
+CHANNEL_MARK = ":"  # Lucid's and Lucent's, between layer and channel
+CLASSIFIER_CELLS = 7  # the classifier reads a map of 7 × 7 cells
+CLASSIFIER_LAYERS = 3  # fully connected ones, which the paper counts too: VGG16 has 13 convolutions
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network, and its geometry."""
+
+    name: str  # conv3_1
+    kind: Kind
+    index: int  # position in torchvision's `features`
+    channels: int
+    stride: int  # px of the picture between two neighbouring values of a map
+    receptive_field: int  # px of the picture, along one side, that one value sees
+    offset: int  # px from the picture's edge to the field of the first value; negative where padding moves it outside
+    depth: int  # convolutions up to this layer, itself included
+    convolution: str  # the one that its maps come from: itself, or for a ReLU or pool the one before it
+
+    def as_dict(self) -> dict[str, Any]:
+        """The layer as plain values, ready for JSON."""
+        names = ("name", "kind", "index", "channels", "stride", "receptive_field")
+        return {name: getattr(self, name) for name in names}
+
+    def field(self, row: int, column: int) -> tuple[int, int, int, int]:
+        """What one value of a map sees: left, top, right and bottom in px of the picture; may reach outside it."""
+        left, top = self.offset + column * self.stride, self.offset + row * self.stride
+        return left, top, left + self.receptive_field, top + self.receptive_field
+
+    def relu(self) -> "Layer":
+        """The ReLU after this convolution."""
+        return replace(self, name=self.name.replace("conv", "relu"), kind="relu", index=self.index + 1)
+
+    @property
+    def block(self) -> int:
+        """The number of its block, from 1; 0 for the layer `class`."""
+        return 0 if self.kind == "class" else int(self.name.partition("_")[0][4:])
+
+    def dialects(self) -> list[str]:
+        """Its name in cnnvis, torchvision's two, and Keras's where there is one."""
+        if self.kind == "class":
+            return list(CLASS_DIALECTS)
+        names = [self.name, f"features.{self.index}", str(self.index)]
+        if match := re.fullmatch(r"conv(\d)_(\d)", self.name):
+            names.append(f"block{match[1]}_conv{match[2]}")
+        if match := re.fullmatch(r"pool(\d)", self.name):
+            names.append(f"block{match[1]}_pool")
+        return names
+
+
+@dataclass(frozen=True, repr=False)
+class Target:
+    """One channel of a layer, or several with a weight each, looked up and checked."""
+
+    layer: Layer
+    mixture: Mixture  # {17: 1.0} for channel 17 alone
+
+    @property
+    def number(self) -> int:
+        """The channel's number; only for a target of one channel."""
+        (number,) = self.mixture
+        return number
+
+    @property
+    def channel(self) -> int | Mixture:
+        """The channel as records write it: its number, or the weights of several."""
+        return self.number if list(self.mixture.values()) == [1.0] else self.mixture
+
+    def __str__(self) -> str:
+        return f"{self.layer.name} channel {self.channel}"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+class Targeted:
+    """Gives a class with a `target` the `layer` and `channel` that records use."""
+
+    target: Target
+
+    @property
+    def layer(self) -> str:
+        """The layer's name."""
+        return self.target.layer.name
+
+    @property
+    def channel(self) -> int | Mixture:
+        """The channel's number, or the weights of several channels."""
+        return self.target.channel
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The convolutions of each block and their widths, and all that follows from them."""
+
+    blocks: tuple[int, ...] = (2, 2, 3, 3, 3)  # convolutions in each block; VGG16 is the paper's configuration D
+    widths: tuple[int, ...] = (64, 128, 256, 512, 512)  # channels in each block
+    classes: int = 0  # logits of the classifier; 0: the convolutional half alone
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of the convolutional half in order, with strides and receptive fields worked out step by step."""
+        layers: list[Layer] = []
+        stride, field, offset, depth = 1, 1, 0, 0
+        for block, (convolutions, width) in enumerate(zip(self.blocks, self.widths, strict=True), start=1):
+            for number in range(1, convolutions + 1):
+                field += 2 * stride  # a 3×3 window reaches one map cell further on each side,
+                offset -= stride  # and its padding begins one cell outside the map
+                depth += 1
+                name = f"conv{block}_{number}"
+                layer = Layer(name, "conv", len(layers), width, stride, field, offset, depth, name)
+                layers += [layer, layer.relu()]
+            field += stride  # a 2×2 window reaches one cell further on one side
+            stride *= 2
+            layers.append(Layer(f"pool{block}", "pool", len(layers), width, stride, field, offset, depth, name))
+        return tuple(layers)
+
+    @property
+    def name(self) -> str:
+        """VGG16, or what else the paper would call a network with as many layers that have weights."""
+        return f"VGG{len(self.convolutions) + CLASSIFIER_LAYERS}"
+
+    @cached_property
+    def convolutions(self) -> tuple[str, ...]:
+        """The names of the convolutions, in order."""
+        return tuple(layer.name for layer in self.layers if layer.kind == "conv")
+
+    @cached_property
+    def logits(self) -> Layer:
+        """The layer `class`: the logits, each of which sees the whole picture."""
+        side = CLASSIFIER_CELLS * self.layers[-1].stride
+        last = self.layers[-1]
+        return Layer(CLASS, "class", len(self.layers), self.classes, side, side, 0, last.depth, CLASS)
+
+    @cached_property
+    def _by_dialect(self) -> dict[str, Layer]:
+        return {name: layer for layer in (*self.layers, self.logits) for name in layer.dialects()}
+
+    def find(self, name: str | int, kind: Literal["conv"] | None = None) -> Layer:
+        """Look up the layer called `name` in any of the three dialects.
+
+        `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer; so are
+        Lucent's `features_10`, `module.features.10` and `block3/conv1`. With `kind="conv"` anything but a convolution
+        is refused.
+        Raises LayerError.
+        """
+        layer = self._by_dialect.get(_plain(name))
+        if layer is None:
+            if CHANNEL_MARK in str(name):
+                raise LayerError.with_channel(name)
+            raise LayerError.unknown(name, [layer.name for layer in self.layers])
+        if kind == "conv" and layer.kind != "conv":
+            nearest = self.convolutions[-1] if layer.kind == "class" else layer.convolution
+            raise LayerError.not_a_convolution(layer.name, nearest)
+        if layer.kind == "class" and not self.classes:
+            raise LayerError.no_classifier()
+        return layer
+
+    def convolution_of(self, layer: Layer) -> Layer:
+        """The convolution that the maps of `layer` come from."""
+        return self._by_dialect[layer.convolution]
+
+    def target(self, layer: str | int, channel: object = None, kind: Literal["conv"] | None = None) -> Target:
+        """Look up one channel of a layer; `layer="conv5_3:165"` names both. Raises LayerError, ChannelError."""
+        layer, channel = _parted(layer, channel)
+        found = self.find(layer, kind)
+        return Target(found, {check_channel(channel, found): 1.0})
+
+    def weighted_target(self, layer: str | int, channel: object = None) -> Target:
+        """The same, or several channels with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
+        layer, channel = _parted(layer, channel)
+        found = self.find(layer)
+        if not isinstance(channel, Mapping):
+            return Target(found, {check_channel(channel, found): 1.0})
+        weights = {check_channel(number, found): real_number(weight) for number, weight in channel.items()}
+        numbers = {number: weight for number, weight in weights.items() if weight is not None}
+        if numbers != weights or not any(numbers.values()):
+            raise ChannelError.no_weights(channel, found.name)
+        return Target(found, numbers)
+
+
+def check_channel(channel: object, layer: Layer) -> int:
+    """Read `channel` as the number of one of the layer's channels. Raises ChannelError.
+
+    In the layer `class` it may also be the name of a class, "goldfish", if it has ImageNet's 1,000.
+    """
+    named = layer.kind == "class" and layer.channels == len(CLASSES)
+    if named and isinstance(channel, str) and whole_number(channel) is None:
+        return class_number(channel)
+    return check_index(channel, layer.channels, layer, "channel")
+
+
+def check_index(value: object, count: int, layer: Layer, name: str) -> int:
+    """Read `value` as an int from 0 to `count` − 1; `name` is the parameter it came as. Raises ChannelError."""
+    number = whole_number(value)
+    if number is None or not 0 <= number < count:
+        raise ChannelError.outside(name, value, count, layer.name)
+    return number
+
+
+def _plain(name: object) -> str:
+    """A layer's name in the spelling of `Layer.dialects`."""
+    text = str(name).strip().lower().replace("[", ".").rstrip("]").replace("-", "_").replace("/", "_")
+    inside = re.fullmatch(r"(?:.*\.)?features[._](\d+)", text)  # of a module, whatever it is called
+    return inside[1] if inside else text
+
+
+def _parted(layer: str | int, channel: object) -> tuple[str | int, object]:
+    """Layer and channel of "conv5_3:165", if no channel was given beside it. Raises ChannelError."""
+    if not isinstance(layer, str) or CHANNEL_MARK not in layer:
+        return layer, channel
+    alone, _, number = layer.partition(CHANNEL_MARK)
+    if channel is not None:
+        raise ChannelError.twice(number, channel)
+    return alone, number
+
+
+# The four depths of the paper that people use: configurations A, B, D and E.
+ARCHITECTURES = tuple(
+    Architecture(blocks) for blocks in ((1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4))
+)
+
+# VGG16 as published, for use before a network is loaded. A network carries its own: `net.architecture`.
+ARCHITECTURE = Architecture(classes=len(CLASSES))
+LAYERS = ARCHITECTURE.layers
+CONVOLUTIONS = ARCHITECTURE.convolutions
+
+
+def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
+    """Look up a layer of VGG16 in any of the three dialects, as `Architecture.find` does. Raises LayerError."""
+    return ARCHITECTURE.find(name, kind)
+
+
+def convolution(target: Target) -> Target:
+    """The channel in the convolution that its map comes from, which shelf, atlas and wiring know; of VGG16."""
+    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)

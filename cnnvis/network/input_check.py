@@ -1,0 +1,46 @@
+"""Whether weights were made for input like ours: RGB, normalised as for ImageNet. Their first layer tells.
+
+Files made for Caffe have the same names and shapes, but expect BGR from 0 to 255. Of our input, some sixty times
+smaller, they see little more than an even grey: the first layer answers nearly the same everywhere.
+"""
+
+from functools import cache
+
+import torch
+
+from cnnvis.errors import PhotoError
+from cnnvis.network.vgg import VGG16, cut, forward
+from cnnvis.network.weights import SHELF
+from cnnvis.pictures.images import crop_like_training, to_tensor
+from cnnvis.pictures.photo import open_photo
+
+PHOTOS = 4  # of the bundled shelf
+# How far the first layer's answers vary around their means, as a share of these: 1.2 for the published weights, from
+# 1.0 to 1.7 for changed and random ones and those made for RGB in [0, 1] or [−1, 1], 0.05 for those made for 0 to 255.
+LEAST_VARIATION = 0.3
+DOUBT = (
+    "The first layer hardly answers to what is in a photo: these weights seem made for other input, "
+    "such as Caffe's (BGR from 0 to 255), and what is shown of them means little."
+)
+
+
+@cache
+def doubt(net: VGG16) -> str | None:
+    """A sentence if the network's answers to photos are far from anything usual, otherwise None."""
+    files = sorted((SHELF / "photos").glob("*"))
+    try:
+        photos = [open_photo(file) for file in files[:: len(files) // PHOTOS or 1]]
+    except PhotoError:
+        return None
+    if not photos:
+        return None
+    rgb = torch.cat([to_tensor(crop_like_training(photo)) for photo in photos[:PHOTOS]]).to(net.device)
+    with torch.inference_mode():
+        maps = forward(cut(net, net.architecture.layers[1]), rgb).transpose(0, 1).flatten(1)
+    return DOUBT if variation(maps) <= LEAST_VARIATION else None
+
+
+def variation(answers: torch.Tensor) -> float:
+    """How far rows of answers (channels, N) vary around their means, all rows together, as a share of the means."""
+    deviations, means = answers.std(1), answers.mean(1)
+    return float(deviations.norm() / means.norm()) if means.any() else 0.0

@@ -1,0 +1,243 @@
+"""VGG16 as one named, frozen `nn.Sequential` that can be cut at any layer.
+
+To reach a layer, cut the network there: there are no hooks. Nothing here touches the disk or the internet.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from cnnvis.errors import UnavailableError, WeightsError
+from cnnvis.network.architecture import CLASSIFIER_CELLS, Architecture, Layer
+from cnnvis.network.classes import CLASSES
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
+IMAGENET_STD = (0.229, 0.224, 0.225)
+CLASSIFIER_WIDTH = 4096  # outputs of the first two fully connected layers
+# How new tensors begin, whatever dtype and device the caller has made torch's defaults.
+PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+
+
+class Normalize(nn.Module):
+    """Normalise RGB in [0, 1] as in VGG16's training; the shape (N, 3, H, W) stays."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN, **PLAIN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD, **PLAIN).view(3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """(rgb − mean) / std, channel by channel."""
+        return (rgb - self.mean) / self.std
+
+
+class PhotoStatistics(NamedTuple):
+    """How strongly each channel of a layer usually responds: a number for each map, over photos."""
+
+    mean: Tensor  # (channels,), average over the photos
+    deviation: Tensor  # (channels,), standard deviation over the photos
+    photos: int  # how many were measured
+
+
+class VGG16(nn.Sequential):
+    """The network: children `input, conv1_1, relu1_1, …, pool5`, frozen, in eval mode. Made by `build`."""
+
+    architecture: Architecture
+    origin: Any = None  # weights.Origin; None: random weights
+    photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: not known for these weights
+    usual: Mapping[str, PhotoStatistics] | None = None  # the same of the maps' maxima, by convolution
+    mean_activation: Mapping[str, Tensor] | None = None  # after ReLU on photos, (channels,), by convolution
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the network computes on."""
+        return next(self.parameters()).device
+
+    def __repr__(self) -> str:
+        names = list(self._modules)
+        return (
+            f"{self.architecture.name}({names[0]} … {names[-1]}: {len(names)} steps, {self.origin or 'random weights'})"
+        )
+
+
+def architecture_of(net: VGG16) -> Architecture:
+    """The architecture that a network carries. Raises WeightsError for what is not a network of ours."""
+    if not isinstance(net, VGG16):
+        raise WeightsError.not_ours(net)
+    return net.architecture
+
+
+def build(architecture: Architecture | None = None) -> VGG16:
+    """Build the untrained convolutional half; an architecture with small widths makes a toy with the same names."""
+    architecture = architecture or Architecture()
+    children: OrderedDict[str, nn.Module] = OrderedDict(input=Normalize())
+    before = 3  # red, green and blue
+    for layer in architecture.layers:
+        if layer.kind == "conv":
+            children[layer.name] = nn.Conv2d(before, layer.channels, kernel_size=3, padding=1)
+            before = layer.channels
+        elif layer.kind == "relu":
+            # Not in-place: a ReLU that overwrites its input would turn the maps of the convolution into its own.
+            children[layer.name] = nn.ReLU()
+        else:
+            children[layer.name] = nn.MaxPool2d(kernel_size=2, stride=2)
+    net = VGG16(children).eval().requires_grad_(False)
+    net.architecture = architecture
+    return net
+
+
+def with_classifier(net: VGG16, classes: int = len(CLASSES)) -> VGG16:
+    """Add an untrained classifier after `net`, whose modules are shared: six more children, the last named `class`.
+
+    The fully connected layers become convolutions over what is left of the picture, (N, classes, 1, 1) at the end. As
+    in torchvision, the map is averaged to 7 × 7 first if the picture has another size. Dropout, which does nothing in
+    eval mode, is left out.
+    """
+    children = OrderedDict(net.named_children())
+    children["avgpool"] = nn.AdaptiveAvgPool2d(CLASSIFIER_CELLS)
+    children["fc6"] = nn.Conv2d(net.architecture.layers[-1].channels, CLASSIFIER_WIDTH, kernel_size=CLASSIFIER_CELLS)
+    children["relu6"] = nn.ReLU()
+    children["fc7"] = nn.Conv2d(CLASSIFIER_WIDTH, CLASSIFIER_WIDTH, kernel_size=1)
+    children["relu7"] = nn.ReLU()
+    children["class"] = nn.Conv2d(CLASSIFIER_WIDTH, classes, kernel_size=1)
+    whole = VGG16(children).eval().requires_grad_(False)
+    whole.architecture = replace(net.architecture, classes=classes)
+    whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
+    whole.usual, whole.mean_activation = net.usual, net.mean_activation
+    return whole
+
+
+def cut(net: VGG16, layer: str | Layer) -> nn.Sequential:
+    """The part of `net` up to and including `layer`; modules are shared, not copied. Raises LayerError."""
+    return up_to(net, layer.name if isinstance(layer, Layer) else architecture_of(net).find(layer).name)
+
+
+def up_to(net: VGG16, name: str) -> nn.Sequential:
+    """The part of `net` up to and including the child called `name`."""
+    children = list(net.named_children())
+    end = [child for child, _ in children].index(name) + 1
+    return nn.Sequential(OrderedDict(children[:end]))
+
+
+def narrowed(
+    net: VGG16, layer: Layer, channels: Sequence[int], precision: torch.dtype = torch.float32
+) -> tuple[nn.Sequential, nn.Sequential]:
+    """The part of `net` up to the convolution of `layer`, with only these of its channels, and the part after it.
+
+    The second part leads to `layer`: it holds a ReLU, a ReLU and a pool, or nothing. Values and gradients are the whole
+    layer's, up to rounding. In another precision than float32 the convolutions are copies, whose weights autocast need
+    not cast at every step: that changes no bit and saves a tenth of the step.
+    Raises UnavailableError if a GPU's memory does not suffice.
+    """
+    body = up_to(net, layer.convolution)  # shares the network's modules, but has a list of its own
+    after = up_to(net, layer.name)[len(body) :]
+    whole = conv_module(net, layer)
+    with exact(net.device):
+        few = deepcopy(whole)
+        few.out_channels = len(channels)
+        for name, tensor in whole.state_dict().items():
+            setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
+        setattr(body, layer.convolution, few.to(memory_format=torch.channels_last))
+        if precision != torch.float32:
+            for name, module in list(body.named_children()):
+                if name in net.architecture.convolutions:  # not the classifier, with its 124 million weights
+                    setattr(body, name, deepcopy(module).to(precision))
+    return body, after
+
+
+def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:
+    """The convolution that the maps of `layer` come from, as a module."""
+    module = net.get_submodule(layer.convolution)
+    assert isinstance(module, nn.Conv2d)
+    return module
+
+
+def bias_of(module: nn.Conv2d, channel: int) -> float:
+    """The bias of one channel of a convolution."""
+    assert module.bias is not None  # `build` always makes one
+    return float(module.bias[channel])
+
+
+def fast_dtype(device: torch.device | str) -> torch.dtype:
+    """The fastest precision good enough for an ascent: bfloat16 where the hardware multiplies it, otherwise float32.
+
+    On a CPU without bfloat16 instructions (AVX512-BF16 or AMX) autocast would only add conversions. On one that has
+    them, bfloat16 convolutions are timed once, for some builds of PyTorch do not use the instructions.
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    asked = (getattr(torch.cpu, name, bool) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return torch.bfloat16 if kind == "cpu" and any(ask() for ask in asked) and _bfloat16_pays() else torch.float32
+
+
+@cache
+def _bfloat16_pays() -> bool:
+    """Whether a bfloat16 convolution takes at most twice as long as float32's on this CPU, the best of five of each.
+
+    A nightly build of PyTorch 2.13 took 4 to 16 times as long (pytorch#183815). Anything near equal stays bfloat16, and
+    what looks slow is timed again, up to eight times in all: otherwise other work on the machine could change its
+    pictures.
+    """
+    _convolution_seconds(torch.bfloat16), _convolution_seconds(torch.float32)  # the first only warm up
+    quick = full = math.inf
+    for _ in range(8):
+        for _ in range(5):
+            quick = min(quick, _convolution_seconds(torch.bfloat16))
+            full = min(full, _convolution_seconds(torch.float32))
+        if quick <= 2 * full:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _convolution_seconds(precision: torch.dtype) -> float:
+    """The time of a convolution of 128 to 128 channels at 56 × 56 cells, and of its gradient; some 2 to 10 ms."""
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        maps = torch.ones(1, 128, 56, 56, dtype=precision, device="cpu").contiguous(memory_format=torch.channels_last)
+        kernels = torch.ones(128, 128, 3, 3, dtype=precision, device="cpu").contiguous(
+            memory_format=torch.channels_last
+        )
+        maps.requires_grad_()
+        begun = time.perf_counter()
+        torch.autograd.grad(conv2d(maps, kernels, padding=1).sum(), maps)
+        return time.perf_counter() - begun
+
+
+def precision_of(name: str, device: torch.device | str) -> torch.dtype:
+    """The data type of a precision by name: "float32", "bfloat16", or "auto" for `fast_dtype`."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}.get(name) or fast_dtype(device)
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """A context in which a GPU's convolutions repeat bit for bit and float32 stays float32: no TF32, no autocast.
+
+    Raises UnavailableError if the GPU's memory does not suffice.
+    """
+    on_gpu = device.type == "cuda"
+    cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    try:
+        with torch.autocast(device.type, enabled=False), cudnn if on_gpu else nullcontext():
+            yield
+    except torch.OutOfMemoryError as error:
+        raise UnavailableError.memory() from error
+
+
+def forward(part: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
+    """Pass RGB (N, 3, H, W) through a part of a network, convolutions in `precision`; the result is float32."""
+    with exact(rgb.device), torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
+        return part(rgb.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Pictures and photos: opened, converted, drawn and encoded."""

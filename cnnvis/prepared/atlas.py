@@ -1,0 +1,119 @@
+"""The atlas: a picture grown ahead for every channel of the 13 convolutions, a sheet a layer."""
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cnnvis.errors import AtlasError
+from cnnvis.network.architecture import Layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import ATLAS, atlas_folder, load_vgg16, tensors_sha256
+from cnnvis.pictures.images import Pictured
+
+BUNDLED = ATLAS
+
+
+@dataclass(frozen=True)
+class AtlasTile:
+    """The picture of one channel, and how it was grown."""
+
+    channel: int
+    seed: int
+    batch: list[int]  # the channels grown together, in order: with it and the build the picture can be grown again
+    activation: float  # the channel's mean on the whole canvas, in float32, before ReLU
+    robust: float  # the same over 16 distorted copies
+    fires: bool  # whether the map is above zero anywhere
+    alike: list[int]  # the channels whose pictures excite the layer most alike
+
+
+@dataclass(frozen=True, repr=False)
+class AtlasSheet(Pictured):
+    """The pictures of a layer: tile i, of channel i, begins at ((i % columns)·cell, (i // columns)·cell)."""
+
+    picture: Image.Image
+    layer: str
+    channels: int
+    columns: int
+    cell: int  # px from one tile to the next, the gap included
+    gap: int
+    picture_px: int  # how many px of a grown picture a tile shows; `picture` in the record
+    scale: float  # px of a tile for each of them
+    recipe: str
+    settings: dict[str, Any]
+    weights_sha256: str
+    build: dict[str, Any]
+    arrangement: dict[str, Any] | None  # `channels` by rows of `columns`: those that the same photos excite together
+    tiles: list[AtlasTile]
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the sheet, as plain values; `picture` is the number of px that a tile shows."""
+        plain = {name: value for name, value in super().record().items() if name != "picture_px"}
+        return {**plain, "picture": self.picture_px, "tiles": [asdict(tile) for tile in self.tiles]}
+
+    def tile(self, channel: int) -> Image.Image:
+        """The picture of one channel."""
+        left, top = channel % self.columns * self.cell, channel // self.columns * self.cell
+        side = self.cell - self.gap
+        return self.picture.crop((left, top, left + side, top + side))
+
+
+class Atlas:
+    """An atlas's folder. Each layer stands alone: one that is missing or damaged does not keep the others from use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def webp(self, layer: Layer) -> bytes:
+        """The sheet of a convolution as it is stored. Raises AtlasError."""
+        return self._read(layer, "webp")
+
+    def sheet(self, layer: Layer, net: VGG16) -> AtlasSheet:
+        """The sheet of a convolution, already looked up. Raises AtlasError, also if it is not of this network."""
+        try:
+            about = json.loads(self._read(layer, "json"))
+            weights = about["weights_sha256"]
+            shown, tiles = about.pop("picture"), [AtlasTile(**tile) for tile in about.pop("tiles")]
+            with Image.open(io.BytesIO(self.webp(layer))) as opened:
+                picture = opened.convert("RGB")
+            sheet = AtlasSheet(picture=picture, picture_px=shown, tiles=tiles, **about)
+        except AtlasError:
+            raise
+        except Exception as error:  # a damaged picture or record can raise almost anything
+            raise AtlasError(f"the atlas's sheet of {layer.name} is damaged: {_way_out(layer)}.") from error
+        if weights != tensors_sha256(net):
+            raise AtlasError(f"the atlas's sheet of {layer.name} was made with other weights: {_way_out(layer)}.")
+        return sheet
+
+    def _read(self, layer: Layer, suffix: str) -> bytes:
+        try:
+            return (self.folder / f"{layer.name}.{suffix}").read_bytes()
+        except OSError as error:
+            raise AtlasError(f"the atlas has no sheet of {layer.name}: {_way_out(layer)}.") from error
+
+
+def _way_out(layer: Layer) -> str:
+    return f"make it with `atlas make --layers {layer.name}`, or grow one picture with `maximize`"
+
+
+def load_atlas(folder: str | Path | None = None) -> Atlas:
+    """The atlas in `folder`, by default the one that CNNVIS_ATLAS names, or the bundled one."""
+    return _atlas(Path(folder) if folder else atlas_folder())
+
+
+@cache
+def _atlas(folder: Path) -> Atlas:
+    return Atlas(folder)
+
+
+def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
+    """Show the picture of every channel of a convolution, grown ahead, on one sheet.
+
+    A tile shows the middle of its picture, at the scale of the layer's exemplars. Raises LayerError, AtlasError.
+    """
+    net = load_vgg16()
+    return load_atlas(folder).sheet(net.architecture.find(layer, "conv"), net)

@@ -1,1 +1,0 @@
-"""What is made ahead and kept in files: shelves of photos with their index."""

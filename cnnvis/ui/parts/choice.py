@@ -1,0 +1,85 @@
+"""The choice that every tab follows: a layer and a channel."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.network.architecture import Architecture, Layer, Target
+from cnnvis.ui.serving.handlers import scripted
+
+OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
+FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none
+LANDING = OFFERED.target("conv5_1", 260)  # what is shown to whoever comes without one: chosen by hand
+
+_TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
+<div class="choice-field"><label for="layer">Layer</label>
+<label class="choice-all"><input type="checkbox" class="choice-more" aria-label="All 31 layers"> all 31</label>
+<select id="layer" class="choice-layer"></select></div>
+<div class="choice-field"><label for="channel" class="choice-range"></label>
+<input id="channel" class="choice-channel" type="number" min="0" step="1" inputmode="numeric" required></div>
+<div class="choice-steps">
+<button type="button" class="choice-previous">Previous</button>
+<button type="button" class="choice-next">Next</button>
+<button type="button" class="choice-random">Random</button></div>
+</div>"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the visitor looks at: one channel, already checked, in one tab."""
+
+    target: Target = LANDING
+    tab: str = ""
+    link: str = ""  # the address that the page was opened with, until it has been restored
+
+    @classmethod
+    def read(cls, value: Any) -> "Choice":
+        """Check the bar's value, which comes from a browser. Raises LayerError, ChannelError."""
+        fields = value if isinstance(value, dict) else {}
+        target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
+        return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""))
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+        return self.target.layer
+
+    @property
+    def channel(self) -> int:
+        """The channel's number."""
+        return self.target.number
+
+    def value(self) -> dict[str, Any]:
+        """The bar's value for this choice."""
+        return {"layer": self.layer.name, "channel": self.channel}
+
+    def words(self) -> str:
+        """The choice in words: its geometry, and what other tools call the layer."""
+        layer = self.layer
+        _, torchvision, _, *keras = layer.dialects()
+        every = f"one value every {layer.stride} px" if layer.stride > 1 else "one value per px"
+        elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
+        sees = f"each sees {layer.receptive_field} × {layer.receptive_field} px of the picture"
+        return f"<strong>{self.target}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"
+
+
+def choice_bar() -> gr.HTML:
+    """Layer, channel, and buttons that step through the channels; each use sends one `input` event.
+
+    These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
+    gr.Dropdown sends `input` twice for a click, and once more when it loses focus unchanged.)
+    """
+    layers = {layer.name: layer.channels for layer in OFFERED.layers}
+    return scripted(__file__, "choice", value=Choice().value(), layers=layers, html_template=_TEMPLATE)
+
+
+def choice_words() -> gr.HTML:
+    """The line below the bar that describes the choice, also to screen readers."""
+    return gr.HTML(
+        Choice().words(),
+        html_template='<p role="status" aria-live="polite">${value}</p>',
+        elem_id="about-choice",
+        elem_classes="quiet",
+        apply_default_css=False,
+    )

@@ -1,0 +1,45 @@
+"""Numbers as coloured squares, and small maps with captions: what the sections of Learn are made of."""
+
+import html
+from collections.abc import Collection
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from cnnvis.pictures.images import PHOTO_SIDE, encode, signed
+from cnnvis.ui.numerals import written
+from cnnvis.ui.serving.files import bytes_url
+
+Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
+
+
+def square(caption: str, values: Tensor, marked: Collection[tuple[int, int]] = ()) -> str:
+    """Numbers (rows, columns) as a table, coloured by sign and size; some cells may be marked."""
+    # Paler than the ramp itself, so dark digits stay legible on it.
+    colours = 255 - (255 - signed(values, float(values.abs().max())).astype(int)) * 55 // 100
+    rows = "".join(
+        f"<tr>{''.join(_cell(value, paint, (i, j) in marked) for j, (value, paint) in enumerate(line))}</tr>"
+        for i, line in enumerate(zip(row, paints, strict=True) for row, paints in zip(values, colours, strict=True))
+    )
+    return f"<table><caption>{caption}</caption>{rows}</table>"
+
+
+def _cell(value: Tensor, paint: Any, marked: bool) -> str:
+    style = f"background: rgb({paint[0]}, {paint[1]}, {paint[2]})"
+    shown = written(float(value) + 0.0, ".3f")
+    return f'<td style="{style}">{f"<mark>{shown}</mark>" if marked else shown}</td>'
+
+
+def map_figure(values: Tensor, alt: str, caption: str, scale: float | None = None, at: Cells | None = None) -> str:
+    """A map (H, W), blue below zero and orange above, with a mark around some of its cells."""
+    scale = float(values.abs().max()) if scale is None else scale
+    picture = Image.fromarray(signed(values, scale)).resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.NEAREST)
+    mark = "" if at is None else f'<i class="place-cursor" style="{_position(at, values.shape[0])}"></i>'
+    shown = f'<img src="{bytes_url(encode(picture, "jpeg"), "jpeg")}" alt="{html.escape(alt, quote=True)}">{mark}'
+    return f'<figure class="map-figure"><div>{shown}</div><figcaption>{caption}</figcaption></figure>'
+
+
+def _position(at: Cells, count: int) -> str:
+    row, column, side = (100 * number / count for number in at)
+    return f"left: {column:.2f}%; top: {row:.2f}%; width: {side:.2f}%; height: {side:.2f}%"

@@ -1,0 +1,145 @@
+"""How the page follows the choice: whatever changes, one event draws everything that is visible.
+
+What is drawn depends only on the page's controls; the server keeps no choice of a visitor. (It keeps a visitor's
+unfinished ascent, see tabs/maximize.py, and for two hours their photo and pictures.) Each event costs the browser and
+the queue time: with seven events per choice, a choice took a second.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.errors import CnnvisError
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
+
+log = logging.getLogger(__name__)
+
+# Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with, whose
+# tab is opened here: by the time of the server's answer the visitor may have chosen another.
+# (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
+_KNOWN = """(choice, ...values) => {
+  window.cnnvisLink ??= location.search;  // share.py may change the address before this runs for the first time
+  window.cnnvisTabOf ??= %s;
+  const link = window.cnnvisRestored ? '' : window.cnnvisLink;
+  const asked = window.cnnvisRestored ? null : window.cnnvisTabOf(link);
+  const drawn = window.cnnvisDrawn;
+  window.cnnvisRestored = true;
+  window.cnnvisDrawn = false;
+  if (asked && asked.ariaSelected !== 'true') {
+    asked.click();
+    window.cnnvisDrawn = true;
+  } else if (drawn) {
+    return new Promise(() => {});  // the event that this click sent: the one before draws the tab
+  }
+  const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
+  return [{...choice, tab, link}, ...values];
+}"""
+
+# Draws again through the bar (choice.js). A draw of its own could be answered before an earlier one, whose picture of
+# what is no longer chosen would then stay.
+_AGAIN = "() => { document.dispatchEvent(new Event('cnnvis:changed')); }"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The components that several tabs use, made before the tabs."""
+
+    bar: gr.HTML  # the choice
+    photo: gr.Textbox  # the digest of the photo, hidden
+    picture: gr.Image  # the photo as the visitor sees and changes it, laid out by the Feature maps tab
+
+
+@dataclass(frozen=True, eq=False)
+class Follower:
+    """A part of the page that shows the choice."""
+
+    draw: Callable[..., tuple[Any, ...]]  # (choice, *values of inputs) to the values of outputs
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    triggers: Sequence[Any] = ()  # events of its own controls
+    after: Sequence[Any] = ()  # events that change its inputs
+    controls: Mapping[str, Any] = field(default_factory=dict)  # by name, those whose values belong in an address
+    failed: Callable[[str], tuple[Any, ...]] | None = None  # what to show instead, with the reason; None: no change
+
+    def drawn(self, choice: Choice, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Draw this part; whatever goes wrong is said in its own place, and every other part goes on."""
+        try:
+            return self.draw(choice, *values)
+        except CnnvisError as error:
+            reason = sentence(error)
+        except Exception:  # a bug, or a full disk: for the log, not for the visitor
+            log.exception("could not draw %s", choice.target)
+            reason = "This part could not be drawn. The rest of the page still works: try another layer or photo."
+        return self.failed(reason) if self.failed else tuple(gr.skip() for _ in self.outputs)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab: what links call it, its label, and the function that lays it out."""
+
+    id: str
+    title: str
+    layout: Callable[[Shared], Follower]
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Restores the view that an address asks for."""
+
+    read: Callable[
+        [str], tuple[Choice, dict[Any, Any], list[Any]]
+    ]  # query string to choice, values of inputs, of outputs
+    outputs: Sequence[Any]
+    tab_of: str  # JavaScript: a function from a query string to the button of the tab that it opens
+
+
+def connect(
+    bar: gr.HTML,
+    tabs: Mapping[str, gr.Tab],
+    followers: Mapping[str, Follower],
+    always: Sequence[Follower],
+    restorer: Restorer,
+) -> None:
+    """Draw whenever the choice, the open tab or a control changes.
+
+    `followers` are drawn while the tab of their name is open, `always` every time.
+    """
+    everyone = [*always, *followers.values()]
+    inputs = list(dict.fromkeys(part for follower in everyone for part in follower.inputs))  # each is sent once
+    outputs = [*restorer.outputs, *(part for follower in everyone for part in follower.outputs)]
+    first = next(iter(followers))
+
+    @readable_errors
+    def draw(value: Any, *values: Any) -> list[Any]:
+        known = dict(zip(inputs, values, strict=True))
+        choice, shown = Choice.read(value), [gr.skip()] * len(restorer.outputs)
+        if choice.tab not in followers:
+            choice = replace(choice, tab=first)
+        if choice.link:
+            restored, asked, shown = restorer.read(choice.link)
+            choice = replace(restored, tab=choice.tab)
+            # What already has its value stays as it is: the visitor may have changed it meanwhile.
+            shown = [
+                gr.skip() if part in known and known[part] == value else value
+                for part, value in zip(restorer.outputs, shown, strict=True)
+            ]
+            known |= asked
+        visible = [*always, followers[choice.tab]]
+        for follower in everyone:
+            if follower in visible:
+                shown += follower.drawn(choice, [known[part] for part in follower.inputs])
+            else:
+                shown += [gr.skip()] * len(follower.outputs)
+        return shown
+
+    own = (trigger for follower in everyone for trigger in follower.triggers)
+    # The tab shown first sends `select` too: that draws the page when it opens.
+    triggers = [bar.input, *(tab.select for tab in tabs.values()), *own]
+    js = _KNOWN % restorer.tab_of
+    gr.on(triggers, draw, [bar, *inputs], outputs, js=js, trigger_mode="always_last", **PAGE, **LIGHT)
+    for before in (one for follower in everyone for one in follower.after):
+        before.then(None, None, None, js=_AGAIN, **PAGE)

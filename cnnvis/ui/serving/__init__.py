@@ -1,0 +1,1 @@
+"""What any page needs: queues, files, photos, a cache, memory, a GPU."""

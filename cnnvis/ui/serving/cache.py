@@ -1,0 +1,171 @@
+"""What visitors share: sheets, feature maps and classes, each computed once and kept while there is room.
+
+Every key has the network in it, so another network in the same process gets results of its own.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from cachetools import LRUCache, cached
+from cachetools.keys import hashkey
+from PIL import Image
+from torch import Tensor
+
+from cnnvis.analysis.filters import FilterSheet, draw_filters
+from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
+from cnnvis.analysis.why import Trace, trace
+from cnnvis.network.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import load_for, load_vgg16
+from cnnvis.pictures.images import crop_like_training, encode
+from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.atlas import Atlas, AtlasSheet, load_atlas
+from cnnvis.prepared.likeness import correlations, most_alike
+from cnnvis.prepared.quiz import Question, ask
+from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.photos import StoredPhoto
+
+KEPT_BYTES = 192_000_000  # of everything together; what was used least recently goes first
+
+
+def size(value: Any) -> int:
+    """The bytes that a result takes up, roughly."""
+    if isinstance(value, Tensor):
+        return value.numel() * value.element_size()
+    if isinstance(value, Image.Image):
+        return value.width * value.height * len(value.getbands())
+    if is_dataclass(value):
+        return sum(size(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, Mapping):
+        return sum(map(size, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(size, value))
+    return sys.getsizeof(value)
+
+
+_results: LRUCache[Any, Any] = LRUCache(KEPT_BYTES, size)
+_lock = Lock()
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    return cached(_results, partial(_key, function.__name__), _lock, info=True)(function)
+
+
+def _key(name: str, *arguments: Any) -> Any:
+    # A target is a dictionary inside, which has no hash.
+    return hashkey(name, *((one.layer, one.number) if isinstance(one, Target) else one for one in arguments))
+
+
+@_kept
+def filter_sheet(net: VGG16, layer: Layer, view: str, input_channel: int) -> tuple[FilterSheet, bytes]:
+    """All filters of a convolution, and the same sheet as a PNG."""
+    sheet = draw_filters(net, layer, view, input_channel)
+    return sheet, encode(sheet.picture)
+
+
+@_kept
+def map_sheet(
+    net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str, order: str, contrast: str
+) -> tuple[MapSheet, bytes]:
+    """All maps of a layer for a photo on one sheet, and the same as a JPEG. Raises PhotoError."""
+    sheet = draw_sheet(feature_maps(net, photo, layer, pipeline), order, contrast)
+    return sheet, encode(sheet.picture, "jpeg")
+
+
+def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
+    """All maps of a layer for a photo, with what the layer read; a ReLU's follow from its convolution's.
+
+    Raises PhotoError.
+    """
+    asked = ARCHITECTURE.convolution_of(layer) if layer.kind == "relu" else layer
+    maps: Maps = computed_maps(net, photo, asked, pipeline)
+    return maps.rectified() if layer.kind == "relu" else maps
+
+
+@_kept
+def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
+    """The same for a layer that the network has to be asked for."""
+    return compute_maps(net, open_photo(photo.path), [layer], pipeline)[0]
+
+
+@_kept
+def seen(photo: StoredPhoto) -> Image.Image:
+    """The 224 px of a photo that every network sees. Raises PhotoError."""
+    return crop_like_training(open_photo(photo.path))
+
+
+@_kept
+def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
+    """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
+    return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)
+
+
+@_kept
+def traced(net: VGG16, photo: StoredPhoto, layer: Layer) -> Trace:
+    """What a photo made of every convolution up to a layer's. Raises PhotoError."""
+    return trace(net, open_photo(photo.path), layer)
+
+
+@_kept
+def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
+    """A channel's exemplars, each with its patch as a JPEG."""
+    return [(one, encode(patch_tile(shelf, one), "jpeg")) for one in shelf.exemplars(target, count)]
+
+
+@_kept
+def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
+    """The same at the scale of the atlas's pictures."""
+    return [(one, encode(atlas_scale_tile(shelf, one, target.layer), "jpeg")) for one in shelf.exemplars(target, count)]
+
+
+def asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
+    """The questions of a quiz about the shelf in use. Raises ShelfError, SettingError."""
+    found: list[Question] = _asked(load_shelf(), seed, layer, questions, reference)
+    return found
+
+
+@_kept
+def _asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
+    return ask(shelf, seed, layer, questions, reference)
+
+
+def atlas_sheet(layer: Layer) -> AtlasSheet:
+    """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
+    sheet: AtlasSheet = _atlas_sheet(load_vgg16(LIGHT_DEVICE), load_atlas(), ARCHITECTURE.convolution_of(layer))
+    return sheet
+
+
+@_kept
+def _atlas_sheet(net: VGG16, atlas: Atlas, layer: Layer) -> AtlasSheet:
+    return atlas.sheet(layer, net)
+
+
+@_kept
+def _alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
+    maxima = shelf.layer_maxima(layer)
+    if maxima is None:
+        return None
+    likeness = correlations(maxima)
+    return [
+        [(other, float(likeness[channel, other])) for other in others]
+        for channel, others in enumerate(most_alike(likeness))
+    ]
+
+
+def alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
+    """For each channel of a layer those whose maxima on the photos vary most like it, with the correlations.
+
+    None if the shelf does not keep all maxima. Raises ShelfError.
+    """
+    found: list[list[tuple[int, float]]] | None = _alike_on_photos(shelf, ARCHITECTURE.convolution_of(layer))
+    return found
+
+
+def atlas_webp(layer: Layer) -> bytes:
+    """The same as it is stored, for the browser. Raises AtlasError."""
+    return load_atlas().webp(ARCHITECTURE.convolution_of(layer))

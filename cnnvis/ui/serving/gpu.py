@@ -1,0 +1,33 @@
+"""ZeroGPU, Hugging Face's shared GPUs: a function borrows a GPU while it runs, in a process of its own.
+
+Everywhere else this does nothing: `on_gpu` returns the function unchanged, and one network serves everything.
+Arguments and results cross to the other process by pickling.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from cnnvis.network.weights import load_vgg16
+
+ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
+GPU_SECONDS = 60  # the longest call; ZeroGPU checks a visitor's quota against it before the call begins
+LIGHT_DEVICE = "cpu" if ZERO else None  # for sheets, maps and scores: on ZeroGPU they would cost a visitor's quota
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def on_gpu(function: Function) -> Function:
+    """Give a function or generator a GPU on ZeroGPU; elsewhere return it unchanged."""
+    try:
+        import spaces  # installed on every Gradio Space, and only there
+    except ImportError:
+        return function
+    wrapped: Function = spaces.GPU(duration=GPU_SECONDS)(function)
+    return wrapped
+
+
+def place_network() -> None:
+    """On ZeroGPU, put the network on the GPU before the first call; elsewhere it is loaded when first needed."""
+    if ZERO:
+        load_vgg16("cuda")

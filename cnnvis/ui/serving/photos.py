@@ -1,0 +1,185 @@
+"""Photos on the page: a small record for each, looked up by the sha256 of its file.
+
+A chosen photo is opened once and copied into the page's own store. From then on it travels as its digest, so an event
+can only fail to find it after it has expired.
+"""
+
+import base64
+import hashlib
+import io
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from PIL import Image, ImageOps
+
+from cnnvis.errors import PhotoError
+from cnnvis.pictures.photo import check_bytes
+from cnnvis.prepared.shelf import BUNDLED
+from cnnvis.ui.serving.files import bytes_file, content_path, data_url, touch
+from cnnvis.ui.serving.handlers import PAGE, QUICK, UNREAD, readable_errors
+
+log = logging.getLogger(__name__)
+
+_PACKED = Path(__file__).parents[2] / "examples"  # where the wheel has them
+FOLDER = _PACKED if _PACKED.is_dir() else Path(__file__).parents[3] / "examples"
+STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
+THUMB_PX = 64
+PICTURE_PX = 230
+
+_SCRIPT = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-photo]');
+  if (button) trigger('select', {index: +button.dataset.photo, value: null});
+});"""
+
+
+@dataclass(frozen=True)
+class StoredPhoto:
+    """A photo that the server has: an example, one of the shelf, or a visitor's own."""
+
+    digest: str  # sha256 of the file
+    path: Path
+    name: str = ""  # as links write it; a visitor's own photo has none
+    credit: str = ""
+
+
+NO_PHOTO = StoredPhoto("", Path())
+
+
+def _example(name: str, credit: str) -> StoredPhoto:
+    path = FOLDER / name
+    try:
+        return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, credit)
+    except OSError as error:  # the page goes on without it
+        log.warning("example photo %s cannot be read (%s): restore it from the repository.", name, error.strerror)
+        return NO_PHOTO
+
+
+EXAMPLES = {
+    photo.name: photo
+    for photo in (
+        _example("chelsea.jpg", "Stéfan van der Walt, CC0"),
+        _example("astronaut.jpg", "NASA, public domain"),
+        _example("coffee.jpg", "Rachel Michetti, CC0"),
+        _example("rocket.jpg", "SpaceX, CC0"),
+        _example("hubble.jpg", "NASA and ESA, public domain"),
+    )
+    if photo is not NO_PHOTO
+}
+DEFAULT_PHOTO = next(iter(EXAMPLES.values()), NO_PHOTO)
+# Gradio would copy them into a folder that is swept.
+gr.set_static_paths([*(photo.path for photo in EXAMPLES.values()), BUNDLED / "photos"])
+
+
+@cache
+def named_photos() -> dict[str, StoredPhoto]:
+    """The photos that a link can name: the examples, and those of the bundled shelf, as far as they are there."""
+    return EXAMPLES | {
+        path.name: StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, path.name)
+        for path in sorted((BUNDLED / "photos").glob("*"))
+    }
+
+
+@cache
+def _by_digest() -> dict[str, StoredPhoto]:
+    return {photo.digest: photo for photo in named_photos().values()}
+
+
+def photo_name(digest: str) -> str:
+    """The name by which a link calls the photo with this digest; "" for a visitor's own."""
+    return _by_digest().get(digest, NO_PHOTO).name
+
+
+def store_photo(source: str | io.BytesIO | None) -> StoredPhoto:
+    """Copy a file into the store, unless it has a name; it is not opened yet. Raises PhotoError."""
+    checked = check_bytes(source)
+    content = checked.getvalue() if isinstance(checked, io.BytesIO) else Path(str(checked)).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return _by_digest().get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
+
+
+def shown_by_browsers(path: Path) -> bool:
+    """Whether browsers can show the file: not TIFF and PPM, which begin with these bytes."""
+    with path.open("rb") as file:
+        return not re.match(rb"II\*\0|MM\0\*|P[1-7]\s", file.read(4))
+
+
+def find_photo(digest: str | None) -> StoredPhoto | None:
+    """The photo with this digest, None for no photo. Raises PhotoError if the server no longer has it."""
+    if not digest:
+        return None
+    if known := _by_digest().get(digest):
+        return known
+    path = content_path(digest, STORED_AS)
+    if not re.fullmatch("[0-9a-f]{64}", digest) or not touch(path):
+        raise PhotoError("the photo is no longer on the server, which keeps it for two hours: choose it again.")
+    return StoredPhoto(digest, path)
+
+
+def given_photo(image: Any) -> str | io.BytesIO | None:
+    """The image that an event with `preprocess=False` was given: an upload's path, a data: URL's bytes, or None.
+
+    gr.Image would decode the file itself, before any limit of ours, and report a broken one as a bug. The path must
+    lie in Gradio's upload folder: Gradio lets a program name any file of the server.
+    Raises PhotoError.
+    """
+    if image is None:
+        return None
+    path, url = image.get("path"), str(image.get("url"))
+    if path and Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+        return str(path)
+    try:
+        head, _, content = url.partition("base64,")
+        if not path and head.startswith("data:"):
+            return io.BytesIO(base64.b64decode(content, validate=True))
+    except ValueError:
+        pass
+    raise PhotoError(f"image {UNREAD}")
+
+
+def photo_picture() -> gr.Image:
+    """The photo as the visitor sees and changes it, not yet laid out."""
+    return gr.Image(
+        str(DEFAULT_PHOTO.path) if EXAMPLES else None,
+        label="Your photo",
+        type="filepath",
+        sources=["upload", "clipboard"],
+        height=PICTURE_PX,
+        elem_id="photo",
+        alt_text="the photo that the maps are of",
+        render=False,
+    )
+
+
+def photo_buttons(
+    content: str, elem_id: str, chosen: Callable[..., Any], inputs: list[Any], outputs: list[Any]
+) -> tuple[gr.HTML, Any]:
+    """Lay out buttons that choose a photo; return them, and the event of choosing."""
+    buttons = gr.HTML(content, js_on_load=_SCRIPT, elem_id=elem_id, elem_classes="photo-buttons")
+    return buttons, buttons.select(readable_errors(chosen), inputs, outputs, **PAGE, **QUICK)
+
+
+def example_buttons(picture: gr.Image, digest: gr.Textbox) -> Any:
+    """Lay out a button for each example, which puts it in the photo's place; return the event that does so."""
+
+    def chosen(event: gr.SelectData) -> tuple[str, str]:
+        example = list(EXAMPLES.values())[event.index]
+        return str(example.path), example.digest
+
+    return photo_buttons("".join(map(_button, range(len(EXAMPLES)))), "examples", chosen, [], [picture, digest])[1]
+
+
+def _button(number: int) -> str:
+    example = list(EXAMPLES.values())[number]
+    with Image.open(example.path) as opened:
+        thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
+    label = f"example photo {example.name.removesuffix('.jpg')}"
+    image = f'<img src="{data_url(thumb)}" alt="">'
+    title = f"{label} ({example.credit})"
+    return f'<button type="button" data-photo="{number}" title="{title}" aria-label="{label}">{image}</button>'

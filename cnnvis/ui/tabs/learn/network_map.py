@@ -1,0 +1,26 @@
+"""The whole network on one screen: every convolution and pool with the shape of its maps, each a click away."""
+
+import gradio as gr
+
+from cnnvis.network.architecture import Layer
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.ui.parts.choice import OFFERED
+from cnnvis.ui.serving.handlers import scripted
+
+
+def network_map() -> gr.HTML:
+    """Lay it out; its script marks the chosen layer, without asking the server."""
+    last = OFFERED.layers[-1].block
+    blocks = "".join(f"<li><h4>Block {block}</h4>{_layers(block)}</li>" for block in range(1, last + 1))
+    return scripted(__file__, "network-map", value=f'<ol class="network-map">{blocks}</ol>', padding=False)
+
+
+def _layers(block: int) -> str:
+    return "".join(_button(layer) for layer in OFFERED.layers if layer.block == block and layer.kind != "relu")
+
+
+def _button(layer: Layer) -> str:
+    side = PHOTO_SIDE // layer.stride
+    shape = f"{side} × {side} × {layer.channels}"
+    about = f'data-layer="{layer.name}" aria-label="{layer.name}, {shape}"'
+    return f'<button type="button" {about}><b>{layer.name}</b><i>{shape.replace(" ", "")}</i></button>'

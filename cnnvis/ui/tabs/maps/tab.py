@@ -1,0 +1,267 @@
+"""The Feature maps tab: a photo, the chosen map before and after ReLU and on the photo, and every map as a chooser."""
+
+from contextlib import suppress
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from cnnvis.analysis.maps import FeatureMap, Maps, MapSheet, channel_path, draw_map, knows_usual
+from cnnvis.analysis.patches import Patch, cut_patches
+from cnnvis.errors import GET_WHOLE_NETWORK, AtlasError, CnnvisError
+from cnnvis.network.architecture import ARCHITECTURE
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.photo import open_photo
+from cnnvis.ui.bars import heat_bar, signed_bar
+from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.exemplars import exemplar_buttons, exemplar_row, weaker_photos
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.parts.wall import wall
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import bytes_file, data_url, file_url, picture_file
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.serving.photos import (
+    PICTURE_PX,
+    StoredPhoto,
+    example_buttons,
+    find_photo,
+    given_photo,
+    shown_by_browsers,
+    store_photo,
+)
+from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
+from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
+
+RADIOS = {
+    "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")],
+    "Order": [("Channel number", "index"), ("Strongest first", "strength"), ("Most unusual first", "unusual")],
+    "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
+    "Tiles": [("The maps", "maps"), ("Grown pictures", "pictures")],
+}
+ORDERED = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
+SHOWN_PX = 1024  # the longest side of a photo that is drawn for the browser
+PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees are visible
+
+
+def layout(shared: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice."""
+    gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            with gr.Row():
+                with gr.Column(min_width=140):
+                    shared.picture.render()  # type: ignore[no-untyped-call]
+                overlay = _picture("The map on the photo", "map-overlay")
+            with gr.Row():
+                before = _picture("The map before ReLU", "map-before", "sharp")
+                after = _picture("The map after ReLU", "map-after", "sharp")
+            facts = gr.Markdown(elem_id="map-facts")
+            example = example_buttons(shared.picture, shared.photo)
+            best = gr.HTML(elem_id="patches")
+            exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.bar)
+            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
+            weaker = gr.HTML(elem_id="weaker")
+        with gr.Column(scale=3, min_width=300):
+            radios = [
+                gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
+                for label, words in RADIOS.items()
+            ]
+            gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
+            caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
+            chooser = sheet("map-sheet")
+            download = gr.DownloadButton("Download this sheet (JPEG)", size="sm", elem_id="map-download")
+    reasons = why_here(shared)
+    _path_box(shared, radios[0])
+
+    outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
+    outputs += reasons.outputs
+    inputs: list[Any] = [shared.photo, *radios, reasons.row, reasons.column]
+    # Gradio does not read the picture: it would decode the file before any limit of ours.
+    stored = shared.picture.upload(
+        _store, shared.picture, [shared.photo, shared.picture], preprocess=False, **PAGE, **LIGHT
+    )
+    # Not `input`, which on the first clear still sends the old picture.
+    cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
+    show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
+    controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
+    triggers = [part.input for part in radios]
+    return Follower(
+        _draw, inputs, outputs, triggers, [example, exemplar, stored, cleared, reasons.picked], controls, _empty
+    )
+
+
+def _path_box(shared: Shared, pipeline: gr.Radio) -> None:
+    with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
+        show = gr.Button("Show all layers", size="sm", elem_id="path-button")
+        path = gr.Gallery(
+            columns=7,
+            object_fit="contain",
+            height="auto",
+            elem_id="path",
+            label="One channel number, in every convolution that has it",
+        )
+    show.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
+
+
+def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
+    """A place for a picture and, below it, for what its colours mean."""
+    with gr.Column(min_width=140):
+        picture = large_picture(title, elem_id, *looks, height=PICTURE_PX)
+        return picture, gr.HTML(elem_id=f"{elem_id}-scale")
+
+
+@readable_errors
+def _store(image: Any) -> tuple[str, Any]:
+    """Keep the visitor's photo; return its digest, and a picture of it if the browser cannot show the file itself."""
+    source = given_photo(image)
+    if source is None:
+        return "", gr.skip()
+    opened = open_photo(source)  # now, so that the page only ever holds a photo that can be opened
+    photo = store_photo(source)
+    if shown_by_browsers(photo.path):
+        return photo.digest, gr.skip()
+    opened.thumbnail((SHOWN_PX, SHOWN_PX))
+    return photo.digest, picture_file(opened, "photo", "jpeg")
+
+
+def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str, tiles: str, row: float | None = None,
+          column: float | None = None) -> tuple[Any, ...]:  # fmt: skip
+    photo = find_photo(digest)
+    if photo is None:
+        return _empty(CHOOSE_PHOTO, exemplar_row(choice.target))
+    net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
+    # The chain has nothing but convolutions.
+    layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
+    maps = cached.feature_maps(net, photo, layer, pipeline)
+    order = order if order != "unusual" or knows_usual(net, pipeline) else "index"
+    drawn, jpeg = cached.map_sheet(net, photo, layer, pipeline, order, contrast)
+    path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
+    before, after = _before_and_after(net, photo, maps)
+    mine = draw_map(maps, channel)
+    return (
+        _sheet(choice, file_url(path), drawn, order, tiles),
+        path,
+        _caption(maps, order),
+        f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
+        _patches(cut_patches(maps, channel)),
+        exemplar_row(choice.target),
+        "",
+        *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
+        *_shown("After ReLU" if before else "The map", after, channel),
+        gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
+        '<p class="quiet">Values above zero, on the photo.</p>',
+        *reasons_here(choice, photo, pipeline, (row, column)),
+    )
+
+
+def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
+    """The tab without a photo, and why; the exemplars stay, or are those given."""
+    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, "", *[None, ""] * 3, *NO_REASONS
+
+
+def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
+    """The maps before and after the ReLU, as far as there is one."""
+    if maps.pipeline == "conv_chain":
+        return maps, None
+    if maps.layer.kind == "pool":
+        return None, maps
+    before = cached.feature_maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
+    return before, before.rectified()
+
+
+def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) -> str:
+    """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
+    label = f"All feature maps of {drawn.layer}, {ORDERED[order]}"
+    notes = {channel: f"mean {written(mean, '.2f')}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
+    if tiles == "pictures":
+        with suppress(AtlasError):  # then the maps
+            return sheet_value(label, wall(choice, list(notes), notes.__getitem__))
+    items = [Item(tile, choice.layer.name, channel, notes[channel]) for tile, channel in enumerate(notes)]
+    return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
+
+
+def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
+    if maps is None:
+        return gr.Image(None, visible=False), ""
+    one = draw_map(maps, channel)
+    bar = signed_bar(one.span[1]) if maps.layer.kind == "conv" else heat_bar(*one.span)
+    picture = gr.Image(_file(one, one.picture, "map"), alt_text=_words(one), visible=True)
+    low, high, mean = (written(value, ".2f") for value in (one.min, one.max, one.mean))
+    return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"
+
+
+def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
+    return picture_file(picture, f"{one.layer}-{what}-{one.channel}", kind)
+
+
+def _words(one: FeatureMap) -> str:
+    return f"{one.layer} channel {one.channel}, values {written(one.min, '.2f')} to {written(one.max, '.2f')}"
+
+
+def _caption(maps: Maps, order: str) -> str:
+    layer, (height, width) = maps.layer, maps.values.shape[1:]
+    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, {ORDERED[order]}"
+    if maps.pipeline == "network":
+        return f"{text}. Choose one."
+    side = f"{maps.photo.width} × {maps.photo.height}"
+    return f"{text}, from the convolutions alone, on the photo squashed to {side} px."
+
+
+def _facts(maps: Maps, mine: FeatureMap) -> str:
+    rank = int((maps.strength > maps.strength[mine.channel]).sum()) + 1
+    text = f"**{mine.layer} channel {mine.channel}** is rank {rank} of {len(maps.values)} by its mean on this photo."
+    if mine.max <= 0:
+        return f"{text} It never fires on this photo."
+    if maps.layer.kind == "conv" and maps.pipeline == "network":
+        above = 100 * float((maps.values[mine.channel] > 0).float().mean())
+        return f"{text} {above:.0f} % of the map passes the ReLU."
+    return text
+
+
+def _classes(net: VGG16, photo: StoredPhoto) -> str:
+    """How the whole network classifies the photo, or what it would take to ask."""
+    if not net.origin.classes:
+        return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
+    try:
+        likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
+    except CnnvisError as error:  # an optional extra must not cost the maps
+        return f"VGG16 cannot classify the photo: {error}"
+    return f"VGG16 classifies the photo as: {likely}."
+
+
+def _patches(found: list[Patch]) -> str:
+    """The patches side by side, each with its value."""
+    if not found:
+        return '<p class="quiet">No part of this photo activates the channel.</p>'
+    side = found[0].picture.width
+    figures = []
+    for patch in found:
+        times = -(-PATCH_PX // side)
+        picture = patch.picture.resize((side * times, side * times), 0)  # nearest, so its pixels stay visible
+        place = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
+        alt = f"{side} × {side} px of the photo {place}, value {written(patch.value, '.2f')}"
+        image = f'<img src="{data_url(picture)}" alt="{alt}" title="{place}">'
+        figures.append(f"<figure>{image}<figcaption>{written(patch.value, '.2f')}</figcaption></figure>")
+    heading = (
+        "<p><strong>What activates it most in this photo</strong>: each patch is the "
+        f"{side} × {side} px that one value sees, moved inside at the photo's edge.</p>"
+    )
+    return f'{heading}<div class="patches">{"".join(figures)}</div>'
+
+
+@readable_errors
+def _weaker(bar: Any) -> str:
+    return weaker_photos(Choice.read(bar).target)
+
+
+@readable_errors
+def _path(bar: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
+    photo = find_photo(digest)
+    if photo is None:
+        return []
+    drawn = channel_path(load_vgg16(LIGHT_DEVICE), photo.path, Choice.read(bar).channel, pipeline)
+    return [(_file(one, one.picture, "map"), one.layer) for one in drawn]

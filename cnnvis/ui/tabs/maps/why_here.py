@@ -1,0 +1,99 @@
+"""Why here? A place of the chosen map, the tree of what makes its value, whether that matters, and colour or shape."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.analysis.interventions import silence
+from cnnvis.analysis.maps import draw_map
+from cnnvis.analysis.why import explain
+from cnnvis.hues import hues
+from cnnvis.network.architecture import convolution
+from cnnvis.network.weights import load_vgg16
+from cnnvis.ui.parts.channel import whole
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Shared
+from cnnvis.ui.parts.why_tree import COUNT, DEPTH, silenced_words, why_tree
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import data_url
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
+from cnnvis.ui.serving.photos import StoredPhoto, find_photo
+from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
+from cnnvis.ui.tabs.maximize.score_card import hues_words
+from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO
+
+
+@dataclass(frozen=True)
+class WhyHere:
+    """Its components: what the tab draws, the chosen place, and the event by which a visitor chooses one."""
+
+    outputs: list[Any]
+    row: gr.Number
+    column: gr.Number
+    picked: Any
+
+
+def why_here(shared: Shared) -> WhyHere:
+    """Lay out the section."""
+    gr.Markdown(ABOUT_WHY, elem_id="about-why")
+    with gr.Row(elem_id="why-box"):
+        with gr.Column(scale=1, min_width=260):
+            spot = place("why-place")
+            matters = gr.Button("Does it matter? Silence them", size="sm", elem_id="silence")
+            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
+            recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
+            recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
+        with gr.Column(scale=4, min_width=320):
+            tree = whole("why")
+    row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
+    picked = spot.input(None, spot, [row, column], js=PICKED)
+    matters.click(_silenced, [shared.bar, shared.photo, row, column], silenced, **PAGE, **LIGHT)
+    recolour.click(_recoloured, [shared.bar, shared.photo], recoloured, **PAGE, **LIGHT)
+    return WhyHere([spot, tree, silenced, recoloured], row, column, picked)
+
+
+NO_REASONS: tuple[Any, ...] = (None, "", "", "")
+
+
+def reasons_here(
+    choice: Choice, photo: StoredPhoto, pipeline: str, at: tuple[float | None, float | None]
+) -> tuple[Any, ...]:
+    """The map to choose a place on, and why the filter answers there as it does."""
+    if pipeline != "network":
+        return NO_REASONS
+    net, target = load_vgg16(LIGHT_DEVICE), convolution(choice.target)
+    maps = cached.feature_maps(net, photo, target.layer, pipeline)
+    rows, columns = maps.values.shape[1:]
+    chosen = None
+    if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
+        chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
+    shown = place_value(
+        data_url(draw_map(maps, target.number).picture), f"The map of {target}", (rows, columns), chosen
+    )
+    if chosen is None:
+        return shown, "", "", ""
+    found = explain(net, cached.traced(net, photo, target.layer), target, chosen, COUNT, DEPTH)
+    return shown, why_tree(net, found, maps.photo), "", ""
+
+
+@readable_errors
+def _silenced(bar: Any, digest: str, row: float | None, column: float | None) -> str:
+    photo, target = find_photo(digest), convolution(Choice.read(bar).target)
+    if photo is None or row is None or column is None:
+        return "Choose a place of the map first."
+    net, place = load_vgg16(LIGHT_DEVICE), (int(row), int(column))
+    found = explain(net, cached.traced(net, photo, target.layer), target, place, COUNT, DEPTH)
+    return silenced_words(silence(net, photo.path, found))
+
+
+@readable_errors
+def _recoloured(bar: Any, digest: str) -> str:
+    photo, target = find_photo(digest), convolution(Choice.read(bar).target)
+    if photo is None:
+        return CHOOSE_PHOTO
+    net = load_vgg16(LIGHT_DEVICE)
+    seen = cached.feature_maps(net, photo, target.layer, "network").photo
+    found = hues(net, seen, target)
+    return f"Of the map's maximum on this photo is left: {hues_words(found)}."

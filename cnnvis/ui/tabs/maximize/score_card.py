@@ -1,0 +1,71 @@
+"""The score of one or several pictures, in words for somebody who has never seen one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cnnvis.hues import Hues
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.ui.numerals import written
+from cnnvis.ui.texts import CAVEAT
+
+Record = dict[str, Any]
+
+
+def score_card(records: Sequence[Record]) -> str:
+    """A table with a column for each scored record, as HTML; `hues` holds the picture's in other colours."""
+    silent = [str(record["channel"]) for record in records if not record["fires"]]
+    never = ""
+    if silent:
+        which = f"Channel {', '.join(silent)} never fires on this picture"
+        never = f"<p><strong>{which}:</strong> no value of its map is above zero.</p>"
+    heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
+    top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
+    size = records[0]["size"]
+    note = ""
+    if size != PHOTO_SIDE:
+        note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
+    rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
+    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
+
+
+def hues_words(found: Hues) -> str:
+    """What is left of an activation in other colours, in percent of it."""
+    if found.colour <= 0:
+        return "nothing to compare: the channel is not active on it"
+    left = (found.grey, found.once, found.twice)
+    grey, once, twice = (written(100 * value / found.colour, ".0f") for value in left)
+    return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"
+
+
+def _row(name: str, cells: list[str]) -> str:
+    values = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name}</th>{values}</tr>' if any(cells) else ""
+
+
+def _robust(record: Record) -> str:
+    saved, robust = record["saved_activation"], record["robust"]
+    share = f" ({100 * robust / saved:.0f} %)" if saved > 0 else ""
+    return f"{written(robust, '.1f')}{share}"
+
+
+def _lift(record: Record) -> str:
+    chosen = record["selectivity"]
+    if not chosen:
+        return "not known for these weights, this layer or these channels"
+    above = f"{written(chosen['deviations'], '.1f')} standard deviations above its average on {chosen['photos']} photos"
+    return f"{above}; rank {chosen['rank']} of {chosen['of']}"
+
+
+def _fading(record: Record) -> str:
+    slope = record["naturalness"]
+    return "" if slope is None else f"{written(slope, '.1f')} (photographs: about −2 to −3; noise: 0)"
+
+
+_ROWS: dict[str, Callable[[Record], str]] = {
+    "Saved activation": lambda record: written(record["saved_activation"], ".1f"),
+    "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
+    "Selectivity: how far the picture lifts the channel": _lift,
+    "Naturalness: how quickly fine detail fades": _fading,
+    "Colour or shape: what is left of the activation in other colours": lambda record: hues_words(record["hues"]),
+    "Saturated colours": lambda record: f"{100 * record['saturation']:.1f} %",
+}

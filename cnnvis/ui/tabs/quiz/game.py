@@ -1,0 +1,90 @@
+"""The game of the quiz: questions without their answers, and an answer once the visitor has given one."""
+
+import html
+import json
+from typing import Any
+
+import gradio as gr
+from PIL import Image, ImageDraw
+
+from cnnvis.analysis.maps import Maps, draw_map
+from cnnvis.analysis.why import explain
+from cnnvis.network.architecture import Layer
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.images import PHOTO_SIDE, encode
+from cnnvis.prepared.quiz import SIDES, Question
+from cnnvis.prepared.shelf import Exemplar
+from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.exemplars import credit, exemplar_photo
+from cnnvis.ui.parts.why_tree import COUNT, sentence
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.files import bytes_url
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.texts import QUIZ_STUDY
+
+_TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'
+# Borowski et al. 2021, Inception V1, in percent: after one grown picture, after nine photos.
+PEOPLE = {"picture": ("one grown picture", "65 ± 5 %"), "photos": ("nine photos", "92 ± 2 %")}
+MAP_PX = 140
+
+
+def game(elem_id: str) -> gr.HTML:
+    """An empty game; `first_value` and `verdict_value` make its value. It sends `input` when a side is picked."""
+    about = {"people": PEOPLE, "study": QUIZ_STUDY, "value": None}
+    return scripted(__file__, elem_id, html_template=_TEMPLATE, padding=False, **about)
+
+
+def first_value(layer: Layer, seed: int, reference: str, asked: list[Question]) -> str:
+    """A new quiz: its first question, shown when the visitor starts."""
+    about = {"layer": layer.name, "seed": seed, "reference": reference, "questions": len(asked)}
+    words = f"{len(asked)} questions about {len(asked)} of the {layer.channels} channels of {layer.name}."
+    return json.dumps({**about, "key": json.dumps(about), "words": words, "first": _shown(asked[0])})
+
+
+def verdict_value(key: str, asked: list[Question], number: int) -> str:
+    """The answer to question `number`, and the next question. Raises PhotoError if a photo has gone."""
+    one = asked[number - 1]
+    following = _shown(asked[number]) if number < len(asked) else None
+    verdict = {"key": key, "question": number, "answer": one.answer, "about": _about(one), "next": following}
+    return json.dumps(verdict)
+
+
+def refused_value(reason: str) -> str:
+    """Why there is no quiz."""
+    return json.dumps({"refused": html.escape(reason)})
+
+
+def _shown(one: Question) -> dict[str, Any]:
+    """A question, without anything that tells its answer."""
+    left, right = map(_jpeg, one.sides)
+    pictures = [_jpeg(picture) for picture in one.pictures]
+    about = {"question": one.question, "channel": one.channel, "reference": one.reference}
+    return {**about, "pictures": pictures, "left": left, "right": right}
+
+
+def _jpeg(picture: Image.Image) -> str:
+    return bytes_url(encode(picture, "jpeg"), "jpeg")
+
+
+def _about(one: Question) -> str:
+    """Both values and maps, and the first line of why the stronger is so strong, as HTML."""
+    net = load_vgg16(LIGHT_DEVICE)
+    figures = "".join(_map(net, one, getattr(one, side)) for side in SIDES)
+    best, target = one.excited, one.target
+    trace = cached.traced(net, exemplar_photo(one.shelf, best), target.layer)
+    reasons = sentence(net, explain(net, trace, target, (best.row, best.column), COUNT, 1))
+    go = f'data-layer="{one.layer}" data-channel="{one.channel}" data-go="atlas"'
+    return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
+<p class="next"><button type="button" {go}>See channel {one.channel} whole</button></p>"""
+
+
+def _map(net: VGG16, one: Question, side: Exemplar) -> str:
+    """The whole photo with the channel's map on it and the patch outlined, its value and its credit."""
+    maps: Maps = cached.feature_maps(net, exemplar_photo(one.shelf, side), one.target.layer, "network")
+    overlay = draw_map(maps, one.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
+    ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
+    by = html.escape(credit(vars(side)), quote=True)
+    image = f'<img src="{_jpeg(overlay.resize((MAP_PX, MAP_PX)))}" alt="where the channel answers: {by}">'
+    return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {by}</figcaption></figure>"

@@ -1,0 +1,63 @@
+"""The Quiz tab: predict which of two patches of photos excites a channel, then see."""
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.checks import whole_number
+from cnnvis.errors import SettingError
+from cnnvis.network.architecture import ARCHITECTURE
+from cnnvis.prepared.quiz import REFERENCES, check_quiz
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
+from cnnvis.ui.tabs.quiz.game import first_value, game, refused_value, verdict_value
+from cnnvis.ui.texts import ABOUT_QUIZ
+
+LABELS = [("A grown picture", "picture"), ("Nine photos", "photos"), ("Either, by turns", "both")]
+COUNTS = ("5", "10", "20")
+
+
+def layout(shared: Shared) -> Follower:
+    """Lay out the tab; return what of it follows the choice."""
+    gr.Markdown(ABOUT_QUIZ, elem_classes="quiet")
+    with gr.Row():
+        reference = gr.Radio(
+            LABELS, value=REFERENCES[0], label="What you see of a channel", elem_id="quiz-reference", scale=3
+        )
+        questions = gr.Radio(list(COUNTS), value=COUNTS[1], label="Questions", elem_id="quiz-questions", scale=2)
+        seed = gr.Number(
+            0, label="Seed: same seed, same questions", precision=0, minimum=0, elem_id="quiz-seed", scale=2
+        )
+    play = game("quiz")
+    play.input(_answer, play, play, **PAGE, **LIGHT)
+    controls = {"reference": reference, "questions": questions, "quiz_seed": seed}
+    triggers = [reference.input, questions.input, seed.submit, seed.blur]
+    return Follower(_draw, [reference, questions, seed], [play], triggers, controls=controls, failed=_failed)
+
+
+def _draw(choice: Choice, reference: str, questions: str, seed: float | None) -> tuple[str]:
+    layer = ARCHITECTURE.convolution_of(choice.layer).name
+    number, found, count, kind = check_quiz(seed or 0, layer, questions, reference)
+    return (first_value(found, number, kind, cached.asked(number, found, count, kind)),)
+
+
+def _failed(reason: str) -> tuple[str]:
+    return (refused_value(reason),)
+
+
+@readable_errors
+def _answer(value: Any) -> str:
+    """What the browser sends holds everything about the quiz: the server keeps nothing of it."""
+    try:
+        given = dict(json.loads(value))
+    except (TypeError, ValueError):
+        raise SettingError("the answer cannot be read: load the page again.") from None
+    names = ("seed", "layer", "questions", "reference")
+    asked = cached.asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
+    number = whole_number(given.get("question"))
+    if number is None or not 1 <= number <= len(asked):
+        raise SettingError.outside("question", given.get("question"), 1, len(asked))
+    return verdict_value(str(given.get("key")), asked, number)

@@ -1,0 +1,88 @@
+"""One filter applied step by step, compared with torch's convolution and, to four digits, with the network's maps."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.toys import conv
+from PIL import Image
+from torch.nn.functional import conv2d
+
+from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture, sliding
+from cnnvis.analysis.maps import feature_maps
+from cnnvis.errors import ChannelError, LayerError, SettingError
+from cnnvis.network.vgg import VGG16
+
+PLACES = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the middle of a 14 × 14 map
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 17), ("conv3_2", 100), ("conv5_3", 165)])
+@pytest.mark.parametrize("place", PLACES)
+def test_the_sum_equals_the_networks_value_to_four_digits(
+    vgg16: VGG16, photo: Image.Image, layer: str, channel: int, place: tuple[int, int]
+) -> None:
+    one = apply_filter(vgg16, photo, layer, channel).at(*place)
+    network = float(feature_maps(vgg16, photo, layer).values[channel][place])
+    assert f"{one.total:.4g}" == f"{network:.4g}" == f"{one.network:.4g}"
+    assert one.rectified == max(0.0, one.total)
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "conv4_2"])
+def test_the_sum_equals_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+    applied = apply_filter(tiny, photo, layer, 3)
+    module = conv(tiny, layer)
+    assert torch.equal(applied.kernels, module.weight[3])
+    for place in PLACES:
+        one = applied.at(*place)
+        expected = conv2d(one.window[None], module.weight[3:4].double(), module.bias[3:4].double())
+        assert one.total == pytest.approx(float(expected), rel=1e-9)
+        assert float(one.by_input.sum()) + one.bias == pytest.approx(one.total)
+        assert one.products.shape == module.weight[3].shape
+
+
+def test_the_window_is_zero_beyond_the_edge(tiny: VGG16, photo: Image.Image) -> None:
+    corner = apply_filter(tiny, photo, "conv1_1", 0).at(0, 0)
+    assert not corner.window[:, 0].any()
+    assert not corner.window[:, :, 0].any()
+    assert corner.window[:, 1:, 1:].any()
+
+
+def test_the_largest_kernel_has_the_largest_norm(vgg16: VGG16, photo: Image.Image) -> None:
+    applied = apply_filter(vgg16, photo, "conv3_1", 5)
+    norms = [float(kernel.norm()) for kernel in conv(vgg16, "conv3_1").weight[5]]
+    assert applied.largest_kernel == int(np.argmax(norms))
+
+
+@pytest.mark.parametrize(("layer", "cells"), [("conv1_1", 224), ("conv4_1", 28), ("conv5_3", 14)])
+def test_the_sliding_filter_ends_with_the_whole_map(tiny: VGG16, photo: Image.Image, layer: str, cells: int) -> None:
+    applied = apply_filter(tiny, photo, layer, 1)
+    frames = sliding(applied)
+    assert applied.map.shape == (cells, cells)
+    assert {frame.size for frame in frames} == {(2 * PANEL_PX + GAP_PX, PANEL_PX)}
+    right = (PANEL_PX + GAP_PX, 0, 2 * PANEL_PX + GAP_PX, PANEL_PX)
+    assert frames[-1].crop(right).tobytes() == map_picture(applied).tobytes()
+    assert frames[-2].crop(right).tobytes() == map_picture(applied).tobytes()
+    # The drawn area only grows.
+    empty = np.array((22, 24, 29))
+    drawn = [(np.asarray(frame.crop(right)) != empty).any(-1).sum() for frame in frames]
+    assert drawn == sorted(drawn)
+    assert 0 < drawn[0] < drawn[-1]
+
+
+def test_the_filter_slides_over_the_photo_at_conv1_1(tiny: VGG16, photo: Image.Image) -> None:
+    applied = apply_filter(tiny, photo, "conv1_1", 0)
+    left = (0, 0, PANEL_PX, PANEL_PX)
+    first, *_, last = sliding(applied)
+    assert last.crop(left).tobytes() == applied.photo.tobytes()
+    changed = np.abs(np.asarray(first.crop(left)).astype(int) - np.asarray(applied.photo)).sum(-1) > 0
+    rows, columns = np.nonzero(changed)
+    assert 3 <= np.ptp(rows) <= 16  # only the window
+    assert 3 <= np.ptp(columns) <= 16
+
+
+def test_a_wrong_layer_channel_or_place_is_refused(tiny: VGG16, photo: Image.Image) -> None:
+    with pytest.raises(LayerError, match="has no filters of its own"):
+        apply_filter(tiny, photo, "relu1_1", 0)
+    with pytest.raises(ChannelError, match="channel 99 does not exist in conv1_1"):
+        apply_filter(tiny, photo, "conv1_1", 99)
+    with pytest.raises(SettingError, match="row 224 is out of range: choose a whole number from 0 to 223"):
+        apply_filter(tiny, photo, "conv1_1", 0).at(224, 0)

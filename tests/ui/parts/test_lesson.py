@@ -1,0 +1,90 @@
+"""The lesson: its pages are views that exist, and what it says is so."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from helpers import EXAMPLES
+
+import cnnvis
+from cnnvis.analysis.interventions import silence
+from cnnvis.network.architecture import find_layer
+from cnnvis.network.vgg import VGG16, conv_module
+from cnnvis.ui.links import read_query
+from cnnvis.ui.parts.lesson import PAGES, Page
+from cnnvis.ui.parts.why_tree import COUNT, DEPTH
+
+CAT = EXAMPLES / "chelsea.jpg"
+BY_TITLE = {page.title: page for page in PAGES}
+
+
+def answered(title: str) -> str:
+    """The option that a page calls right."""
+    page = BY_TITLE[title]
+    return page.options[page.right]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_a_page_is_a_view_and_short(page: Page) -> None:
+    address, wrong = read_query(dict(parse_qsl(page.query)))
+    assert not wrong and dict(parse_qsl(page.query))["tab"] == address.tab
+    assert 2 <= len(page.options) <= 3 and 0 <= page.right < len(page.options)
+    assert len(f"{page.text} {page.asks}".split()) <= 85 and len(page.answer.split()) <= 50
+
+
+def test_there_are_eight_to_ten_and_the_last_is_a_quiz_of_five() -> None:
+    assert 8 <= len(PAGES) <= 10
+    address, _ = read_query(dict(parse_qsl(PAGES[-1].query)))
+    assert (address.tab, address.values["questions"]) == ("quiz", "5")
+
+
+def test_the_first_filter_wants_dark_above_bright(vgg16: VGG16) -> None:
+    weights = conv_module(vgg16, find_layer("conv1_1")).weight[57]
+    above, below = weights[:, 0].sum(), weights[:, 2].sum()
+    assert above < 0 < below and abs(float(weights.sum())) < 0.05 * float(weights.abs().sum())
+    assert "dark above and bright below" in answered("What is a filter?")
+
+
+def test_the_numbers_of_weights(vgg16: VGG16) -> None:
+    assert answered("Filters of filters") == str(conv_module(vgg16, find_layer("conv2_1")).weight[51].numel())
+    assert (
+        f"{conv_module(vgg16, find_layer('conv5_3')).weight[17].numel():,} weights"
+        in BY_TITLE["Filters of filters"].answer
+    )
+
+
+def test_what_a_value_sees() -> None:
+    assert answered("How much does it see?") == f"{find_layer('conv5_3').receptive_field} px"
+
+
+def test_all_nine_are_buildings() -> None:
+    """Looked at; that they stay the same nine is checked here."""
+    titles = {one.title for one in cnnvis.exemplars("conv5_1", 404).exemplars}
+    assert {"Colosseum", "Golden Temple", "Mysore Palace", "Sydney Opera House", "Nagoya Castle", "Windmill"} <= titles
+
+
+@pytest.mark.slow
+def test_an_ascent_rises_fast_at_first(vgg16: VGG16) -> None:
+    *_, last = cnnvis.maximize(vgg16, "conv4_3", 307)
+    third, curve = len(last.curve) // 3, last.curve
+    assert curve[third] - curve[0] > 0.5 * (max(curve) - curve[0])
+
+
+def test_the_strongest_kernel_is_a_hundredth_of_the_filter(vgg16: VGG16) -> None:
+    strongest = max(one.share for one in cnnvis.wiring(vgg16, "conv4_2", 384, 64).reads)
+    assert 0.005 < strongest < 0.02 and answered("What it reads") == "About a hundredth"
+
+
+def test_what_silencing_leaves_of_the_value(vgg16: VGG16) -> None:
+    found = cnnvis.why(vgg16, CAT, "conv4_1", 371, 8, 8, COUNT, DEPTH)
+    left = silence(vgg16, CAT, found)
+    said = (
+        f"{left.without:.0f} of {left.value:.0f}. Without as many random channels, {left.without_random:.0f} are left."
+    )
+    assert said in BY_TITLE["Why here?"].answer
+    assert 0.2 < left.without / left.value < 0.3
+
+
+def test_the_relu_makes_negative_values_zero(vgg16: VGG16) -> None:
+    before = cnnvis.feature_maps(vgg16, CAT, "conv1_1").values[57]
+    assert (cnnvis.feature_maps(vgg16, CAT, "relu1_1").values[57][before < 0] == 0).all()
+    assert answered("What does it answer?") == "It makes it zero"

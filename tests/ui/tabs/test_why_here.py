@@ -1,0 +1,65 @@
+"""Why here, without a browser: what the section says, and what stands there if something is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cnnvis
+from cnnvis.analysis.why import why
+from cnnvis.hues import Hues
+from cnnvis.network.architecture import ARCHITECTURE
+from cnnvis.network.vgg import VGG16
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.why_tree import sentence, why_tree
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO
+from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here
+from cnnvis.ui.tabs.maximize.score_card import hues_words
+
+
+def choice(layer: str, channel: int) -> Choice:
+    return Choice(ARCHITECTURE.target(layer, channel))
+
+
+def test_the_sentence_adds_up(vgg16: VGG16) -> None:
+    found = why(vgg16, DEFAULT_PHOTO.path, "conv4_1", 12, 9, 25, count=3)
+    words = sentence(vgg16, found)
+    assert words.startswith("conv4_1 channel 12 says <b>20.5</b> here: <b>+") and "253 others" in words
+    numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+(?:\.\d+)?", words)]
+    assert sum(numbers) == pytest.approx(found.value, rel=1e-2)
+    colours = sentence(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 3, count=3))
+    assert all(name in colours for name in ("red", "green", "blue")) and "others" not in colours
+
+
+def test_a_tree_has_a_button_for_every_channel_and_none_for_a_colour(vgg16: VGG16) -> None:
+    seen = cnnvis.open_photo(DEFAULT_PHOTO.path).resize((224, 224))
+    deep = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv3_1", 5, count=2, depth=2), seen)
+    assert deep.count("<button") == 2 + 4 and deep.count("<img") == 2 * 6
+    shallow = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 5, count=3), seen)
+    assert shallow.count("<button") == 0 and shallow.count("<li>") == 3
+
+
+def test_without_an_atlas_the_tree_has_only_patches(
+    vgg16: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
+    seen = cnnvis.open_photo(DEFAULT_PHOTO.path).resize((224, 224))
+    tree = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv3_1", 5, count=2, depth=1), seen)
+    assert tree.count("<button") == tree.count("<img") == 2
+
+
+@pytest.mark.parametrize("at", [(None, None), (3, None), (28, 3), (3, 28), (-1, 3)])
+def test_no_tree_without_a_place_inside_the_map(at: tuple[float | None, float | None]) -> None:
+    shown, tree, *rest = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
+    assert '"rows": 28, "columns": 28, "row": null' in shown and tree == "" and rest == ["", ""]
+
+
+def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> None:
+    shown, tree, *_ = reasons_here(choice("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
+    assert "conv3_3 channel 12 says" in tree and '"row": 3, "column": 4' in shown
+    assert reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4)) == NO_REASONS
+
+
+def test_other_colours_in_words() -> None:
+    assert hues_words(Hues(10, 9, -2.5, 4, "mean")).startswith("90 % in grey; −25 and 40 %")
+    assert "not active" in hues_words(Hues(-1, 2, 3, 4, "mean"))

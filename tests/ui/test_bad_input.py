@@ -1,0 +1,143 @@
+"""Anything that a stranger may send: whatever the bytes and values, a result or one readable sentence."""
+
+import io
+import math
+from typing import Any
+
+import pytest
+from helpers import CASES
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnnvis.errors import CnnvisError, PhotoError
+from cnnvis.maximization.experiment import read_experiment
+from cnnvis.maximization.recipes import Settings, limits, settle
+from cnnvis.network.architecture import ARCHITECTURE, find_layer
+from cnnvis.pictures.images import encode
+from cnnvis.pictures.photo import MAX_PHOTO_PIXELS, open_photo
+from cnnvis.ui.links import read_query
+
+ODD: Any = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2), st.binary(max_size=8),
+)  # fmt: skip
+LAYER = find_layer("conv3_1")
+SEARCH = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+
+
+def whole_files() -> list[bytes]:
+    """Small files of every format, to be damaged."""
+    picture = Image.linear_gradient("L").resize((24, 16)).convert("RGB")
+    kinds = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+    files = []
+    for kind in kinds:
+        file = io.BytesIO()
+        picture.save(file, kind)
+        files.append(file.getvalue())
+    return [*files, *(path.read_bytes()[:20_000] for path in sorted(CASES.iterdir()))]
+
+
+FILES = whole_files()
+
+
+def readable(error: CnnvisError) -> None:
+    """One short line that ends as a sentence, with nothing of the server in it."""
+    sentence = str(error)
+    assert len(sentence) < 400 and "\n" not in sentence
+    assert sentence.endswith((".", "?", ".)"))
+    assert "Traceback" not in sentence and "/work" not in sentence
+
+
+def opened(content: bytes) -> None:
+    """Open bytes as a photo: a picture within the limits, or a sentence."""
+    try:
+        picture = open_photo(io.BytesIO(content))
+    except PhotoError as error:
+        readable(error)
+    else:
+        assert picture.mode == "RGB"
+        assert 0 < picture.width * picture.height <= MAX_PHOTO_PIXELS
+
+
+@SEARCH
+@given(st.binary(max_size=200))
+@example(b"")
+@example(b"\x89PNG\r\n\x1a\n")
+def test_any_bytes_are_a_photo_or_a_sentence(content: bytes) -> None:
+    opened(content)
+
+
+@SEARCH
+@given(
+    st.sampled_from(FILES),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=12),
+    st.floats(0, 1),
+)
+def test_a_damaged_file_is_a_photo_or_a_sentence(content: bytes, changes: list[tuple[float, int]], kept: float) -> None:
+    damaged = bytearray(content)
+    for place, value in changes:
+        if damaged:
+            damaged[int(place * len(damaged))] = value
+    opened(bytes(damaged[: math.ceil(kept * len(damaged))]))
+
+
+@SEARCH
+@given(st.dictionaries(st.sampled_from([*vars(Settings()), "stepz"]), ODD, max_size=4))
+def test_any_settings_are_settled_within_the_limits_or_refused_in_a_sentence(given_settings: dict[str, Any]) -> None:
+    try:
+        settled = settle("fourier", LAYER, "cpu", **given_settings)
+    except CnnvisError as error:
+        readable(error)
+    else:
+        for name, (low, high) in limits("cpu").items():
+            assert low <= getattr(settled, name) <= high
+
+
+@SEARCH
+@given(ODD, ODD)
+def test_any_layer_and_channel_are_found_or_refused_in_a_sentence(layer: Any, channel: Any) -> None:
+    for ask in (ARCHITECTURE.target, ARCHITECTURE.weighted_target):
+        for name, beside in (
+            (layer, channel),
+            ("conv1_1", channel),
+            (f"{layer}:{channel}", None),
+            (f"0:{layer}", None),
+        ):
+            try:
+                target = ask(name, beside)
+            except CnnvisError as error:
+                readable(error)
+            else:
+                assert all(0 <= number < target.layer.channels for number in target.mixture)
+
+
+@SEARCH
+@given(st.dictionaries(st.sampled_from(["tab", "layer", "channel", "seed", "size", "steps", "photo", "recipe", "x"]),
+                       st.text(max_size=30)))  # fmt: skip
+def test_any_address_leads_to_a_view(query: dict[str, str]) -> None:
+    address, wrong = read_query(query)
+    again, nothing = read_query(dict(pair.split("=") for pair in address.query().split("&") if pair))
+    assert (again, nothing) == (address, [])
+    assert len(wrong) <= len(query)
+
+
+@SEARCH
+@given(st.recursive(ODD.filter(lambda value: not isinstance(value, bytes)),
+                    lambda parts: st.dictionaries(st.sampled_from(["layer", "channel", "settings", "recipe", "seed"]),
+                                                  parts, max_size=5), max_leaves=8))  # fmt: skip
+def test_any_record_in_a_png_is_an_experiment_or_a_sentence(record: Any) -> None:
+    file = io.BytesIO(encode(Image.new("RGB", (2, 2)), "png", record))
+    try:
+        made = read_experiment(file, "cpu")
+    except CnnvisError as error:
+        readable(error)
+    else:
+        assert made.settings.steps >= 1
+
+
+@pytest.mark.parametrize("name", ["bomb_225MP_1bit.png", "empty.jpg", "heic_header.heic", "truncated_60.jpg"])
+def test_the_cases_that_took_the_page_down_are_sentences(name: str) -> None:
+    with pytest.raises(PhotoError) as refused:
+        open_photo(CASES / name)
+    readable(refused.value)

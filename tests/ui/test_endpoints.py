@@ -1,0 +1,229 @@
+"""The page's endpoints, called as a program would call them: through gradio_client, over HTTP."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from helpers import ROOT
+from helpers.checkpoints import network, slim
+from PIL import Image
+
+import cnnvis
+from cnnvis.errors import PhotoError
+from cnnvis.maximization.recipes import Settings
+from cnnvis.network.input_check import DOUBT
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import read_weights
+from cnnvis.ui.page import _network, build_page, serve
+from cnnvis.ui.parts.choice import FIRST, Choice
+from cnnvis.ui.parts.follow import Follower
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO, find_photo
+from cnnvis.ui.tabs.maps import tab as maps
+from cnnvis.ui.tabs.maximize import tab as maximize
+
+PHOTO = ROOT / "examples" / "coffee.jpg"
+
+
+def test_the_layers_endpoint_lists_the_engines_31_layers(client: Client) -> None:
+    layers = client.predict(api_name="/layers")
+    assert [layer["name"] for layer in layers] == [layer.name for layer in cnnvis.LAYERS]
+    assert layers[10] == {
+        "name": "conv3_1",
+        "kind": "conv",
+        "index": 10,
+        "channels": 256,
+        "stride": 4,
+        "receptive_field": 24,
+    }
+
+
+def test_the_filters_endpoint_returns_the_engines_sheet_pixel_for_pixel(client: Client, vgg16: VGG16) -> None:
+    file, record = client.predict(layer="block2_conv1", view="gray", input_channel=5, api_name="/filters")
+    drawn = cnnvis.filter_sheet(vgg16, "conv2_1", "gray", 5)
+    assert Image.open(file).format == "PNG"
+    assert Image.open(file).tobytes() == drawn.picture.tobytes()
+    assert record == json.loads(json.dumps(drawn.record()))
+
+
+def test_an_uploaded_photo_gives_a_sheet_of_maps_and_a_single_map(client: Client, vgg16: VGG16) -> None:
+    photo = handle_file(PHOTO)
+    file, record = client.predict(photo, "features[14]", order="strength", api_name="/feature_maps")
+    assert Image.open(file).format == "JPEG"
+    assert record["layer"] == "conv3_3"
+    assert record["strength"] == sorted(record["strength"], reverse=True)
+    strongest = record["order"][0]
+    picture, overlay, one = client.predict(photo, "conv3_3", strongest, api_name="/feature_map")
+    assert one["mean"] == pytest.approx(record["strength"][0], abs=1e-4)
+    assert one == json.loads(json.dumps(cnnvis.feature_map(vgg16, PHOTO, "conv3_3", strongest).record()))
+    assert Image.open(picture).size == Image.open(overlay).size
+
+
+def test_an_ascent_streams_pictures_and_the_last_one_carries_its_score(client: Client, vgg16: VGG16) -> None:
+    job = client.submit(layer="conv2_1", channel=3, recipe="erhan", steps=6, size=64, api_name="/maximize")
+    events = list(job)
+    records = [record for _, record in events]
+    assert [records[0]["step"], records[-1]["step"]] == [0, 6]
+    assert all(Image.open(file).format == "JPEG" for file, _ in events[:-1])
+    last, record = Image.open(events[-1][0]), records[-1]
+    assert last.format == "PNG"
+    assert json.loads(last.text["cnnvis"]) == record
+    assert record["saved_activation"] == pytest.approx(cnnvis.score(vgg16, last, "conv2_1", 3).saved_activation)
+    assert {"robust", "fires"} <= record.keys()
+    *_, again = cnnvis.maximize(vgg16, "conv2_1", 3, Settings(**record["settings"]))
+    assert again.picture.tobytes() == last.convert("RGB").tobytes()
+
+
+def test_an_ascent_can_start_from_a_photo(client: Client) -> None:
+    job = client.submit(layer="conv1_1", steps=1, size=64, image=handle_file(PHOTO), api_name="/maximize")
+    (first, _), *_ = list(job)
+    assert Image.open(first).size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wrong", "sentence"),
+    [
+        ("/filters", {"layer": "conv9_1"}, "layer 'conv9_1' does not exist"),
+        ("/filters", {"layer": "pool1"}, "has no filters of its own"),
+        ("/filters", {"view": "blue"}, "view 'blue' is unknown: choose one of auto, rgb, signed, gray"),
+        (
+            "/filters",
+            {"input_channel": 3},
+            "does not exist in conv1_1: choose a whole number from 0 to 2",
+        ),
+        ("/feature_maps", {"image": None}, "no picture was given"),
+        ("/feature_maps", {"image": handle_file(__file__)}, "not a readable picture"),
+        ("/feature_map", {"image": handle_file(PHOTO), "channel": 1.5}, "channel 1.5 does not exist"),
+        ("/maximize", {"size": 4000}, "size 4000 is out of range"),
+        ("/maximize", {"recipe": "magic"}, "recipe 'magic' is unknown"),
+    ],
+)
+def test_an_error_names_the_given_value_and_the_allowed_ones(
+    client: Client, endpoint: str, wrong: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(AppError) as refused:
+        client.predict(**wrong, api_name=endpoint)
+    assert sentence in str(refused.value)
+    assert "/" not in str(refused.value)  # the message reveals no path on the server
+
+
+def test_an_oversized_photo_is_refused_from_its_header_alone(client: Client, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (9000, 9000)).save(bomb)
+    with pytest.raises(AppError, match="9000 × 9000 pixels"):
+        client.predict(handle_file(bomb), api_name="/feature_maps")
+
+
+def test_one_event_alone_draws_the_choice(page: Any) -> None:
+    """Two could be answered in another order than they were asked: what is no longer chosen would stay on the page."""
+    config = page.get_config_file()
+    for name in ("map-overlay", "window", "filter-large"):
+        (part,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == name)
+        (drawing,) = (one for one in config["dependencies"] if part in one["outputs"])
+        assert drawing["trigger_mode"] == "always_last"
+
+
+# Parts fail alone
+
+
+def test_a_follower_that_fails_says_so_in_its_own_place_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(choice: Choice) -> tuple[str]:
+        raise error
+
+    part = object()
+    follower = Follower(broken, [], [part], failed=lambda reason: (reason,))
+    silent = Follower(broken, [], [part, part])
+    error: Exception = PhotoError("the photo is gone: choose another.")
+    assert follower.drawn(Choice(), []) == ("The photo is gone: choose another.",)
+    assert caplog.text == ""
+    error = ZeroDivisionError("a bug in /srv/cnnvis")
+    (said,) = follower.drawn(Choice(), [])
+    assert "rest of the page still works" in said and "/srv" not in said
+    assert "ZeroDivisionError: a bug" in caplog.text  # for the operator
+    assert len(silent.drawn(Choice(), [])) == 2
+
+
+def test_weights_with_another_number_of_classes_cost_the_classes_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network fine-tuned to ten classes, as people have it."""
+    state = dict(read_weights()[0])
+    sizes = {0: (4096, 25088), 3: (4096, 4096), 6: (10, 4096)}
+    state |= {f"classifier.{number}.weight": torch.zeros(1, 1).expand(size) for number, size in sizes.items()}
+    state |= {f"classifier.{number}.bias": torch.zeros(size[0]) for number, size in sizes.items()}
+    path = tmp_path / "ten.pth"
+    torch.save(state, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    facts = maps._draw(Choice(FIRST), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
+    assert (
+        "conv1_1 channel 0" in facts
+        and "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in facts
+    )
+
+
+def test_a_network_that_cannot_be_loaded_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(tmp_path / "missing.safetensors"))
+    first, last = _network()
+    assert first == "VGG16 is loading…"
+    assert last.startswith("VGG16 could not be loaded: weights file 'missing.safetensors' does not exist")
+    assert str(tmp_path) not in last
+    with pytest.raises(SystemExit) as left:
+        serve(build_page())
+    assert left.value.code == 2
+
+
+def test_a_page_for_another_network_does_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "own.pth"
+    torch.save(slim(network("vgg19").features), path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    assert list(_network())[-1].endswith("'own.pth' is VGG19, and the page shows VGG16: use the command line.")
+    with pytest.raises(SystemExit):
+        serve(build_page())
+    assert "is VGG19" in capsys.readouterr().err
+
+
+def test_the_network_line_says_what_was_folded_and_doubts_weights_for_other_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.pth"
+    state = slim(network("vgg16_bn").features)
+    torch.save(state, path)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
+    assert "own.pth, float32, batch norm folded into the convolutions, sha256" in list(_network())[-1]
+    for_bytes = tmp_path / "bytes.pth"
+    torch.save(state | {"0.weight": state["0.weight"] / 60, "1.bias": torch.ones(64)}, for_bytes)
+    monkeypatch.setenv("CNNVIS_WEIGHTS", str(for_bytes))
+    assert list(_network())[-1].endswith(f". {DOUBT}")
+
+
+def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    upload = tmp_path / "upload" / "photo"
+    upload.parent.mkdir()
+    scene = Image.linear_gradient("L").convert("RGB").resize((2000, 500))
+    for form, redrawn in (("TIFF", True), ("PPM", True), ("PNG", False), ("JPEG", False)):
+        scene.save(upload, form)
+        digest, shown = maps._store({"path": str(upload)})
+        assert find_photo(digest) is not None
+        assert isinstance(shown, str) == redrawn
+        if redrawn:
+            with Image.open(shown) as picture:
+                assert (picture.format, picture.size) == ("JPEG", (1024, 256))
+
+
+def test_repeating_a_saved_picture_says_what_is_not_as_it_was(vgg16: VGG16, tmp_path: Path) -> None:
+    *_, last = cnnvis.maximize(vgg16, "conv1_1", 3, steps=1, size=64)
+    file = tmp_path / "mine.png"
+    for changed, said in (
+        ({}, ""),
+        ({"torch": "2.0"}, f" That picture was made with torch 2.0 (here {torch.__version__})"),
+    ):
+        record = {**last.record(), "build": last.build | changed}
+        file.write_bytes(cnnvis.encode(last.picture, "png", record))
+        *_, note = maximize._repeat(str(file))
+        assert ("That picture" in note) == bool(said) and said in note
