@@ -24,7 +24,8 @@ from benchmarks.rivals import RIVALS, installed
 from cnnvis import load_vgg16, maximize, score
 from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.recipes import Settings
-from cnnvis.network.vgg import VGG16, cut, fast_dtype
+from cnnvis.network.precision import fast_dtype
+from cnnvis.network.vgg import VGG16, cut
 from cnnvis.network.weights import read_weights
 from cnnvis.prepared.atlas_growing import processor
 

@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.ascent import machine
 from cnnvis import load_vgg16
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import tensors_sha256
 from cnnvis.prepared.atlas_growing import Batch, canvas_px, grow_batch
 from cnnvis.prepared.shelf_indexing import convolutions
 from cnnvis.prepared.workers import run

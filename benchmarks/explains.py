@@ -29,8 +29,9 @@ from benchmarks.judges import JUDGES, crops, decided
 from benchmarks.rivals import RIVALS, installed
 from cnnvis import atlas_sheet, load_vgg16, maximize, score
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import SHELF
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import SHELF, read_weights
+from cnnvis.network.weights import read_weights
 from cnnvis.prepared.shelf import Shelf
 
 LAYERS = ("conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv5_1", "conv5_3")

@@ -9,8 +9,8 @@ from safetensors.numpy import load
 
 from cnnvis.analysis.patches import moved_inside
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import SHELF, tensors_sha256
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import SHELF, tensors_sha256
 from cnnvis.pictures.images import PHOTO_SIDE, crop_like_training
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf import Shelf

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from cnnvis.analysis.maps import compute_maps
-from cnnvis.network.weights import STATISTICS, load_vgg16
+from cnnvis.network.usual import STATISTICS
+from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf import BUNDLED
 

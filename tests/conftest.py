@@ -15,7 +15,8 @@ from PIL import Image
 from torch import nn
 
 import cnnvis
-from cnnvis.network.vgg import VGG16, _bfloat16_pays
+from cnnvis.network.precision import _bfloat16_pays
+from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 
 
@@ -88,4 +89,4 @@ def measured_anew() -> Iterator[None]:
 @pytest.fixture
 def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
     """Give this machine convolutions that take the same time in every precision."""
-    monkeypatch.setattr("cnnvis.network.vgg.conv2d", lambda maps, kernels, padding: maps)
+    monkeypatch.setattr("cnnvis.network.precision.conv2d", lambda maps, kernels, padding: maps)

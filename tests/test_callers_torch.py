@@ -16,8 +16,8 @@ from torch import Tensor
 import cnnvis
 from cnnvis.analysis.arithmetic import apply_filter
 from cnnvis.analysis.around import steps
+from cnnvis.analysis.filters import expanded
 from cnnvis.analysis.own_kernel import apply_kernel
-from cnnvis.expanded import expanded
 from cnnvis.network import weights
 from cnnvis.network.vgg import VGG16
 

@@ -1,16 +1,20 @@
 """Whole and real numbers, in every type that a person, a page or a program may send."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import max_pool2d
 
-from cnnvis.checks import real_number, whole_number
+from cnnvis.checks import check_place, place_or_largest, real_number, whole_number, winner
+from cnnvis.errors import SettingError
 
 PYTHONS = [(4, 4), (-4, -4), (0, 0), (4.0, 4), (-0.0, 0), (1e300, int(1e300)), (10**400, 10**400)]
-WRITTEN = [("4", 4), (" +4 ", 4), ("-4", -4), ("007", 7)]
+WRITTEN = [("4", 4), ("4\x1f", 4), (" +4 ", 4), ("-4", -4), ("007", 7)]
 ARRAYS = [(np.int64(4), 4), (np.uint8(250), 250), (np.int32(-4), -4), (np.float64(4.0), 4), (torch.tensor(4), 4)]
+MAP = torch.rand(6, 8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(("value", "number"), [*PYTHONS, *WRITTEN, *ARRAYS], ids=lambda value: repr(value)[:20])
@@ -59,3 +63,48 @@ def test_real_numbers_are_accepted_in_many_types(value: object, number: float) -
 @pytest.mark.parametrize("value", [True, math.nan, math.inf, "four", "", None, [4.0], 10**400])
 def test_anything_else_is_not_a_real_number(value: object) -> None:
     assert real_number(value) is None
+
+
+@pytest.mark.parametrize(("row", "column"), [(5, 7), ("5", 7.0), (torch.tensor(5), " 7 ")])
+def test_a_place_may_come_as_a_person_a_page_or_a_program_sends_it(row: object, column: object) -> None:
+    assert check_place(row, column, MAP) == place_or_largest(row, column, MAP) == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "said"),
+    [
+        (6, 0, "row 6 is out of range: choose a whole number from 0 to 5."),
+        (-1, 0, "row -1 is out of range"),
+        (0, 8, "column 8 is out of range: choose a whole number from 0 to 7."),
+        (0, 1.5, "column 1.5 is out of range"),
+        (True, 0, "row True is out of range"),
+    ],
+)
+def test_a_place_outside_the_map_is_refused(row: object, column: object, said: str) -> None:
+    for read in (check_place, place_or_largest):
+        with pytest.raises(SettingError, match=re.escape(said)):
+            read(row, column, MAP)
+
+
+def test_half_a_place_is_refused() -> None:
+    for half, missing in (((3, None), "column"), ((None, 3), "row")):
+        with pytest.raises(SettingError, match=f"{missing} is missing: give both row and column, or neither"):
+            place_or_largest(*half, MAP)
+    with pytest.raises(SettingError, match="row 9 is out of range"):
+        place_or_largest(9, None, MAP)
+
+
+def test_without_a_place_it_is_the_largest() -> None:
+    row, column = place_or_largest(None, None, MAP)
+    assert MAP[row, column] == MAP.max()
+
+
+def test_the_winner_is_the_one_that_torch_keeps() -> None:
+    _, kept = max_pool2d(MAP[None, None], 2, return_indices=True)
+    for row in range(3):
+        for column in range(4):
+            assert winner(MAP, row, column) == divmod(int(kept[0, 0, row, column]), 8)
+
+
+def test_of_equal_ones_the_first_wins() -> None:
+    assert winner(torch.zeros(2, 2), 0, 0) == (0, 0)

@@ -16,7 +16,7 @@ from helpers import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from cnnvis.hub import HUB_FILE, HUB_REPO, HUB_REVISION
+from cnnvis.network.weights import HUB_FILE, HUB_REPO, HUB_REVISION
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 

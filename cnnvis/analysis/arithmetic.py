@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cnnvis.analysis.maps import Maps, compute_maps
+from cnnvis.checks import check_place
 from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
 from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
 from cnnvis.pictures.photo import Photo, open_photo
-from cnnvis.places import check_place
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
 BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each

@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from cnnvis.analysis.maps import Maps, compute_maps
+from cnnvis.checks import check_place, winner
 from cnnvis.network.architecture import Architecture, Layer
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.pictures.photo import Photo, open_photo
-from cnnvis.places import check_place, winner
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.network.architecture import CLASS, Layer, check_channel
 from cnnvis.network.classes import class_names
-from cnnvis.network.vgg import VGG16, PhotoStatistics, architecture_of, cut, exact
+from cnnvis.network.precision import exact
+from cnnvis.network.vgg import VGG16, PhotoStatistics, architecture_of, cut
 from cnnvis.pictures.images import (
     HEAT,
     PHOTO_SIDE,

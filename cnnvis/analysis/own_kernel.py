@@ -12,7 +12,8 @@ from torch.nn.functional import conv2d, cosine_similarity
 from cnnvis.checks import real_number
 from cnnvis.errors import SettingError, short
 from cnnvis.network.architecture import check_channel
-from cnnvis.network.vgg import PLAIN, VGG16, architecture_of, bias_of, conv_module, exact
+from cnnvis.network.precision import PLAIN, exact
+from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
 

@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cnnvis.analysis.wiring import INPUT, layer_before
-from cnnvis.checks import whole_number
+from cnnvis.checks import place_or_largest, whole_number, winner
 from cnnvis.errors import SettingError
 from cnnvis.network.architecture import Layer, Target
-from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module, exact, up_to
+from cnnvis.network.precision import exact
+from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module, up_to
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
-from cnnvis.places import place_or_largest, winner
 from cnnvis.version import __version__
 
 MOST_COUNT, MOST_DEPTH = 16, 4

@@ -23,7 +23,7 @@ from cnnvis.maximization.experiment import differences
 from cnnvis.maximization.score import score_target
 from cnnvis.network.architecture import CHANNEL_MARK, Target, check_channel
 from cnnvis.network.input_check import doubt
-from cnnvis.network.vgg import fast_dtype
+from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import architecture_in_use, load_for, pick_device
 from cnnvis.version import __version__
 
@@ -278,3 +278,17 @@ def _encode(picture: Image.Image, path: Path, record: Mapping[str, Any] | None =
 def overlay_path(output: Path) -> Path:
     """The file for the map laid over the photo, next to `output`."""
     return output.parent / f"{output.stem}-overlay{output.suffix}"
+
+
+def page(_: argparse.Namespace) -> None:
+    """Start the web page.
+
+    It listens at 127.0.0.1:7860 unless GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say
+    otherwise. Ctrl-C ends it.
+
+      python -m cnnvis page
+      GRADIO_SERVER_PORT=8080 python -m cnnvis page
+    """
+    from cnnvis.ui import build_page, serve  # Gradio takes seconds to import: no other command waits for it
+
+    serve(build_page())

@@ -22,7 +22,8 @@ from cnnvis.maximization.canvas import Canvas, FourierCanvas, RandomView, new_ca
 from cnnvis.maximization.objective import objective_of
 from cnnvis.maximization.recipes import Settings, settle
 from cnnvis.network.architecture import Mixture, Target, Targeted
-from cnnvis.network.vgg import VGG16, architecture_of, exact, precision_of
+from cnnvis.network.precision import exact, precision_of
+from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import Pictured, to_picture
 from cnnvis.pictures.photo import Photo, open_photo
 from cnnvis.version import __version__

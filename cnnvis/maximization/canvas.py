@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
 from cnnvis.maximization.recipes import Settings
-from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD, PLAIN
+from cnnvis.network.precision import PLAIN
+from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 from cnnvis.pictures.images import to_tensor
 
 # The colours of ImageNet are correlated. This matrix, the square root of their covariance, turns independent channels

@@ -8,7 +8,8 @@ from torch.nn.functional import leaky_relu
 
 from cnnvis.maximization.recipes import Settings
 from cnnvis.network.architecture import Target
-from cnnvis.network.vgg import PLAIN, VGG16, forward, narrowed
+from cnnvis.network.precision import PLAIN
+from cnnvis.network.vgg import VGG16, forward, narrowed
 
 # Edges come from the recipe's leak. Once they stand, a map whose mean is still low has to rise as a whole:
 LEAKING = 0.4  # from this share of an ascent on

@@ -18,7 +18,8 @@ from torchvision.transforms.functional import affine, center_crop
 
 from cnnvis.maximization.ascent import Snapshot
 from cnnvis.network.architecture import Mixture, Target
-from cnnvis.network.vgg import PLAIN, VGG16, architecture_of, cut, exact, fast_dtype, forward, narrowed
+from cnnvis.network.precision import PLAIN, exact, fast_dtype
+from cnnvis.network.vgg import VGG16, architecture_of, cut, forward, narrowed
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
 

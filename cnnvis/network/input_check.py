@@ -9,8 +9,8 @@ from functools import cache
 import torch
 
 from cnnvis.errors import PhotoError
+from cnnvis.network.usual import SHELF
 from cnnvis.network.vgg import VGG16, cut, forward
-from cnnvis.network.weights import SHELF
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
 

@@ -5,41 +5,38 @@ Hub's cache, the bundled file. Nothing here waits for the internet unless CNNVIS
 """
 
 import hashlib
-import json
 import logging
 import os
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
+from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from torch import Tensor, nn
 
 from cnnvis.errors import GET_WHOLE_NETWORK, LayerError, SettingError, WeightsError
-from cnnvis.hub import HUB_REPO, cached_file, download
 from cnnvis.network.architecture import Architecture, Layer
 from cnnvis.network.checkpoints import Checkpoint, read_checkpoint
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.other_files import Unusable
-from cnnvis.network.vgg import VGG16, Normalize, PhotoStatistics, build, with_classifier
+from cnnvis.network.usual import photo_statistics, usual_responses
+from cnnvis.network.vgg import VGG16, Normalize, build, with_classifier
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "vgg16_features.safetensors"
-STATISTICS = Path(__file__).parents[1] / "assets" / "photo_statistics.safetensors"
-SHELF = Path(__file__).parents[1] / "assets" / "shelf"
-ATLAS = Path(__file__).parents[1] / "assets" / "atlas"
-
 Source = Literal["bundled", "hub", "file"]
 WAY_OUT = {
     "bundled": "restore it from the repository",
     "hub": "delete it from the Hub's cache",
     "file": "name another in CNNVIS_WEIGHTS, or unset it to use the bundled file",
 }
-
 log = logging.getLogger(__name__)
+_loaded: dict[tuple[str, torch.device], VGG16] = {}
+_loading = Lock()
+HUB_REPO = "timm/vgg16.tv_in1k"
+HUB_FILE = "model.safetensors"
+HUB_REVISION = "3394518cba29aee1ea82a49d971be90d2dd1dab7"
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,6 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     return torch.device(name)
 
 
-_loaded: dict[tuple[str, torch.device], VGG16] = {}
-_loading = Lock()
-
-
 def load_vgg16(device: str | torch.device | None = None) -> VGG16:
     """Load the convolutional half of VGG16, frozen, channels-last, on `device` (default: the GPU if there is one).
 
@@ -146,20 +139,6 @@ def architecture_in_use() -> Architecture:
     return replace(net.architecture, classes=net.origin.classes)
 
 
-@cache
-def tensors_sha256(net: VGG16) -> str:
-    """The sha256 of a network's convolutions as little-endian float16, in the order of the layers.
-
-    The bundled file, the Hub's and torchvision's `.pth` of the same network agree in it.
-    """
-    digest = hashlib.sha256()
-    for layer in net.architecture.convolutions:
-        for tensor in (net.get_submodule(layer).weight, net.get_submodule(layer).bias):
-            assert isinstance(tensor, Tensor)
-            digest.update(tensor.half().cpu().contiguous().numpy().astype("<f2").tobytes())
-    return digest.hexdigest()
-
-
 def is_loaded() -> bool:
     """Whether `load_vgg16` has read the weights now chosen, for any device."""
     return any(choice == _choice() for choice, _ in list(_loaded))
@@ -190,8 +169,8 @@ def _load(choice: str, device: torch.device) -> VGG16:
         net[0] = Normalize()
         net.origin = origin
         if origin.source != "file":  # the statistics were measured with the published weights
-            net.photo_statistics = _photo_statistics()
-        net.usual, net.mean_activation = _usual(net) or (None, None)
+            net.photo_statistics = photo_statistics()
+        net.usual, net.mean_activation = usual_responses(net) or (None, None)
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
 
@@ -210,49 +189,6 @@ def _load_classifier(trunk: VGG16, device: torch.device) -> VGG16:
             values = tensor.to(torch.float32, copy=True).reshape(shape).to(device)
             setattr(whole.get_submodule(step), part, nn.Parameter(values, requires_grad=False))
         return whole.to(memory_format=torch.channels_last)
-
-
-def _photo_statistics() -> dict[str, PhotoStatistics] | None:
-    """How the bundled weights respond to the photos of the shelf; made by benchmarks/make_statistics.py."""
-    try:
-        tables = load_file(STATISTICS)
-        photos = int(tables.pop("photos"))
-        return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
-    except Exception as error:  # missing or damaged in any way: a score then goes without selectivity
-        log.warning("photo statistics %s cannot be read (%s): restore it from the repository.", STATISTICS.name, error)
-        return None
-
-
-def shelf_folder() -> Path:
-    """The photo shelf in use: the one that CNNVIS_SHELF names, or the bundled one."""
-    return Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
-
-
-def atlas_folder() -> Path:
-    """The atlas in use: the one that CNNVIS_ATLAS names, or the bundled one."""
-    return Path(os.environ.get("CNNVIS_ATLAS", "").strip() or ATLAS)
-
-
-def _usual(net: VGG16) -> tuple[dict[str, PhotoStatistics], dict[str, Tensor]] | None:
-    """How large each convolution's maps usually are: their maxima, and their means after ReLU, on the shelf in use.
-
-    None if it does not know these weights.
-    """
-    folder = shelf_folder()
-    try:
-        about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
-        if about["weights_sha256"] != tensors_sha256(net):
-            return None
-        with safe_open(folder / "index.safetensors", framework="pt") as file:
-            layers, tensor = net.architecture.convolutions, file.get_tensor
-            maxima = {
-                layer: PhotoStatistics(tensor(f"{layer}.mean"), tensor(f"{layer}.deviation"), about["count"])
-                for layer in layers
-            }
-            return maxima, {layer: tensor(f"{layer}.usual") for layer in layers}
-    except Exception as error:  # missing or damaged in any way: maps then go without the order "unusual"
-        log.warning("photo shelf %s cannot be read (%s).", folder.name, error)
-        return None
 
 
 def _read_choice(choice: str) -> tuple[Checkpoint, Origin]:
@@ -281,3 +217,25 @@ def _read(source: Source, path: Path) -> tuple[Checkpoint, Origin]:
     return found, Origin(
         source, path, sha256, found.stored_as, found.architecture.classes, found.batch_norm, found.rest
     )
+
+
+def cached_file() -> Path | None:
+    """The file in the Hub's cache, if it is there."""
+    try:
+        path = try_to_load_from_cache(HUB_REPO, HUB_FILE, revision=HUB_REVISION)
+    except OSError:  # treat an unreadable cache as none
+        return None
+    return Path(path) if isinstance(path, str) else None
+
+
+def download() -> Path:
+    """Download the file into the Hub's cache. Raises WeightsError."""
+    try:
+        # Ask once, without retries: hf_hub_download alone takes 23 s to report that there is no network.
+        get_hf_file_metadata(hf_hub_url(HUB_REPO, HUB_FILE, revision=HUB_REVISION))
+        return Path(hf_hub_download(HUB_REPO, HUB_FILE, revision=HUB_REVISION))
+    except Exception as error:  # the Hub client's, the disk's, the HTTP library's, Xet's: they share no base class
+        raise WeightsError(
+            f"weights file {HUB_FILE!r} of {HUB_REPO} could not be downloaded ({type(error).__name__}): "
+            "check the connection and try again, or unset CNNVIS_WEIGHTS to use the bundled file."
+        ) from error

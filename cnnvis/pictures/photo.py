@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms, ImageOps
 from torch import Tensor
 
-from cnnvis.arrays import picture_of
 from cnnvis.errors import PhotoError, short
 
 MAX_PHOTO_BYTES = 15_000_000
@@ -25,13 +24,12 @@ MAX_PHOTO_PIXELS = 25_000_000
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 KNOWN = f"{', '.join(PHOTO_FORMATS[:-1])} or {PHOTO_FORMATS[-1]}"
 HEAD_BYTES = 512  # enough to recognise a file that is no photo
-
 EIGHTH = 65535 / 8  # 16-bit values that stay below this are taken for a camera's 12 or fewer bits
 STRETCHED = (0.5, 99.5)  # percentiles that become black and white
 MOST_RANKED = 4_000_000  # values that percentiles are taken of; of larger pictures every second, third, …
-
 # What `open_photo` accepts; it words the refusal of None, and of everything else.
 Photo = str | Path | bytes | BinaryIO | Image.Image | NDArray[Any] | Tensor | None
+ALLOWED = "give uint8 from 0 to 255, or floats from 0 to 1"
 
 
 def open_photo(source: Photo) -> Image.Image:
@@ -205,3 +203,42 @@ def _percentiles(values: NDArray[Any]) -> tuple[float, float]:
         return 0.0, 1.0
     black, white = np.percentile(finite, STRETCHED)
     return float(black), float(white)
+
+
+def picture_of(given: NDArray[Any] | Tensor) -> Image.Image:
+    """Turn an array (H, W, 3) or (H, W), or a tensor (3, H, W) or (H, W), into a picture in RGB or grey.
+
+    Values are uint8, or floats in [0, 1], which are rounded to 8 bits. Raises PhotoError for anything else.
+    """
+    shape = tuple(given.shape)
+    if isinstance(given, Tensor):
+        kind, colours, wanted = "tensor", 0, "(3, H, W)"
+    else:
+        kind, colours, wanted = "array", 2, "(H, W, 3)"
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[colours] != 3):
+        raise PhotoError(f"the {kind} has the shape {shape}: give {wanted} in colour, or (H, W) in grey.")
+    values = _last(given) if isinstance(given, Tensor) else given
+    if not values.size:
+        raise PhotoError(f"the {kind} has the shape {shape}: give one that is not empty.")
+    if np.issubdtype(values.dtype, np.floating):
+        values = _eight_bits(values, kind)
+    if values.dtype != np.uint8:
+        raise PhotoError(f"the {kind} holds {values.dtype}: {ALLOWED}.")
+    return Image.fromarray(np.ascontiguousarray(values))
+
+
+def _last(tensor: Tensor) -> NDArray[Any]:
+    """A tensor's values as an array, the colours last."""
+    tensor = tensor.detach().cpu()
+    tensor = tensor.float() if tensor.is_floating_point() else tensor  # NumPy has no bfloat16
+    return (tensor.permute(1, 2, 0) if tensor.dim() == 3 else tensor).numpy()
+
+
+def _eight_bits(values: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Floats in [0, 1] as uint8."""
+    low, high = float(values.min()), float(values.max())
+    if not 0 <= low <= high <= 1:  # NaN is in no order
+        if np.isnan(low):
+            raise PhotoError(f"the {kind} holds values that are not numbers (NaN): {ALLOWED}.")
+        raise PhotoError(f"the {kind} holds floats from {low:.4g} to {high:.4g}: {ALLOWED}.")
+    return (values * 255).round().astype(np.uint8)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import ATLAS, atlas_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import ATLAS, atlas_folder, load_vgg16, tensors_sha256
+from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import Pictured
 
 BUNDLED = ATLAS

@@ -16,8 +16,9 @@ from cnnvis.errors import WeightsError
 from cnnvis.maximization.ascent import Snapshot, ascend
 from cnnvis.maximization.score import Response, respond
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import load_vgg16, tensors_sha256
+from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.shelf_tables import Array
 from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 

@@ -18,8 +18,8 @@ import numpy as np
 from cnnvis.errors import ShelfError
 from cnnvis.maximization.recipes import check_setting, settle
 from cnnvis.network.architecture import Layer
+from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
-from cnnvis.network.weights import tensors_sha256
 from cnnvis.pictures.images import columns_for, contact_sheet
 from cnnvis.prepared.atlas_growing import RECIPE, Batch, Grown, canvas_px, grow_batch, own_settings, read_grown
 from cnnvis.prepared.likeness import arranged, check_library, correlations, most_alike

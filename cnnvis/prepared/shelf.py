@@ -14,8 +14,9 @@ from cnnvis.analysis.patches import moved_inside
 from cnnvis.checks import whole_number
 from cnnvis.errors import PhotoError, SettingError, ShelfError
 from cnnvis.network.architecture import Layer, Target
+from cnnvis.network.usual import SHELF, shelf_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import SHELF, load_vgg16, shelf_folder, tensors_sha256
+from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf_tables import Array
@@ -24,6 +25,8 @@ from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, tile
 BUNDLED = SHELF
 MOST = 16  # exemplars at once
 CREDITS = ("title", "author", "licence", "source")
+PERCENTILES = (100, 90, 75, 50, 25)
+BARS = 24
 
 
 @dataclass(frozen=True)
@@ -234,3 +237,31 @@ def _piece_tile(shelf: Shelf, one: Exemplar, box: tuple[int, int, int, int]) -> 
         return tile(shelf.open(one.photo).crop(box))
     except PhotoError:
         return words_tile("this photo\nhas gone")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The photos at some percentiles of a channel's maxima, and the histogram of all."""
+
+    percentiles: list[int]
+    photos: list[int]  # the photo at each percentile
+    values: list[float]  # its maximum, to float16
+    counts: list[int]  # photos in each bar of the histogram
+    low: float  # the histogram's ends
+    high: float
+
+
+def spread(shelf: Shelf, target: Target) -> Spread | None:
+    """The spread of a channel of a convolution, already checked; None if the shelf does not keep all maxima.
+
+    Raises ShelfError.
+    """
+    maxima = shelf.maxima(target)
+    if maxima is None:
+        return None
+    order = np.argsort(maxima, kind="stable")
+    ranks = [round(percentile / 100 * (len(order) - 1)) for percentile in PERCENTILES]
+    counts, edges = np.histogram(maxima, BARS)
+    photos = [int(order[rank]) for rank in ranks]
+    values = [float(maxima[photo]) for photo in photos]
+    return Spread(list(PERCENTILES), photos, values, counts.tolist(), float(edges[0]), float(edges[-1]))

@@ -10,8 +10,10 @@ from safetensors.numpy import save
 
 from cnnvis.errors import PhotoError, WeightsError
 from cnnvis.network.architecture import Layer
-from cnnvis.network.vgg import VGG16, cut, exact
-from cnnvis.network.weights import load_vgg16, tensors_sha256
+from cnnvis.network.precision import exact
+from cnnvis.network.usual import tensors_sha256
+from cnnvis.network.vgg import VGG16, cut
+from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf_tables import Array, LayerIndex, Sums, Table

@@ -16,8 +16,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from cnnvis.errors import PhotoError, SettingError
+from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
-from cnnvis.network.weights import tensors_sha256
 from cnnvis.prepared.shelf_indexing import PRECISIONS, Chunk, convolutions, from_arrays, index_chunk, read_chunk
 from cnnvis.prepared.shelf_tables import Array, LayerIndex
 from cnnvis.prepared.workers import keep_plan, run, write_whole

@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 from gradio.events import api
+from gradio.route_utils import get_root_url
+from PIL import Image
 
 import cnnvis
 from cnnvis.analysis.filters import VIEWS, check_sheet
@@ -19,13 +21,11 @@ from cnnvis.maximization.score import scored_record
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for
-from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES
+from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES, SIDES, Question, check_quiz
 from cnnvis.prepared.shelf import MOST
-from cnnvis.ui.growing import grow
-from cnnvis.ui.quiz_api import quiz, quiz_answers
 from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_file, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE, grow
 from cnnvis.ui.serving.handlers import HEAVY, LIGHT, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, given_photo, store_photo
 from cnnvis.ui.serving.queues import admit, make_way
@@ -256,3 +256,41 @@ def maximize(
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()
     record = scored_record(load_for(target.layer, LIGHT_DEVICE), snapshot)
     yield picture_file(snapshot.picture, name, record=record), record
+
+
+@readable_errors
+def quiz(seed: int, layer: str, questions: int, reference: str, request: gr.Request) -> list[dict[str, Any]]:
+    """Questions about channels of a convolution: which of two patches of photos, left or right, activates it more.
+
+    Shown of each channel: the grown picture, or nine photos that activate it most.
+    """
+    root = _root(request)
+    return [_asked(one, root) for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
+
+
+@readable_errors
+def quiz_answers(seed: int, layer: str, questions: int, reference: str) -> list[dict[str, Any]]:
+    """The answers to the questions of /quiz with the same arguments: each value, and the photos' credits."""
+    return [one.solution() for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
+
+
+def _asked(one: Question, root: str) -> dict[str, Any]:
+    def address(picture: Image.Image) -> str:
+        return f"{root}/{file_url(picture_file(picture, 'picture', 'jpeg'))}"
+
+    shown = list(map(address, one.pictures))
+    grown = one.reference == "picture"
+    return {
+        "question": one.question,
+        "layer": one.layer,
+        "channel": one.channel,
+        "reference": {"picture": shown[0] if grown else None, "photos": [] if grown else shown},
+        **dict(zip(SIDES, map(address, one.sides), strict=True)),
+    }
+
+
+def _root(request: gr.Request) -> str:
+    """The page's own address as whoever asks sees it, also behind a proxy."""
+    asked = request.request
+    assert asked
+    return get_root_url(asked, asked.url.path, asked.scope.get("root_path") or None)

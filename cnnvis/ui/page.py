@@ -1,5 +1,6 @@
 """The page: a masthead, the choice, the tabs, the link to what is shown, and the endpoints behind it."""
 
+import json
 import logging
 import os
 import signal
@@ -9,26 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from cnnvis.errors import WeightsError
 from cnnvis.network.input_check import doubt
-from cnnvis.network.vgg import VGG16, fast_dtype
-from cnnvis.network.weights import load_vgg16
+from cnnvis.network.precision import fast_dtype
+from cnnvis.network.vgg import VGG16
+from cnnvis.network.weights import is_loaded, load_vgg16
 from cnnvis.pictures.photo import MAX_PHOTO_BYTES
-from cnnvis.ui import health
 from cnnvis.ui.api import add_endpoints
+from cnnvis.ui.links import NAMED_TAB, OURS
 from cnnvis.ui.parts.choice import OFFERED, Choice, choice_bar, choice_words
 from cnnvis.ui.parts.exemplars import best_three
 from cnnvis.ui.parts.follow import Follower, Shared, connect
 from cnnvis.ui.parts.lesson import lesson
+from cnnvis.ui.parts.photo_buttons import photo_picture
 from cnnvis.ui.serving import monitoring as request_log
 from cnnvis.ui.serving.files import remove_folder, start_sweeping
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE, place_network
 from cnnvis.ui.serving.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.serving.memory import return_what_is_free
-from cnnvis.ui.serving.photos import DEFAULT_PHOTO, photo_picture
-from cnnvis.ui.serving.queues import TOTAL_PLACES
-from cnnvis.ui.share import restorer, share
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO
+from cnnvis.ui.serving.queues import TOTAL_PLACES, line_of
+from cnnvis.ui.share import EMBED_HEIGHT, restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
@@ -36,7 +42,16 @@ from cnnvis.ui.theme import CSS, theme
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
-HEAD = f"<script>{(Path(__file__).parent / 'serving' / 'stream.js').read_text()}</script>"
+# Scripts of the page itself, not of one of its pieces; what they share hangs on one object.
+SCRIPTS = ("serving/stream.js", "parts/follow.js", "share.js", "tabs/filters.js", "tabs/maximize/tab.js")
+SHARED = {"ours": sorted(OURS), "namedTab": NAMED_TAB, "firstTab": TABS[0].id, "embedHeight": EMBED_HEIGHT}
+HEAD = "\n".join(
+    [
+        f"<script>window.cnnvis = {json.dumps(SHARED)};",
+        *((Path(__file__).parent / name).read_text() for name in SCRIPTS),
+        "</script>",
+    ]
+)
 
 
 def build_page() -> gr.Blocks:
@@ -118,7 +133,7 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": MAX_PHOTO_BYTES,
         "state_session_capacity": 300,
         "enable_monitoring": False,
-        "app_kwargs": {"routes": health.ROUTES},
+        "app_kwargs": {"routes": ROUTES},
         "footer_links": ["api", "settings"],
     }
 
@@ -149,3 +164,14 @@ def _end(number: int, _: Any) -> None:
     remove_folder()
     sys.stdout.flush()
     os._exit(0 if number == signal.SIGTERM else 130)
+
+
+def healthz(request: Request) -> JSONResponse:
+    """200 while the network is loaded and the queues run, otherwise 503, and how many wait for an ascent."""
+    page = request.app.get_blocks()
+    network, queue = is_loaded(), not page._queue.stopped
+    state = {"network_loaded": network, "queue_running": queue, "ascents_waiting": len(line_of(page))}
+    return JSONResponse(state, 200 if network and queue else 503)
+
+
+ROUTES = [Route("/healthz", healthz)]

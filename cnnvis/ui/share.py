@@ -1,62 +1,18 @@
 """The address of the view: kept in the address bar, to copy, and as an iframe for somebody's own page."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import gradio as gr
 
-from cnnvis.ui.links import NAMED_TAB, OURS, PARAMETERS, address_of, read_query
+from cnnvis.ui.links import PARAMETERS, address_of, read_query
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
 from cnnvis.ui.serving.photos import named_photos, photo_name
-from cnnvis.ui.tabs import TABS
 from cnnvis.ui.texts import OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
-
-# Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page. Another tab, layer or
-# channel is a step that the browser's Back button takes back (choice.js); not in a frame, whose Back is its page's.
-_ADDRESS = """(query) => {
-  window.cnnvisLink ??= location.search;  // what the visitor came with, for follow.py
-  const now = new URLSearchParams(query);
-  const before = new URLSearchParams(location.search);
-  for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
-  const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
-  const restoring = window.cnnvisRestoring ?? %s.some((name) => before.has(name));
-  window.cnnvisRestoring = false;
-  const address = location.pathname + (now.size ? '?' + now : '');
-  if (restoring || window.top !== window || view(now) === view(before)) {
-    history.replaceState(history.state, '', address);
-  } else {
-    history.pushState(null, '', address);
-  }
-  return (%s)(query);
-}"""
-_LINK = """(query) => {
-  const link = location.origin + location.pathname + (query ? '?' + query : '');
-  const whole = document.querySelector('#whole-page a');
-  if (whole) whole.href = link;
-  return link;
-}"""
-_COPY = """async (link) => {
-  const text = %s;
-  try { await navigator.clipboard.writeText(text); return '%s copied'; }
-  catch { prompt('Copy this:', text); return '%s'; }
-}"""
-_EMBED = """`<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%%"`
-  + ` height="%d" style="border:0" loading="lazy"></iframe>`"""
-# The button of the tab that an address opens, as links.py reads it.
-_TAB_OF = """(search) => {
-  const address = new URLSearchParams(search);
-  const tab = (name) => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
-  const ours = %s.some((name) => address.has(name));
-  return (ours ? tab(address.get('tab') ?? '') || tab('%s') : tab('%s'));
-}"""
-# With embed=1 in the address, hides everything but the view before anything is drawn.
-EMBEDDED = """() => { const embed = new URLSearchParams(location.search).get('embed') === '1';
-  document.documentElement.classList.toggle('embedded', embed); }"""
 
 
 def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
@@ -79,11 +35,10 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
         return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
-    query.change(None, query, link, js=_ADDRESS % (json.dumps(sorted(OURS)), _LINK))
-    copy.click(None, link, copy, js=_COPY % ("link", "Link", "Copy link"))
-    embed.click(None, link, embed, js=_COPY % (_EMBED % EMBED_HEIGHT, "Embed code", "Copy embed code"))
-    page.load(None, None, None, js=EMBEDDED)
-    page.load(None, query, link, js=_LINK)  # the default view's address is "", which is no change
+    query.change(None, query, link, js="cnnvis.showAddress")
+    copy.click(None, link, copy, js="cnnvis.copyLink")
+    embed.click(None, link, embed, js="cnnvis.copyEmbed")
+    page.load(None, query, link, js="cnnvis.linkOf")  # the default view's address is "", which is no change
     triggers = [control.input for control in controls.values()]
     return Follower(address, list(controls.values()), [query, own], triggers)
 
@@ -107,5 +62,4 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> 
         ]
         return choice, {controls[name]: value for name, value in restored.items()}, shown
 
-    tab_of = _TAB_OF % (json.dumps(sorted(OURS)), NAMED_TAB, TABS[0].id)
-    return Restorer(read, [shared.bar, note, shared.picture, *controls.values()], tab_of)
+    return Restorer(read, [shared.bar, note, shared.picture, *controls.values()])

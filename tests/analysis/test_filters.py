@@ -8,11 +8,12 @@ import pytest
 import torch
 from helpers.toys import conv, toy
 from numpy.typing import NDArray
+from torch import nn
 
-from cnnvis.analysis.filters import FilterSheet, filter_sheet, one_filter
+from cnnvis.analysis.filters import FilterSheet, expanded, filter_sheet, one_filter
 from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.network.architecture import CONVOLUTIONS
-from cnnvis.network.vgg import VGG16
+from cnnvis.network.vgg import VGG16, cut
 from cnnvis.pictures.images import SIGNED
 
 # features.0.weight[0, 0] of torchvision's file: the first filter's kernel for red.
@@ -48,9 +49,6 @@ def net_with(layer: str, **values: float) -> VGG16:
         out, into = (int(part[1:]) for part in place.split("_"))
         weight[out, into, 1, 1] = value
     return net
-
-
-# Colours
 
 
 def test_rgb_shows_zero_as_mid_grey_and_the_sign_as_light_or_dark() -> None:
@@ -104,9 +102,6 @@ def test_the_first_kernel_of_vgg16_is_drawn_from_its_published_weights(vgg16: VG
     assert (orange == (kernel > 0)).all()
 
 
-# Statistics
-
-
 @pytest.mark.parametrize("layer", ["conv1_1", "conv3_1", "conv5_3"])
 def test_statistics_equal_a_slow_plain_version(tiny: VGG16, layer: str) -> None:
     weights = weights_of(tiny, layer)
@@ -155,9 +150,6 @@ def test_the_nearest_filters_of_vgg16_equal_a_plain_loop(vgg16: VGG16) -> None:
     assert_nearest(vgg16, "conv1_1", 17, 8)
 
 
-# One filter
-
-
 def test_a_deep_filter_shows_its_strongest_kernels_first(tiny: VGG16) -> None:
     one = one_filter(tiny, "conv5_2", 3, kernels=4)
     kernels = weights_of(tiny, "conv5_2")[3]
@@ -175,9 +167,6 @@ def test_a_filter_of_conv1_1_is_shown_in_colour() -> None:
     assert one.input_channels == [0, 1, 2]
     assert one.picture.size == (240, 240)
     assert [one.picture.getpixel(place) for place in ((120, 120), (0, 0))] == [(255, 128, 128), (128, 128, 128)]
-
-
-# Whole sheets
 
 
 @pytest.mark.parametrize("layer", CONVOLUTIONS)
@@ -240,3 +229,37 @@ def test_drawing_leaves_the_weights_unchanged(tiny: VGG16) -> None:
         filter_sheet(tiny, "conv1_1", view)
     one_filter(tiny, "conv2_1", 1)
     assert all(torch.equal(tensor, before[name]) for name, tensor in tiny.state_dict().items())
+
+
+@pytest.mark.parametrize(("layer", "side", "channel"), [("conv1_2", 5, 3), ("conv1_2", 5, 60), ("conv2_1", 10, 100)])
+def test_they_equal_the_gradient_without_relus(vgg16: VGG16, layer: str, side: int, channel: int) -> None:
+    steps = [step for name, step in cut(vgg16, layer).named_children() if not name.startswith(("input", "relu"))]
+    linear = nn.Sequential(*(nn.AvgPool2d(2) if isinstance(step, nn.MaxPool2d) else step for step in steps))
+    pixels = torch.zeros(1, 3, 40, 40, requires_grad=True)
+    value = linear(pixels)[0, channel]
+    middle = value.shape[0] // 2
+    (slope,) = torch.autograd.grad(value[middle, middle], pixels)
+    rows, columns = slope[0].abs().sum(0).nonzero().unbind(1)
+    seen = slope[0, :, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    found = expanded(vgg16, layer, channel)
+    assert found.weights.shape == seen.shape == (3, side, side)
+    assert torch.allclose(found.weights, seen, atol=1e-5)
+    assert found.scale == pytest.approx(float(seen.abs().max()), rel=1e-4)
+
+
+def test_the_picture_has_a_square_for_every_weight(vgg16: VGG16) -> None:
+    found = expanded(vgg16, "conv2_1", 7)
+    pixels = np.asarray(found.picture)
+    assert pixels.shape == (240, 240, 3)
+    brightest = np.unravel_index(int(found.weights.abs().argmax()), found.weights.shape)
+    shown = pixels[brightest[1] * 24 + 12, brightest[2] * 24 + 12, brightest[0]]
+    assert shown in (0, 255)
+    assert "weights" in repr(found)
+
+
+def test_other_layers_are_refused(vgg16: VGG16) -> None:
+    for layer in ("conv1_1", "conv2_2", "conv5_3", "relu1_2"):
+        with pytest.raises(LayerError):
+            expanded(vgg16, layer, 0)
+    with pytest.raises(ChannelError):
+        expanded(vgg16, "conv1_2", 64)

@@ -9,8 +9,8 @@ from benchmarks.explains import MAKERS, REFERENCES, Case, advantage, blank, meas
 from benchmarks.halves import Part, part
 from benchmarks.judges import JUDGES
 from cnnvis.analysis.maps import compute_maps
+from cnnvis.network.usual import SHELF
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import SHELF
 from cnnvis.pictures.images import crop_like_training
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf import Shelf

@@ -577,7 +577,7 @@ def test_the_examples_in_the_help_can_be_parsed(command: str, capsys: pytest.Cap
     assert examples
     for example in examples:
         with pytest.MonkeyPatch.context() as only_parsed:
-            only_parsed.setattr("cnnvis.__main__._check_files", lambda options: sys.exit(7))
+            only_parsed.setattr("cnnvis.__main__.check_files", lambda options: sys.exit(7))
             with pytest.raises(SystemExit, match="7"):
                 main(shlex.split(example)[3:])
 

@@ -15,7 +15,7 @@ from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_pictu
 from cnnvis.analysis.around import steps
 from cnnvis.analysis.own_kernel import apply_kernel
 from cnnvis.network.vgg import VGG16
-from cnnvis.ui.numerals import digits
+from cnnvis.ui.parts.figures import digits
 
 PLACES = {"conv1_1": [(0, 0), (5, 200), (223, 223), (100, 3), (64, 112)],
           "conv3_2": [(0, 0), (55, 55), (0, 30), (17, 4), (28, 28)]}  # fmt: skip

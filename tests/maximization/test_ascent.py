@@ -24,7 +24,8 @@ from cnnvis.errors import ChannelError, LayerError, PhotoError, SettingError
 from cnnvis.maximization.ascent import Snapshot, _adam, _doubled, maximize, maximize_many
 from cnnvis.maximization.canvas import new_canvas
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
-from cnnvis.network.vgg import VGG16, cut, fast_dtype
+from cnnvis.network.precision import fast_dtype
+from cnnvis.network.vgg import VGG16, cut
 
 AHEAD: dict[str, Any] = {"view": 1, "jitter": 0, "zoom": 0, "turn": 0}  # the whole canvas, without shift, zoom or turn
 

@@ -14,17 +14,8 @@ from torch.nn.functional import conv2d
 import cnnvis
 from cnnvis.errors import LayerError, WeightsError
 from cnnvis.network.architecture import LAYERS, Layer
-from cnnvis.network.vgg import (
-    VGG16,
-    Normalize,
-    cut,
-    exact,
-    fast_dtype,
-    forward,
-    narrowed,
-    precision_of,
-    with_classifier,
-)
+from cnnvis.network.precision import exact, fast_dtype, precision_of
+from cnnvis.network.vgg import VGG16, Normalize, cut, forward, narrowed, with_classifier
 
 # The network
 
@@ -171,10 +162,10 @@ def test_a_cpu_whose_bfloat16_is_slow_uses_float32(slow: torch.dtype, monkeypatc
         return maps
 
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    monkeypatch.setattr("cnnvis.network.vgg.conv2d", conv2d)
+    monkeypatch.setattr("cnnvis.network.precision.conv2d", conv2d)
     found = torch.float32 if slow == torch.bfloat16 else torch.bfloat16
     assert fast_dtype("cpu") == found
-    monkeypatch.setattr("cnnvis.network.vgg.conv2d", None)  # not timed a second time
+    monkeypatch.setattr("cnnvis.network.precision.conv2d", None)  # not timed a second time
     assert fast_dtype("cpu") == found
 
 
@@ -183,7 +174,7 @@ def test_timing_works_in_any_mode_and_leaves_it_alone(monkeypatch: pytest.Monkey
     def small(maps: torch.Tensor, kernels: torch.Tensor, padding: int) -> torch.Tensor:
         return conv2d(maps[..., :4, :4], kernels, padding=padding)  # without bfloat16 instructions the whole is slow
 
-    monkeypatch.setattr("cnnvis.network.vgg.conv2d", small)
+    monkeypatch.setattr("cnnvis.network.precision.conv2d", small)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     with torch.inference_mode():
         assert fast_dtype("cpu") in (torch.bfloat16, torch.float32)

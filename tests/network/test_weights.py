@@ -20,11 +20,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cnnvis.errors import SettingError, WeightsError
-from cnnvis.hub import HUB_REPO
 from cnnvis.network import weights
 from cnnvis.network.architecture import CONVOLUTIONS, find_layer
 from cnnvis.network.vgg import cut
-from cnnvis.network.weights import BUNDLED, load_vgg16, pick_device, read_weights
+from cnnvis.network.weights import BUNDLED, HUB_REPO, load_vgg16, pick_device, read_weights
 
 Choose = Callable[[object], None]
 

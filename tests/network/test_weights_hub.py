@@ -21,8 +21,7 @@ import pytest
 from helpers import EXAMPLES, ROOT
 from safetensors.torch import load_file
 
-from cnnvis.hub import HUB_FILE, HUB_REPO, HUB_REVISION
-from cnnvis.network.weights import BUNDLED, read_weights
+from cnnvis.network.weights import BUNDLED, HUB_FILE, HUB_REPO, HUB_REVISION, read_weights
 
 SHAPES = {"pre_logits.fc1": (4096, 512, 7, 7), "pre_logits.fc2": (4096, 4096, 1, 1), "head.fc": (1000, 4096)}
 
@@ -91,8 +90,8 @@ class Answer(BaseHTTPRequestHandler):
 READER = """
 import json, os, sys
 from cnnvis.errors import WeightsError
-from cnnvis.features import top_classes
-from cnnvis.weights import load_whole_vgg16, read_weights
+from cnnvis.analysis.maps import top_classes
+from cnnvis.network.weights import load_whole_vgg16, read_weights
 for line in sys.stdin:
     if line.startswith("classes "):
         os.environ["CNNVIS_WEIGHTS"] = "hub"

@@ -19,8 +19,8 @@ from PIL import Image
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.maximization.ascent import maximize_many
 from cnnvis.maximization.score import distorted_copies
+from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, cut
-from cnnvis.network.weights import tensors_sha256
 from cnnvis.prepared import atlas_growing, atlas_making
 from cnnvis.prepared.atlas import Atlas
 from cnnvis.prepared.atlas_growing import SEEDS, canvas_px

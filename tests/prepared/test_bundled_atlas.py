@@ -11,7 +11,8 @@ from PIL import Image
 import cnnvis
 from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.score import respond
-from cnnvis.network.vgg import VGG16, precision_of
+from cnnvis.network.precision import precision_of
+from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.atlas_growing import grow, made_on, tile_of
 from cnnvis.prepared.atlas_making import QUALITY

@@ -17,10 +17,9 @@ from cnnvis.errors import ChannelError, LayerError, SettingError, ShelfError
 from cnnvis.network.architecture import ARCHITECTURE, find_layer
 from cnnvis.network.vgg import VGG16, cut
 from cnnvis.pictures.images import crop_like_training, to_tensor
-from cnnvis.prepared.shelf import load_shelf
+from cnnvis.prepared.shelf import BARS, load_shelf, spread
 from cnnvis.prepared.shelf_making import make_shelf
 from cnnvis.prepared.tiles import GREY, TILE_PX
-from cnnvis.stock.spread import BARS, spread
 
 RECORDS = {"below/chelsea.jpg": {"title": "Chelsea", "author": "Stéfan van der Walt", "licence": "CC0-1.0"}}
 

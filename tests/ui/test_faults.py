@@ -21,7 +21,7 @@ from helpers.toys import toy
 import cnnvis
 from benchmarks.serving import ROOT, Served, running
 from cnnvis.errors import UnavailableError
-from cnnvis.network import weights
+from cnnvis.network import usual, weights
 from cnnvis.pictures.images import to_picture
 
 CAT = EXAMPLES / "chelsea.jpg"
@@ -38,7 +38,7 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Pat
     copy = tmp_path_factory.mktemp("poor") / "page"
     shutil.copytree(ROOT / "cnnvis", copy / "cnnvis", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", copy)
-    statistics = copy / "cnnvis" / "assets" / weights.STATISTICS.name
+    statistics = copy / "cnnvis" / "assets" / usual.STATISTICS.name
     statistics.write_bytes(statistics.read_bytes()[:1000])
     log, folder = copy.with_name("log.txt"), copy.with_name("temp")
     folder.mkdir()
@@ -166,9 +166,9 @@ def test_a_network_without_statistics_is_loaded_and_it_is_logged(
     file = tmp_path / "statistics.safetensors"
     if content is not None:
         file.write_bytes(content)
-    monkeypatch.setattr(weights, "STATISTICS", file)
+    monkeypatch.setattr(usual, "STATISTICS", file)
     with caplog.at_level(logging.WARNING):
-        assert weights._photo_statistics() is None
+        assert usual.photo_statistics() is None
     assert "statistics.safetensors cannot be read" in caplog.text and "restore it" in caplog.text
 
 

@@ -2,7 +2,6 @@
 
 import html
 
-import gradio as gr
 from PIL import Image
 
 from cnnvis.analysis.maps import Maps, draw_map
@@ -13,24 +12,19 @@ from cnnvis.pictures.images import encode
 from cnnvis.prepared.atlas import AtlasTile
 from cnnvis.prepared.shelf import load_shelf
 from cnnvis.prepared.tiles import is_outlined, picture_px
-from cnnvis.ui.numerals import written
 from cnnvis.ui.parts.exemplars import credit
+from cnnvis.ui.parts.figures import written
+from cnnvis.ui.parts.wiring import reads_row
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import find_photo
-from cnnvis.ui.wire_rows import reads_row
 
 PHOTOS = 9
 WIRES = 5
 MAP_PX = 112
 NEXT = (("maximize", "Grow it live"), ("maps", "On my photo"), ("filters", "Its weights"))
-
-
-def whole(elem_id: str, *classes: str) -> gr.HTML:
-    """A place for it; `whole_filter` makes its value."""
-    return gr.HTML(elem_id=elem_id, elem_classes=list(classes), apply_default_css=False, padding=False)
 
 
 def whole_filter(target: Target, photo: str) -> str:

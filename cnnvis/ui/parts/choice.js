@@ -26,7 +26,7 @@ function choose(layer, channel) {  // keep the channel number if the new layer h
 }
 
 function draw() {
-  window.cnnvisDrawn = false;
+  window.cnnvis.drawn = false;
   trigger('input');
 }
 
@@ -65,16 +65,16 @@ document.addEventListener('click', (event) => {
   if (row) setTimeout(() => document.dispatchEvent(place));  // when the tab is open
 });
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
-  window.cnnvisLink = location.search || '?';
-  window.cnnvisRestored = false;
+  window.cnnvis.link = location.search || '?';
+  window.cnnvis.restored = false;
   mine = null;
-  window.cnnvisRestoring = true;
-  draw();  // follow.py opens the tab
+  window.cnnvis.restoring = true;
+  draw();  // follow.js opens the tab
 });
-document.addEventListener('cnnvis:changed', draw);  // a photo or a place: follow.py
-// follow.py leaves out an event that would draw the same again, unless something has changed.
+document.addEventListener('cnnvis:changed', draw);  // a photo or a place: follow.js
+// follow.js leaves out an event that would draw the same again, unless something has changed.
 for (const kind of ['click', 'input', 'change', 'keydown']) {
-  document.addEventListener(kind, () => { window.cnnvisDrawn = false; }, true);
+  document.addEventListener(kind, () => { window.cnnvis.drawn = false; }, true);
 }
 watch('value', came);
 show();

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.network.architecture import Architecture, Layer, Target
-from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.parts.base import scripted
 
 OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
 FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none

@@ -9,14 +9,14 @@ import gradio as gr
 from cnnvis.errors import PhotoError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.pictures.images import encode
-from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
-from cnnvis.stock.spread import spread
-from cnnvis.ui.numerals import written
+from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf, spread
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import written
+from cnnvis.ui.parts.photo_buttons import photo_buttons
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
 from cnnvis.ui.serving.handlers import sentence
-from cnnvis.ui.serving.photos import StoredPhoto, photo_buttons, store_photo
+from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 
 SHOWN = 9
 SMALL = 3  # beside the channel's name

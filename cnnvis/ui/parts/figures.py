@@ -7,11 +7,12 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.pictures.images import PHOTO_SIDE, encode, signed
-from cnnvis.ui.numerals import written
+from cnnvis.analysis.interventions import Hues
+from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SIGNED, Pixels, encode, signed
 from cnnvis.ui.serving.files import bytes_url
 
 Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
+GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps
 
 
 def square(caption: str, values: Tensor, marked: Collection[tuple[int, int]] = ()) -> str:
@@ -43,3 +44,44 @@ def map_figure(values: Tensor, alt: str, caption: str, scale: float | None = Non
 def _position(at: Cells, count: int) -> str:
     row, column, side = (100 * number / count for number in at)
     return f"left: {column:.2f}%; top: {row:.2f}%; width: {side:.2f}%; height: {side:.2f}%"
+
+
+def signed_bar(scale: float) -> str:
+    """The bar of a signed picture, from −scale to +scale, as HTML."""
+    return _bar(SIGNED, [written(-scale), "0", written(scale, "+.3g")])
+
+
+def heat_bar(low: float, high: float) -> str:
+    """The bar of a map, from low to high, as HTML."""
+    return _bar(HEAT, [written(low), written(high)])
+
+
+def _bar(ramp: Pixels, labels: list[str]) -> str:
+    colours = ", ".join(
+        "rgb({}, {}, {})".format(*ramp[round(255 * i / (GRADIENT_COLOURS - 1))]) for i in range(GRADIENT_COLOURS)
+    )
+    named = "".join(f"<span>{text}</span>" for text in labels)
+    label = f"Colours from {labels[0]} to {labels[-1]}"
+    gradient = f'<div style="background: linear-gradient(to right, {colours})"></div>'
+    return f'<div class="bar" role="img" aria-label="{label}">{gradient}<p aria-hidden="true">{named}</p></div>'
+
+
+def written(value: float, spec: str = ".3g") -> str:
+    """Format `value` by `spec`, with a real minus."""
+    return format(value, spec).replace("-", "−")
+
+
+def digits(value: float, sign: str = "") -> str:
+    """A number to four digits; a small one gets no more decimals than float32 keeps after a long sum."""
+    if not value:
+        return format(0, sign)
+    return written(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
+
+
+def hues_words(found: Hues) -> str:
+    """What is left of an activation in other colours, in percent of it."""
+    if found.colour <= 0:
+        return "nothing to compare: the channel is not active on it"
+    left = (found.grey, found.once, found.twice)
+    grey, once, twice = (written(100 * value / found.colour, ".0f") for value in left)
+    return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"

@@ -18,31 +18,6 @@ from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
 
 log = logging.getLogger(__name__)
 
-# Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with, whose
-# tab is opened here: by the time of the server's answer the visitor may have chosen another.
-# (A tab's own event could tell the tab, but Gradio repeats the data of the first event when two come at once.)
-_KNOWN = """(choice, ...values) => {
-  window.cnnvisLink ??= location.search;  // share.py may change the address before this runs for the first time
-  window.cnnvisTabOf ??= %s;
-  const link = window.cnnvisRestored ? '' : window.cnnvisLink;
-  const asked = window.cnnvisRestored ? null : window.cnnvisTabOf(link);
-  const drawn = window.cnnvisDrawn;
-  window.cnnvisRestored = true;
-  window.cnnvisDrawn = false;
-  if (asked && asked.ariaSelected !== 'true') {
-    asked.click();
-    window.cnnvisDrawn = true;
-  } else if (drawn) {
-    return new Promise(() => {});  // the event that this click sent: the one before draws the tab
-  }
-  const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
-  return [{...choice, tab, link}, ...values];
-}"""
-
-# Draws again through the bar (choice.js). A draw of its own could be answered before an earlier one, whose picture of
-# what is no longer chosen would then stay.
-_AGAIN = "() => { document.dispatchEvent(new Event('cnnvis:changed')); }"
-
 
 @dataclass(frozen=True)
 class Shared:
@@ -94,7 +69,6 @@ class Restorer:
         [str], tuple[Choice, dict[Any, Any], list[Any]]
     ]  # query string to choice, values of inputs, of outputs
     outputs: Sequence[Any]
-    tab_of: str  # JavaScript: a function from a query string to the button of the tab that it opens
 
 
 def connect(
@@ -139,7 +113,6 @@ def connect(
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
     triggers = [bar.input, *(tab.select for tab in tabs.values()), *own]
-    js = _KNOWN % restorer.tab_of
-    gr.on(triggers, draw, [bar, *inputs], outputs, js=js, trigger_mode="always_last", **PAGE, **LIGHT)
+    gr.on(triggers, draw, [bar, *inputs], outputs, js="cnnvis.known", trigger_mode="always_last", **PAGE, **LIGHT)
     for before in (one for follower in everyone for one in follower.after):
-        before.then(None, None, None, js=_AGAIN, **PAGE)
+        before.then(None, None, None, js="cnnvis.redraw", **PAGE)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import gradio as gr
 
-from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.parts.base import scripted
 
 _TEMPLATE = """<button type="button" class="lesson-open">Take the lesson</button>
 <aside class="lesson" aria-labelledby="lesson-title" hidden></aside><style class="lesson-lights"></style>"""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.parts.base import scripted
 
 _RIM_PX = 1  # cut off each tile on every side: browsers round, and the gap beside it would show as a line
 

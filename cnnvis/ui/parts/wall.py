@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from cnnvis.prepared.atlas import AtlasSheet
-from cnnvis.ui.numerals import written
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.sheet import Item, Tiles
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_file, file_url

@@ -12,10 +12,10 @@ from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import Layer
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.pictures.images import PHOTO_SIDE, encode
-from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.figures import written
+from cnnvis.ui.parts.wiring import COLOURS
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
-from cnnvis.ui.wire_rows import COLOURS
 
 COUNT, DEPTH = 3, 3
 SMALL_PX = 56

@@ -5,22 +5,29 @@ One piece of HTML, for every component that an event changes costs the browser s
 
 from collections.abc import Mapping
 
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from cnnvis.analysis.filters import EXPANDED, draw_expanded
+from cnnvis.analysis.wiring import INPUT, Wire, readers, reads
 from cnnvis.errors import AtlasError, ShelfError
-from cnnvis.expanded import EXPANDED, draw_expanded
-from cnnvis.network.architecture import convolution
+from cnnvis.network.architecture import Target, convolution
+from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import encode
+from cnnvis.pictures.images import encode, signed
 from cnnvis.prepared.shelf import load_shelf
-from cnnvis.ui.numerals import written
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.wall import atlas_note
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url, data_url
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
 from cnnvis.ui.texts import ABOUT_EXPANDED, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
-from cnnvis.ui.wire_rows import TILE_PX, readers_row, reads_row
 
 COUNT = 8
+COLOURS = ("red", "green", "blue")
+TILE_PX = 64
 
 
 def relations(choice: Choice, by: str) -> str:
@@ -29,8 +36,8 @@ def relations(choice: Choice, by: str) -> str:
         "expanded": ("", _expanded(choice)),
         "reads": (READS, reads_row(choice.target, COUNT, by)),
         "readers": (READERS, readers_row(choice.target, COUNT, by)),
-        "on-photos": (SIMILAR_ON_PHOTOS, _row(choice, _on_photos(choice))),
-        "pictures": (SIMILAR_PICTURES, _row(choice, _pictures(choice))),
+        "on-photos": (SIMILAR_ON_PHOTOS, _others_row(choice, _on_photos(choice))),
+        "pictures": (SIMILAR_PICTURES, _others_row(choice, _pictures(choice))),
     }
     shown = ((elem_id, about, part) for elem_id, (about, part) in parts.items() if part)
     inside = "".join(f'<div id="{elem_id}">{about and f"<p>{about}</p>"}{part}</div>' for elem_id, about, part in shown)
@@ -66,7 +73,7 @@ def _pictures(choice: Choice) -> dict[int, str]:
     return {other: atlas_note(found, other) for other in found.tiles[choice.channel].alike}
 
 
-def _row(choice: Choice, notes: Mapping[int, str]) -> str:
+def _others_row(choice: Choice, notes: Mapping[int, str]) -> str:
     """Channels of the chosen layer as buttons with their pictures; nothing if the atlas has none."""
     try:
         found = cached.atlas_sheet(choice.layer)
@@ -79,3 +86,47 @@ def _row(choice: Choice, notes: Mapping[int, str]) -> str:
         about = f'data-layer="{choice.layer.name}" data-channel="{other}" title="{words}" aria-label="{words}"'
         cells.append(f'<button type="button" class="wire" {about}><img src="{picture}" alt=""><i>{other}</i></button>')
     return f'<div class="wires">{"".join(cells)}</div>' if cells else ""
+
+
+def reads_row(target: Target, count: int, by: str = "usual") -> str:
+    """The strongest channels that a filter reads, as HTML; a click chooses one."""
+    net, target = load_vgg16(LIGHT_DEVICE), convolution(target)
+    kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
+    wires = reads(net, target, by)[:count]
+    return _wires_row(net, [(wire, kernels[wire.channel]) for wire in wires], "reads")
+
+
+def readers_row(target: Target, count: int, by: str = "usual") -> str:
+    """The filters of the next convolution that read a channel most, as HTML; the classifier reads the last ones."""
+    net, target = load_vgg16(LIGHT_DEVICE), convolution(target)
+    wires = readers(net, target, by)[:count]
+    if not wires:
+        return '<p class="quiet">The classifier reads it, and nothing else.</p>'
+    module = conv_module(net, net.architecture.find(wires[0].layer))
+    return _wires_row(
+        net, [(wire, module.weight[wire.channel, target.number].float().cpu()) for wire in wires], "is read by"
+    )
+
+
+def _wires_row(net: VGG16, wired: list[tuple[Wire, Tensor]], how: str) -> str:
+    """Cells for wires with their kernels (3, 3), all on one signed scale."""
+    scale = max(float(kernel.abs().max()) for _, kernel in wired)
+    cells = [_cell(net, wire, Image.fromarray(np.asarray(signed(kernel, scale))), how) for wire, kernel in wired]
+    return f'<div class="wires">{"".join(cells)}</div>'
+
+
+def _cell(net: VGG16, wire: Wire, kernel: Image.Image, how: str) -> str:
+    """A kernel, the picture of the other end, and in words its number, its sign and its share."""
+    share = f"{'−' if wire.sum < 0 else '+'}{100 * wire.share:.1f} %"
+    shown = f'<img class="sharp-kernel" src="{data_url(kernel)}" alt="">'
+    if wire.layer == INPUT:
+        return f'<span class="wire">{shown}<i>{COLOURS[wire.channel]} {share}</i></span>'
+    try:
+        tile = cached.atlas_sheet(net.architecture.find(wire.layer)).tile(wire.channel).resize((TILE_PX, TILE_PX))
+        shown += f'<img src="{bytes_url(encode(tile, "jpeg"), "jpeg")}" alt="">'
+    except AtlasError:  # the kernel alone
+        pass
+    sign = "inhibiting" if wire.sum < 0 else "exciting"
+    words = f"{how} {wire.layer} channel {wire.channel}, {sign}, {100 * wire.share:.1f} % of the filter"
+    about = f'data-layer="{wire.layer}" data-channel="{wire.channel}" title="{words}" aria-label="{words}"'
+    return f'<button type="button" class="wire" {about}>{shown}<i>{wire.channel} <b>{share}</b></i></button>'

@@ -5,7 +5,6 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -98,25 +97,3 @@ class ReadableBlocks(gr.Blocks):
             for i, value in zip(changed, made, strict=True):
                 values[i] = value
         return values
-
-
-def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:
-    """A piece of the page that the script beside `module` (its `__file__`) brings to life; the looks are our own."""
-    script = Path(module).with_suffix(".js").read_text()
-    return gr.HTML(js_on_load=script, elem_id=elem_id, apply_default_css=False, **settings)
-
-
-def large_picture(label: str, elem_id: str, *classes: str, height: int, visible: bool = True) -> gr.Image:
-    """A place for a picture that the page makes."""
-    return gr.Image(
-        label=label,
-        show_label=False,
-        type="filepath",
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        height=height,
-        min_width=140,
-        visible=visible,
-        elem_id=elem_id,
-        elem_classes=["picture", *classes],
-    )

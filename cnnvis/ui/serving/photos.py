@@ -9,7 +9,6 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,26 +16,18 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
-from PIL import Image, ImageOps
 
 from cnnvis.errors import PhotoError
 from cnnvis.pictures.photo import check_bytes
 from cnnvis.prepared.shelf import BUNDLED
-from cnnvis.ui.serving.files import bytes_file, content_path, data_url, touch
-from cnnvis.ui.serving.handlers import PAGE, QUICK, UNREAD, readable_errors
+from cnnvis.ui.serving.files import bytes_file, content_path, touch
+from cnnvis.ui.serving.handlers import UNREAD
 
 log = logging.getLogger(__name__)
 
 _PACKED = Path(__file__).parents[2] / "examples"  # where the wheel has them
 FOLDER = _PACKED if _PACKED.is_dir() else Path(__file__).parents[3] / "examples"
 STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
-THUMB_PX = 64
-PICTURE_PX = 230
-
-_SCRIPT = """element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-photo]');
-  if (button) trigger('select', {index: +button.dataset.photo, value: null});
-});"""
 
 
 @dataclass(frozen=True)
@@ -141,45 +132,3 @@ def given_photo(image: Any) -> str | io.BytesIO | None:
     except ValueError:
         pass
     raise PhotoError(f"image {UNREAD}")
-
-
-def photo_picture() -> gr.Image:
-    """The photo as the visitor sees and changes it, not yet laid out."""
-    return gr.Image(
-        str(DEFAULT_PHOTO.path) if EXAMPLES else None,
-        label="Your photo",
-        type="filepath",
-        sources=["upload", "clipboard"],
-        height=PICTURE_PX,
-        elem_id="photo",
-        alt_text="the photo that the maps are of",
-        render=False,
-    )
-
-
-def photo_buttons(
-    content: str, elem_id: str, chosen: Callable[..., Any], inputs: list[Any], outputs: list[Any]
-) -> tuple[gr.HTML, Any]:
-    """Lay out buttons that choose a photo; return them, and the event of choosing."""
-    buttons = gr.HTML(content, js_on_load=_SCRIPT, elem_id=elem_id, elem_classes="photo-buttons")
-    return buttons, buttons.select(readable_errors(chosen), inputs, outputs, **PAGE, **QUICK)
-
-
-def example_buttons(picture: gr.Image, digest: gr.Textbox) -> Any:
-    """Lay out a button for each example, which puts it in the photo's place; return the event that does so."""
-
-    def chosen(event: gr.SelectData) -> tuple[str, str]:
-        example = list(EXAMPLES.values())[event.index]
-        return str(example.path), example.digest
-
-    return photo_buttons("".join(map(_button, range(len(EXAMPLES)))), "examples", chosen, [], [picture, digest])[1]
-
-
-def _button(number: int) -> str:
-    example = list(EXAMPLES.values())[number]
-    with Image.open(example.path) as opened:
-        thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
-    label = f"example photo {example.name.removesuffix('.jpg')}"
-    image = f'<img src="{data_url(thumb)}" alt="">'
-    title = f"{label} ({example.credit})"
-    return f'<button type="button" data-photo="{number}" title="{title}" aria-label="{label}">{image}</button>'

@@ -7,7 +7,8 @@ import gradio as gr
 
 from cnnvis.errors import AtlasError
 from cnnvis.prepared.atlas import AtlasSheet
-from cnnvis.ui.parts.channel import whole, whole_filter
+from cnnvis.ui.parts.base import whole
+from cnnvis.ui.parts.channel import whole_filter
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import sheet, sheet_value

@@ -9,10 +9,9 @@ from cnnvis.analysis.filters import Filter, FilterSheet, draw_filter
 from cnnvis.errors import AtlasError
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.bars import signed_bar
-from cnnvis.ui.numerals import written
-from cnnvis.ui.parts.channel import whole
+from cnnvis.ui.parts.base import large_picture, whole
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.parts.wall import atlas_file, wall
@@ -20,7 +19,7 @@ from cnnvis.ui.parts.wiring import relations
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, large_picture, readable_errors, sentence
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
 from cnnvis.ui.texts import (
     ABOUT_FILTERS,
     MOST_SIMILAR,
@@ -36,12 +35,6 @@ VIEW_LABELS = [
 ]
 WIRE_LABELS = [("What it usually carries", "usual"), ("L2 norm", "norm")]
 ORDER_LABELS = [("Channel number", "index"), ("Largest L2 norm first", "norm")]
-# Whoever walks on at once does not wait for the rows of what they passed: these are never asked for. A
-# page that opens is busy for longer, so it rests for longer (ms).
-_RESTED = """(bar, by) => new Promise((go) => setTimeout(() => {
-  const {layer, channel} = document.documentElement.dataset;
-  if (layer === bar.layer && +channel === bar.channel) go([bar, by]);
-}, bar.restored ? 300 : 100))"""
 
 
 def layout(shared: Shared) -> Follower:
@@ -76,7 +69,7 @@ def layout(shared: Shared) -> Follower:
     ]
     known = [shared.bar, by]
     # After the sheet has been painted, for which a visitor waits: the heading changes with the choice.
-    heading.change(_related, known, related, js=_RESTED, **PAGE, **LIGHT)
+    heading.change(_related, known, related, js="cnnvis.rested", **PAGE, **LIGHT)
     by.input(_related, known, related, **PAGE, **LIGHT)
     triggers = [view.input, source.submit, source.blur, order.input]
     return Follower(_draw, [view, source, order], outputs, triggers, failed=_empty)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnvis.ui.numerals import digits, written
+from cnnvis.ui.parts.figures import digits, written
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,11 @@ if os.environ.get("SPACES_ZERO_GPU"):
 """
 USE = """
 import inspect, json, spaces
-from cnnvis.architecture import ARCHITECTURE
-from cnnvis.ui import api, growing
-from cnnvis.ui.tabs import maximize
-for function in (growing.grow, growing.grow_ladder):
+from cnnvis.network.architecture import ARCHITECTURE
+from cnnvis.ui import api
+from cnnvis.ui.serving.gpu import grow, grow_ladder
+from cnnvis.ui.tabs.maximize import tab as maximize
+for function in (grow, grow_ladder):
     assert inspect.isgeneratorfunction(function), function
 *_, (_, record) = api.maximize("conv1_1", 3, "fourier", 2, 64, 0, 0, "channel")
 assert record["robust"] is not None
@@ -70,8 +71,8 @@ assert spaces.calls == ["grow", "grow", "grow_ladder", "grow"], spaces.calls
 """
 BRANCH = """
 import spaces
-from cnnvis.ui.zero import LIGHT_DEVICE, ZERO, place_network
-from cnnvis.weights import load_vgg16
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE, ZERO, place_network
+from cnnvis.network.weights import load_vgg16
 assert ZERO and LIGHT_DEVICE == "cpu"
 place_network()
 assert len(spaces.moved) == 1, "the network must be on the GPU before the first call"

@@ -12,11 +12,10 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import BUNDLED
 from cnnvis.ui.parts.channel import whole_filter
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.wiring import relations
+from cnnvis.ui.parts.wiring import readers_row, reads_row, relations
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs import atlas, filters
 from cnnvis.ui.tabs.maximize.ahead import ahead_value
-from cnnvis.ui.wire_rows import readers_row, reads_row
 
 
 def target(layer: str = "conv2_1", channel: int = 5) -> Target:

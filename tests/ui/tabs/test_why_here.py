@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 import cnnvis
+from cnnvis.analysis.interventions import Hues
 from cnnvis.analysis.why import why
-from cnnvis.hues import Hues
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import hues_words
 from cnnvis.ui.parts.why_tree import sentence, why_tree
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here
-from cnnvis.ui.tabs.maximize.score_card import hues_words
 
 
 def choice(layer: str, channel: int) -> Choice:

@@ -6,9 +6,8 @@ from cnnvis.analysis.around import Seen, Steps, follow, last_of_block
 from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, encode
-from cnnvis.ui.numerals import digits
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import map_figure, square
+from cnnvis.ui.parts.figures import digits, map_figure, square
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE

@@ -18,13 +18,13 @@ from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import encode
-from cnnvis.ui.numerals import digits, written
-from cnnvis.ui.parts.figures import map_figure
+from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.figures import digits, map_figure, written
 from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url, data_url
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
-from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, scripted, sentence
+from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO_ELSEWHERE
 

@@ -4,8 +4,8 @@ import gradio as gr
 
 from cnnvis.network.architecture import Layer
 from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.choice import OFFERED
-from cnnvis.ui.serving.handlers import scripted
 
 
 def network_map() -> gr.HTML:

@@ -9,15 +9,14 @@ from cnnvis.errors import PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, animation
-from cnnvis.ui.numerals import digits
-from cnnvis.ui.parts.channel import whole
+from cnnvis.ui.parts.base import large_picture, whole
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import square
+from cnnvis.ui.parts.figures import digits, square
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_file, picture_file
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.learn.around import steps_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.parts.base import scripted
 
 _TEMPLATE = """<button type="button" class="place" hidden>
 <img class="place-map" alt=""><i class="place-cursor"></i></button>

@@ -13,26 +13,19 @@ from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.photo import open_photo
-from cnnvis.ui.bars import heat_bar, signed_bar
-from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.base import large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.exemplars import exemplar_buttons, exemplar_row, weaker_photos
+from cnnvis.ui.parts.figures import heat_bar, signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.photo_buttons import PICTURE_PX, example_buttons
 from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.parts.wall import wall
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_file, data_url, file_url, picture_file
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, large_picture, readable_errors
-from cnnvis.ui.serving.photos import (
-    PICTURE_PX,
-    StoredPhoto,
-    example_buttons,
-    find_photo,
-    given_photo,
-    shown_by_browsers,
-    store_photo,
-)
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.serving.photos import StoredPhoto, find_photo, given_photo, shown_by_browsers, store_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
 

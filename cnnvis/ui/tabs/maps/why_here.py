@@ -5,14 +5,14 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.analysis.interventions import silence
+from cnnvis.analysis.interventions import hues, silence
 from cnnvis.analysis.maps import draw_map
 from cnnvis.analysis.why import explain
-from cnnvis.hues import hues
 from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.channel import whole
+from cnnvis.ui.parts.base import whole
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.figures import hues_words
 from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.parts.why_tree import COUNT, DEPTH, silenced_words, why_tree
 from cnnvis.ui.serving import cache as cached
@@ -21,7 +21,6 @@ from cnnvis.ui.serving.gpu import LIGHT_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
-from cnnvis.ui.tabs.maximize.score_card import hues_words
 from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO
 
 

@@ -5,9 +5,9 @@ import gradio as gr
 from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.pictures.images import encode
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
-from cnnvis.ui.serving.handlers import scripted
 
 
 def ahead(elem_id: str) -> gr.HTML:

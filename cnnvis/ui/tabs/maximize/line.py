@@ -5,8 +5,9 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.serving import monitoring as request_log
-from cnnvis.ui.serving.handlers import HEAVY, PAGE, QUICK, scripted
+from cnnvis.ui.serving.handlers import HEAVY, PAGE, QUICK
 from cnnvis.ui.serving.queues import USUAL_SECONDS, refusal
 
 _TEMPLATE = '<p class="waiting" role="status" aria-live="polite"></p><p class="refused" role="status">${value}</p>'

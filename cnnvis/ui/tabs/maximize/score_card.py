@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cnnvis.hues import Hues
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.figures import hues_words, written
 from cnnvis.ui.texts import CAVEAT
 
 Record = dict[str, Any]
@@ -26,15 +25,6 @@ def score_card(records: Sequence[Record]) -> str:
         note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
     return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
-
-
-def hues_words(found: Hues) -> str:
-    """What is left of an activation in other colours, in percent of it."""
-    if found.colour <= 0:
-        return "nothing to compare: the channel is not active on it"
-    left = (found.grey, found.once, found.twice)
-    grey, once, twice = (written(100 * value / found.colour, ".0f") for value in left)
-    return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"
 
 
 def _row(name: str, cells: list[str]) -> str:

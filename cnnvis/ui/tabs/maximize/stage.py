@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.maximization.ascent import Snapshot
-from cnnvis.ui.serving.handlers import scripted
+from cnnvis.ui.parts.base import scripted
 
 _TEMPLATE = """
 <div class="stage">

@@ -8,24 +8,23 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from cnnvis.analysis.interventions import hues
 from cnnvis.checks import whole_number
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
-from cnnvis.hues import hues
 from cnnvis.maximization.ascent import Snapshot, build_record
 from cnnvis.maximization.experiment import Experiment, differences, read_experiment
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.maximization.score import scored_record
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
 from cnnvis.network.classes import CLASSES
-from cnnvis.network.vgg import fast_dtype, precision_of
+from cnnvis.network.precision import fast_dtype, precision_of
 from cnnvis.network.weights import load_for, load_vgg16, pick_device
 from cnnvis.pictures.images import PHOTO_SIDE, animation
-from cnnvis.ui.growing import grow, grow_ladder
-from cnnvis.ui.numerals import written
 from cnnvis.ui.parts.choice import LANDING, Choice
+from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.gpu import LIGHT_DEVICE, grow, grow_ladder
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.serving.queues import make_way
@@ -48,18 +47,6 @@ OBJECTIVE_NAMES = {
 }
 SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # those with a control on the page
 AT_ONCE = 4  # channels
-_ON, _OFF = (f'{{"__type__": "update", "interactive": {word}}}' for word in ("true", "false"))
-_SAME = '{"__type__": "update"}'
-# On a phone the stage lies below the controls; whoever presses Start wants to see both.
-_BUSY = f"""() => {{
-  const hidden = document.querySelector('#stage').getBoundingClientRect().top > innerHeight - 350;
-  if (hidden) document.querySelector('#start').scrollIntoView();
-  return [{_OFF}, {_ON}, ''];
-}}"""
-_IDLE = f"() => [{_ON}, {_OFF}]"
-_STOPPING = f"() => ({_OFF})"  # Stop itself: from then on, only the end of the scoring frees Start
-# To Gradio, an ascent that was stopped has failed too.
-_FAILED = f"() => document.querySelector('#stop').disabled ? [{_SAME}, {_SAME}] : [{_ON}, {_OFF}]"
 
 
 @dataclass
@@ -97,16 +84,16 @@ def layout(shared: Shared) -> Follower:
     _ladder(shared, settings["seed"])
 
     run = gr.State(None)  # the VisitorAscent, until it has been scored
-    start.click(None, None, [start, stop, card], js=_BUSY)  # at once, while the server is asked
+    start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, while the server is asked
     inputs = [shared.bar, shared.photo, recipe, others, class_number, from_photo]
     inputs += [settings[name] for name in SETTINGS]
     entered, grown = join(start, place, _grow, inputs, [shown, run])
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
     # `then` does not follow a failure, which must free Start as well.
     for end in (entered.failure, scored.then, scored.failure):
-        end(None, None, [start, stop], js=_IDLE)
-    grown.failure(None, None, [start, stop], js=_FAILED)
-    stop.click(None, None, stop, js=_STOPPING, cancels=[grown], **PAGE)
+        end(None, None, [start, stop], js="cnnvis.ascentEnded")
+    grown.failure(None, None, [start, stop], js="cnnvis.ascentFailed")
+    stop.click(None, None, stop, js="cnnvis.ascentStopping", cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
     restored = [shared.bar, *all_settings.values(), others, class_number, from_photo, found]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)

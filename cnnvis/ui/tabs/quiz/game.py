@@ -15,13 +15,13 @@ from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, encode
 from cnnvis.prepared.quiz import SIDES, Question
 from cnnvis.prepared.shelf import Exemplar
-from cnnvis.ui.numerals import written
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.exemplars import credit, exemplar_photo
+from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.why_tree import COUNT, sentence
 from cnnvis.ui.serving import cache as cached
 from cnnvis.ui.serving.files import bytes_url
 from cnnvis.ui.serving.gpu import LIGHT_DEVICE
-from cnnvis.ui.serving.handlers import scripted
 from cnnvis.ui.texts import QUIZ_STUDY
 
 _TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'

@@ -1,0 +1,28 @@
+// What an event that draws the page needs from the browser; see follow.py.
+(() => {
+  const page = window.cnnvis;
+
+  // Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with. Its tab
+  // is opened here: by the time of the server's answer the visitor may have chosen another. (A tab's own event could tell
+  // the tab, but Gradio repeats the data of the first event when two come at once.)
+  page.known = (choice, ...values) => {
+    page.link ??= location.search;  // share.js may change the address before this runs for the first time
+    const link = page.restored ? '' : page.link;
+    const asked = page.restored ? null : page.tabOf(link);
+    const drawn = page.drawn;
+    page.restored = true;
+    page.drawn = false;
+    if (asked && asked.ariaSelected !== 'true') {
+      asked.click();
+      page.drawn = true;
+    } else if (drawn) {
+      return new Promise(() => {});  // the event that this click sent: the one before draws the tab
+    }
+    const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
+    return [{...choice, tab, link}, ...values];
+  };
+
+  // Draws again through the layer picker (choice.js). A draw of its own could be answered before an earlier one, whose
+  // picture of what is no longer chosen would then stay.
+  page.redraw = () => { document.dispatchEvent(new Event('cnnvis:changed')); };
+})();

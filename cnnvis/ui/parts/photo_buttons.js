@@ -1,0 +1,4 @@
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-photo]');
+  if (button) trigger('select', {index: +button.dataset.photo, value: null});
+});

@@ -1,0 +1,58 @@
+// The address of the view, its copies, and what an address opens; see share.py. `page.ours` are the names in an address
+// that are ours, `page.namedTab` and `page.firstTab` the tabs of an address without a tab: with some of them, and with none.
+(() => {
+  const page = window.cnnvis;
+  const isOurs = (address) => page.ours.some((name) => address.has(name));
+
+  page.linkOf = (query) => {
+    const link = location.origin + location.pathname + (query ? '?' + query : '');
+    const whole = document.querySelector('#whole-page a');
+    if (whole) whole.href = link;
+    return link;
+  };
+
+  // Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page. Another tab, layer or
+  // channel is a step that the browser's Back button takes back (choice.js); not in a frame, whose Back is its page's.
+  page.showAddress = (query) => {
+    page.link ??= location.search;  // what the visitor came with, for follow.js
+    const now = new URLSearchParams(query);
+    const before = new URLSearchParams(location.search);
+    for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
+    const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
+    const restoring = page.restoring ?? isOurs(before);
+    page.restoring = false;
+    const address = location.pathname + (now.size ? '?' + now : '');
+    if (restoring || window.top !== window || view(now) === view(before)) {
+      history.replaceState(history.state, '', address);
+    } else {
+      history.pushState(null, '', address);
+    }
+    return page.linkOf(query);
+  };
+
+  async function copied(text, what, label) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return `${what} copied`;
+    } catch {
+      prompt('Copy this:', text);
+      return label;
+    }
+  }
+
+  page.copyLink = (link) => copied(link, 'Link', 'Copy link');
+  page.copyEmbed = (link) => copied(
+    `<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%"`
+      + ` height="${page.embedHeight}" style="border:0" loading="lazy"></iframe>`, 'Embed code', 'Copy embed code');
+
+  // The button of the tab that an address opens, as links.py reads it.
+  page.tabOf = (search) => {
+    const address = new URLSearchParams(search);
+    const tab = (name) => document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(name)}"]`);
+    return isOurs(address) ? tab(address.get('tab') ?? '') || tab(page.namedTab) : tab(page.firstTab);
+  };
+
+  // With embed=1 in the address, page.css hides everything but the view, before anything is drawn.
+  const embedded = new URLSearchParams(location.search).get('embed') === '1';
+  document.documentElement.classList.toggle('embedded', embedded);
+})();
