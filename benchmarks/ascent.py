@@ -110,7 +110,7 @@ def _step_times(net: VGG16, state: Any, layer: str) -> dict[str, float]:
     return {
         "original_ms": 1000 * original.seconds / original.steps,
         "erhan_ms": step_ms(net, layer, "erhan"),
-        "whole_ms": step_ms(net, layer, "fourier", view=1.0),
+        "whole_ms": step_ms(net, layer, "fourier", crop=1.0),
         "fourier_ms": step_ms(net, layer, "fourier"),
     }
 

@@ -162,7 +162,7 @@ class Case:
 def as_before(layer: Layer) -> dict[str, Any]:
     """What the recipe `fourier` was at commit a264c94, whose pictures these settings repeat bit for bit."""
     own: dict[int, dict[str, Any]] = {2: {"steps": 22}, 5: {"steps": 76, "learning_rate": 0.25}}
-    return {"small": 0.0, "blur": 0.0, "leak": 1.0, **own.get(layer.block, {})}
+    return {"coarse_share": 0.0, "blur": 0.0, "leak": 1.0, **own.get(layer.block, {})}
 
 
 MAKERS = ("fourier", "maco", "erhan", "lucent", "dreamlens")  # whose pictures are scored as well

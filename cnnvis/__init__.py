@@ -36,7 +36,7 @@ from cnnvis.errors import (
 from cnnvis.maximization.ascent import Snapshot, maximize, maximize_many
 from cnnvis.maximization.experiment import Experiment, read_experiment
 from cnnvis.maximization.ladder import Rung, ladder
-from cnnvis.maximization.recipes import RECIPES, Ascent, Settings, limits
+from cnnvis.maximization.recipes import RECIPES, Settings, limits
 from cnnvis.maximization.score import Score, Selectivity, score, scored_record
 from cnnvis.network.architecture import CONVOLUTIONS, LAYERS, Architecture, Layer, find_layer
 from cnnvis.network.classes import CLASSES
@@ -59,7 +59,6 @@ __all__ = [
     "RECIPES",
     "VGG16",
     "Architecture",
-    "Ascent",
     "AtlasError",
     "AtlasSheet",
     "AtlasTile",

@@ -25,6 +25,14 @@ def whole_number(value: object) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
+def whole_between(name: str, value: object, low: int, high: int, unit: str = "") -> int:
+    """Read `value` as a whole number from `low` to `high`; `name` is what the error calls it. Raises SettingError."""
+    number = whole_number(value)
+    if number is None or not low <= number <= high:
+        raise SettingError.outside(name, value, f"a whole number from {low}", high, unit)
+    return number
+
+
 def real_number(value: object) -> float | None:
     """Read `value` as a finite float; return None if it is not one."""
     try:
@@ -34,26 +42,21 @@ def real_number(value: object) -> float | None:
     return number if isfinite(number) and not isinstance(value, bool) else None
 
 
-def check_place(row: object, column: object, shown: Tensor) -> tuple[int, int]:
-    """Read a row and a column as a place of a map (H, W). Raises SettingError for one outside it."""
-    place = []
-    for name, value, count in (("row", row, shown.shape[0]), ("column", column, shown.shape[1])):
-        number = whole_number(value)
-        if number is None or not 0 <= number < count:
-            raise SettingError.outside(name, value, "a whole number from 0", count - 1)
-        place.append(number)
-    return place[0], place[1]
+def check_cell(row: object, column: object, shown: Tensor) -> tuple[int, int]:
+    """Read a row and a column as a cell of a map (H, W). Raises SettingError for one outside it."""
+    height, width = shown.shape
+    return whole_between("row", row, 0, height - 1), whole_between("column", column, 0, width - 1)
 
 
-def place_or_largest(row: object, column: object, shown: Tensor) -> tuple[int, int]:
-    """Read a place of a map (H, W); without row and column, where it is largest. Raises SettingError."""
+def cell_or_largest(row: object, column: object, shown: Tensor) -> tuple[int, int]:
+    """Read a cell of a map (H, W); without row and column, where it is largest. Raises SettingError."""
     if row is None and column is None:
         return divmod(int(shown.argmax()), shown.shape[1])
-    place = check_place(0 if row is None else row, 0 if column is None else column, shown)
+    cell = check_cell(0 if row is None else row, 0 if column is None else column, shown)
     for name, value in (("row", row), ("column", column)):
         if value is None:
             raise SettingError(f"{name} is missing: give both row and column, or neither.")
-    return place
+    return cell
 
 
 def winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from cnnvis.errors import SettingError
 from cnnvis.maximization.ascent import Snapshot, maximize
 from cnnvis.maximization.recipes import Settings
 from cnnvis.maximization.score import Finished, Score, score_target
-from cnnvis.network.architecture import Mixture
+from cnnvis.network.architecture import Direction
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import encode
 from cnnvis.pictures.photo import Photo
@@ -29,7 +29,7 @@ class Watched(Finished):
 def watch(
     net: VGG16,
     layer: str,
-    channel: int | Mixture | None = None,
+    channel: int | Direction | None = None,
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 import torch
 from helpers import EXAMPLES
+from helpers.applied import apply_filter, apply_kernel, expanded, surroundings
 from PIL import Image
 from torch import Tensor
 
 import cnnvis
-from cnnvis.analysis.arithmetic import apply_filter
-from cnnvis.analysis.around import steps
-from cnnvis.analysis.filters import expanded
-from cnnvis.analysis.own_kernel import apply_kernel
 from cnnvis.network import weights
 from cnnvis.network.vgg import VGG16
 
@@ -108,7 +105,7 @@ CASES: dict[str, Callable[[VGG16], Any]] = {
     "expanded": lambda net: expanded(net, "conv2_1", 2),
     "applied": lambda net: apply_filter(net, CAT, "conv3_1", 2).at(3, 4),
     "own kernel": lambda net: apply_kernel(net, CAT, [[-1, 0, 1], [-2, 0.1, 2], [-1, 0, 1]], 0.2),
-    "steps": lambda net: steps(net, CAT, "conv3_1", 2, 3, 4),
+    "steps": lambda net: surroundings(net, CAT, "conv3_1", 2, 3, 4),
     "wiring": lambda net: cnnvis.wiring(net, "conv3_1", 2),
     "why": lambda net: cnnvis.why(net, CAT, "conv3_1", 2),
     "exemplars": lambda net: cnnvis.exemplars("conv5_3", 17),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import max_pool2d
 
-from cnnvis.checks import check_place, place_or_largest, real_number, whole_number, winner
+from cnnvis.checks import cell_or_largest, check_cell, real_number, whole_number, winner
 from cnnvis.errors import SettingError
 
 PYTHONS = [(4, 4), (-4, -4), (0, 0), (4.0, 4), (-0.0, 0), (1e300, int(1e300)), (10**400, 10**400)]
@@ -67,7 +67,7 @@ def test_anything_else_is_not_a_real_number(value: object) -> None:
 
 @pytest.mark.parametrize(("row", "column"), [(5, 7), ("5", 7.0), (torch.tensor(5), " 7 ")])
 def test_a_place_may_come_as_a_person_a_page_or_a_program_sends_it(row: object, column: object) -> None:
-    assert check_place(row, column, MAP) == place_or_largest(row, column, MAP) == (5, 7)
+    assert check_cell(row, column, MAP) == cell_or_largest(row, column, MAP) == (5, 7)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_place_may_come_as_a_person_a_page_or_a_program_sends_it(row: object, 
     ],
 )
 def test_a_place_outside_the_map_is_refused(row: object, column: object, said: str) -> None:
-    for read in (check_place, place_or_largest):
+    for read in (check_cell, cell_or_largest):
         with pytest.raises(SettingError, match=re.escape(said)):
             read(row, column, MAP)
 
@@ -89,13 +89,13 @@ def test_a_place_outside_the_map_is_refused(row: object, column: object, said: s
 def test_half_a_place_is_refused() -> None:
     for half, missing in (((3, None), "column"), ((None, 3), "row")):
         with pytest.raises(SettingError, match=f"{missing} is missing: give both row and column, or neither"):
-            place_or_largest(*half, MAP)
+            cell_or_largest(*half, MAP)
     with pytest.raises(SettingError, match="row 9 is out of range"):
-        place_or_largest(9, None, MAP)
+        cell_or_largest(9, None, MAP)
 
 
 def test_without_a_place_it_is_the_largest() -> None:
-    row, column = place_or_largest(None, None, MAP)
+    row, column = cell_or_largest(None, None, MAP)
     assert MAP[row, column] == MAP.max()
 
 

@@ -11,11 +11,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn.functional import pad
 
-from cnnvis.analysis.maps import Maps, compute_maps
-from cnnvis.checks import check_place
-from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
+from cnnvis.analysis.maps import Maps
+from cnnvis.checks import check_cell
+from cnnvis.network.vgg import VGG16, bias_of, conv_module
 from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
-from cnnvis.pictures.photo import Photo, open_photo
 
 PANEL_PX, GAP_PX = PHOTO_SIDE, 12
 BANDS, STOPS = 8, 12  # the window moves along this many bands, with this many stops in each
@@ -43,7 +42,7 @@ class Applied:
 
     def at(self, row: int, column: int) -> "Sum":
         """Work out one value of the map. Raises SettingError for a place outside it."""
-        down, right = check_place(row, column, self.map)
+        down, right = check_cell(row, column, self.map)
         # Like the network, pad with zeros. At conv1_1 zero is ImageNet's mean colour, not black.
         padded = pad(self.inputs, (1, 1, 1, 1))
         window = padded[:, down : down + 3, right : right + 3].double()
@@ -83,12 +82,6 @@ class Sum:
     def rectified(self) -> float:
         """The value after ReLU."""
         return max(0.0, self.total)
-
-
-def apply_filter(net: VGG16, photo: Photo, layer: str, channel: int) -> Applied:
-    """Lay one filter of a convolution over a photo. Raises LayerError, ChannelError, PhotoError."""
-    target = architecture_of(net).target(layer, channel, kind="conv")
-    return apply_to_maps(net, compute_maps(net, open_photo(photo), [target.layer], "network")[0], target.number)
 
 
 def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from cnnvis.analysis.maps import Maps, compute_maps
-from cnnvis.checks import check_place, winner
+from cnnvis.analysis.maps import Maps
+from cnnvis.checks import winner
 from cnnvis.network.architecture import Architecture, Layer
-from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.pictures.photo import Photo, open_photo
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Steps:
+class Surroundings:
     """Everything that follows one value of a convolution's map."""
 
     layer: str
@@ -70,23 +68,13 @@ class Steps:
     seen: list[Seen]  # by the convolutions up to this one, the first one first: each lies within the next
 
 
-def steps(net: VGG16, photo: Photo, layer: str, channel: int, row: int, column: int) -> Steps:
+def follow(architecture: Architecture, maps: Maps, last: Maps, channel: int, place: tuple[int, int]) -> Surroundings:
     """Follow one value of a convolution's map through ReLU and the next pool, and back to what it sees.
 
-    The pool reads the block's last convolution: there it is the same channel number, at the same place.
-    Raises LayerError, ChannelError, SettingError, PhotoError.
+    The pool reads the block's last convolution, whose maps are `last`: there it is the same channel number, at the same
+    cell.
     """
-    architecture = architecture_of(net)
-    target = architecture.target(layer, channel, kind="conv")
-    wanted = dict.fromkeys((target.layer, last_of_block(architecture, target.layer)))
-    maps = compute_maps(net, open_photo(photo), list(wanted), "network")
-    place = check_place(row, column, maps[0].values[target.number])
-    return follow(architecture, maps[0], maps[-1], target.number, place)
-
-
-def follow(architecture: Architecture, maps: Maps, last: Maps, channel: int, place: tuple[int, int]) -> Steps:
-    """`steps` for a place already checked, from the maps of a convolution and of the last one of its block."""
-    return Steps(
+    return Surroundings(
         maps.layer.name,
         channel,
         *place,

@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import conv_transpose2d, normalize
 
-from cnnvis.errors import LayerError, SettingError
+from cnnvis.errors import SettingError
 from cnnvis.network.architecture import Layer, Target, check_index
-from cnnvis.network.precision import exact
+from cnnvis.network.precision import full_precision
 from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
 from cnnvis.pictures.images import GREY, Pictured, Pixels, colour, columns_for, contact_sheet, signed, stretch
 
@@ -171,7 +171,7 @@ def _statistics(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float]]:
     flat = normalize(weights.flatten(1), dim=1)
-    with exact(flat.device):
+    with full_precision(flat.device):
         similarity = flat @ flat[channel]
     similarity[channel] = -2  # below any cosine: a filter is not its own neighbour
     order = similarity.argsort(descending=True)[: min(count, len(flat) - 1)]
@@ -206,16 +206,8 @@ class Expanded(Pictured):
     weights: Tensor  # (3, side, side)
 
 
-def expanded(net: VGG16, layer: str, channel: int) -> Expanded:
-    """Expand a filter of conv1_2 (5 × 5 px) or conv2_1 (10 × 10 px). Raises LayerError, ChannelError."""
-    target = architecture_of(net).target(layer, channel, kind="conv")
-    if target.layer.name not in EXPANDED:
-        raise LayerError(f"layer {target.layer.name!r} cannot be expanded: choose {' or '.join(EXPANDED)}.")
-    return draw_expanded(net, target)
-
-
 def draw_expanded(net: VGG16, target: Target) -> Expanded:
-    """`expanded` for a target already checked."""
+    """Expand a filter of one of the layers EXPANDED: at conv1_2 to 5 × 5 px, at conv2_1 to 10 × 10 px."""
     weights = expand(net, target)
     scale = float(weights.abs().max())
     pixels = colour((0.5 + weights / (2 * (scale or 1.0))).permute(1, 2, 0), GREY)[..., 0]
@@ -230,7 +222,7 @@ def expand(net: VGG16, target: Target) -> Tensor:
         if layer.kind == "pool":  # as a mean: a quarter of the weight on each of its 2 × 2 cells
             weights = weights.repeat_interleave(2, 2).repeat_interleave(2, 3) / 4
         elif layer.kind == "conv":
-            with exact(weights.device):
+            with full_precision(weights.device):
                 weights = conv_transpose2d(weights, conv_module(net, layer).weight.float().cpu())
     return weights[0]
 

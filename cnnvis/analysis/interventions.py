@@ -5,7 +5,7 @@ Not arithmetic any more: a claim that could fail. So as many random channels of 
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,18 +15,18 @@ from torch import Tensor
 from cnnvis.analysis.why import Contribution, Why
 from cnnvis.analysis.wiring import INPUT
 from cnnvis.network.architecture import Target
-from cnnvis.network.precision import PLAIN, exact
+from cnnvis.network.precision import PLAIN, full_precision
 from cnnvis.network.vgg import VGG16, forward, narrowed, up_to
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
-from cnnvis.version import __version__
+from cnnvis.version import Recorded
 
 DRAWS = 16
 NAMED_DEPTHS = (2, 3)  # layers back whose named channels are silenced
 
 
 @dataclass(frozen=True)
-class Silenced:
+class Ablated(Recorded):
     """A value before ReLU, and what is left of it when channels behind it are set to zero everywhere."""
 
     layer: str
@@ -39,12 +39,8 @@ class Silenced:
     draws: int
     silenced: dict[str, list[int]]
 
-    def record(self) -> dict[str, Any]:
-        """Everything as plain values, with the version of cnnvis."""
-        return {**asdict(self), "cnnvis": __version__}
 
-
-def silence(net: VGG16, photo: Photo, found: Why, draws: int = DRAWS, seed: int = 0) -> Silenced:
+def ablate(net: VGG16, photo: Photo, found: Why, draws: int = DRAWS, seed: int = 0) -> Ablated:
     """Silence what an explanation of a value on this photo names, and random channels instead. Raises PhotoError."""
     named = named_channels(found)
     draw = random.Random(seed)
@@ -56,7 +52,7 @@ def silence(net: VGG16, photo: Photo, found: Why, draws: int = DRAWS, seed: int 
     ]
     maps = _run(net, open_photo(photo), found.layer, variants)[:, found.channel, found.row, found.column]
     without, *others = maps.tolist()
-    return Silenced(
+    return Ablated(
         layer=found.layer,
         channel=found.channel,
         row=found.row,
@@ -87,7 +83,7 @@ def _nodes(inputs: Sequence[Contribution], depth: int) -> Iterator[tuple[int, Co
 def _run(net: VGG16, photo: Any, layer: str, variants: Sequence[Mapping[str, Sequence[int]]]) -> Tensor:
     """The maps of a layer (variants, channels, H, W), with other channels at zero in each; alike until the first is."""
     values = to_tensor(crop_like_training(photo)).to(net.device).contiguous(memory_format=torch.channels_last)
-    with exact(net.device), torch.inference_mode():
+    with full_precision(net.device), torch.inference_mode():
         for name, step in up_to(net, layer).named_children():
             values = step(values)
             if name in variants[0]:
@@ -99,7 +95,7 @@ def _run(net: VGG16, photo: Any, layer: str, variants: Sequence[Mapping[str, Seq
 
 
 @dataclass(frozen=True)
-class Hues:
+class ColourSensitivity(Recorded):
     """A channel's activation on a picture, and on the same picture in other colours of the same brightness.
 
     Brightness here is the mean of red, green and blue, which all of them keep at every pixel.
@@ -111,27 +107,23 @@ class Hues:
     twice: float
     measure: str  # "maximum" or "mean" of the map, before ReLU in a convolution
 
-    def record(self) -> dict[str, Any]:
-        """Everything as plain values, with the version of cnnvis."""
-        return {**asdict(self), "cnnvis": __version__}
 
-
-def hues(
+def colour_sensitivity(
     net: VGG16,
     picture: Image.Image,
     target: Target,
     measure: str = "maximum",
     precision: torch.dtype = torch.float32,
-) -> Hues:
+) -> ColourSensitivity:
     """Measure a channel on a square RGB picture in four colourings, by the maximum of its map (photos) or its mean."""
-    body, after = narrowed(net, target.layer, list(target.mixture))
-    weights = torch.tensor(list(target.mixture.values()), **PLAIN).to(net.device)
-    with exact(net.device), torch.inference_mode():
+    body, after = narrowed(net, target.layer, list(target.direction))
+    weights = torch.tensor(list(target.direction.values()), **PLAIN).to(net.device)
+    with full_precision(net.device), torch.inference_mode():
         maps = after(forward(body, recoloured(to_tensor(picture)).to(net.device), precision))
         mixed = torch.einsum("c,nchw->nhw", weights, maps).flatten(1)
     values = mixed.amax(1) if measure == "maximum" else mixed.mean(1)
     colour, grey, once, twice = values.tolist()
-    return Hues(colour, grey, once, twice, measure)
+    return ColourSensitivity(colour, grey, once, twice, measure)
 
 
 def recoloured(rgb: Tensor) -> Tensor:

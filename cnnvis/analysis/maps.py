@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.network.architecture import CLASS, Layer, check_channel
 from cnnvis.network.classes import class_names
-from cnnvis.network.precision import exact
+from cnnvis.network.precision import full_precision
 from cnnvis.network.vgg import VGG16, PhotoStatistics, architecture_of, cut
 from cnnvis.pictures.images import (
     HEAT,
@@ -136,7 +136,7 @@ def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipe
         seen = picture.resize((side, side), Image.Resampling.BILINEAR)
     wanted = {layer.name: layer for layer in layers}
     found = []
-    with exact(net.device), torch.inference_mode():
+    with full_precision(net.device), torch.inference_mode():
         values = to_tensor(seen).to(net.device)
         for name, module in part.named_children():
             inputs, values = values, module(values)

@@ -12,12 +12,11 @@ from torch.nn.functional import conv2d, cosine_similarity
 from cnnvis.checks import real_number
 from cnnvis.errors import SettingError, short
 from cnnvis.network.architecture import check_channel
-from cnnvis.network.precision import PLAIN, exact
+from cnnvis.network.precision import PLAIN, full_precision
 from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module
-from cnnvis.pictures.images import crop_like_training, to_tensor
-from cnnvis.pictures.photo import Photo, open_photo
+from cnnvis.pictures.images import to_tensor
 
-MOST = 100  # the largest weight or bias, either sign
+MAX_WEIGHT = 100  # the largest weight or bias, either sign
 COLOURS = ("red", "green", "blue")
 Weights = Sequence[Sequence[object]]  # three rows of three weights; or three such kernels
 
@@ -56,19 +55,12 @@ class OwnMap:
         return self.values.clamp_min(0)
 
 
-def apply_kernel(net: VGG16, photo: Photo, kernel: Weights, bias: object = 0.0) -> OwnMap:
-    """Apply 3×3 weights to a photo as conv1_1 would: on its normalised colours, zeros beyond the edge, then the bias.
-
-    `kernel` is (3, 3) for all three colours, or (3, 3, 3) with one for each; what they give is added up. As in the
-    network, it is not flipped. Weights and bias are numbers from −100 to 100.
-    Raises SettingError, PhotoError.
-    """
-    architecture_of(net)  # refuses what is no network of ours
-    return apply_to_seen(net, crop_like_training(open_photo(photo)), check_kernel(kernel, bias))
-
-
 def check_kernel(kernel: object, bias: object = 0.0) -> OwnKernel:
-    """Read weights and bias, which may be text. Raises SettingError, which names the place of a wrong one."""
+    """Read weights and bias, numbers from −100 to 100, which may be text.
+
+    `kernel` is (3, 3) for all three colours, or (3, 3, 3) with one for each. Raises SettingError, which names the place
+    of a wrong weight.
+    """
     given = np.asarray(kernel, dtype=object)
     if given.shape not in ((3, 3), (3, 3, 3)):
         raise SettingError("the kernel is not 3 × 3: give three rows of three weights, or one such kernel a colour.")
@@ -89,8 +81,12 @@ def filter_kernel(net: VGG16, channel: object) -> OwnKernel:
 
 
 def apply_to_seen(net: VGG16, seen: Image.Image, kernel: OwnKernel) -> OwnMap:
-    """`apply_kernel` for a checked filter on the 224 px that the network sees."""
-    with exact(net.device), torch.inference_mode():
+    """Apply a checked filter to the 224 px that the network sees, as conv1_1 applies its own.
+
+    That is, to the normalised colours, with zeros beyond the edge, then the bias; what the three colours give is added
+    up. As in the network, the kernel is not flipped.
+    """
+    with full_precision(net.device), torch.inference_mode():
         normalised = net.get_submodule("input")(to_tensor(seen).to(net.device))
         bias = torch.tensor([kernel.bias], **PLAIN).to(net.device)
         values = conv2d(normalised, kernel.kernels[None].to(net.device), bias, padding=1)
@@ -109,7 +105,7 @@ def _nearest(net: VGG16, kernel: OwnKernel) -> tuple[int, float] | None:
 
 def _number(name: str, value: object) -> float:
     number = real_number(value)
-    if number is None or abs(number) > MOST:
+    if number is None or abs(number) > MAX_WEIGHT:
         came = "empty" if value in (None, "") else short(value)
-        raise SettingError(f"the {name} is {came}: give a number from −{MOST} to {MOST}.")
+        raise SettingError(f"the {name} is {came}: give a number from −{MAX_WEIGHT} to {MAX_WEIGHT}.")
     return number

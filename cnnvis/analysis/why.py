@@ -5,8 +5,7 @@ input channel, and the bias. Behind a ReLU and a pool, an input is again such a 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
@@ -14,14 +13,13 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cnnvis.analysis.wiring import INPUT, layer_before
-from cnnvis.checks import place_or_largest, whole_number, winner
-from cnnvis.errors import SettingError
+from cnnvis.checks import cell_or_largest, whole_between, winner
 from cnnvis.network.architecture import Layer, Target
-from cnnvis.network.precision import exact
+from cnnvis.network.precision import full_precision
 from cnnvis.network.vgg import VGG16, architecture_of, bias_of, conv_module, up_to
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
-from cnnvis.version import __version__
+from cnnvis.version import Recorded
 
 MOST_COUNT, MOST_DEPTH = 16, 4
 
@@ -46,7 +44,7 @@ class Contribution:
 
 
 @dataclass(frozen=True)
-class Why:
+class Why(Recorded):
     """Why a filter has this value at this place. value = bias + rest + all that `contributions` add."""
 
     layer: str
@@ -57,10 +55,6 @@ class Why:
     bias: float
     rest: float  # what all other input channels add
     contributions: list[Contribution]  # the strongest by absolute value
-
-    def record(self) -> dict[str, Any]:
-        """Everything as plain values, with the version of cnnvis."""
-        return {**asdict(self), "cnnvis": __version__}
 
 
 def why(
@@ -79,11 +73,8 @@ def why(
     Raises LayerError, ChannelError, PhotoError, SettingError.
     """
     target = architecture_of(net).target(layer, channel, kind="conv")
-    for name, value, most in (("count", count, MOST_COUNT), ("depth", depth, MOST_DEPTH)):
-        number = whole_number(value)
-        if number is None or not 1 <= number <= most:
-            raise SettingError.outside(name, value, 1, most)
-    return explain(net, trace(net, open_photo(photo), target.layer), target, (row, column), int(count), int(depth))
+    count, depth = whole_between("count", count, 1, MOST_COUNT), whole_between("depth", depth, 1, MOST_DEPTH)
+    return explain(net, trace(net, open_photo(photo), target.layer), target, (row, column), count, depth)
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ def trace(net: VGG16, photo: Image.Image, layer: Layer) -> Trace:
     maps, inputs = {}, {}
     convolutions = net.architecture.convolutions[: layer.depth][-MOST_DEPTH - 1 :]  # all of them would be 90 MB
     values = to_tensor(crop_like_training(photo)).to(net.device).contiguous(memory_format=torch.channels_last)
-    with exact(net.device), torch.inference_mode():
+    with full_precision(net.device), torch.inference_mode():
         for name, step in up_to(net, layer.convolution).named_children():
             made = step(values)
             if name in convolutions:
@@ -113,7 +104,7 @@ def explain(
 ) -> Why:
     """`why` for a trace. Raises SettingError for a place outside the map."""
     shown = found.maps[target.layer.name][target.number]
-    row, column = place_or_largest(*place, shown)
+    row, column = cell_or_largest(*place, shown)
     bias, rest, contributions = _Tree(net, found, count).reasons(target, row, column, depth)
     return Why(target.layer.name, target.number, row, column, float(shown[row, column]), bias, rest, contributions)
 

@@ -3,16 +3,14 @@
 Everything is read off the weights. Pooling in between keeps the numbers of the channels.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from cnnvis.checks import whole_number
-from cnnvis.errors import SettingError
+from cnnvis.checks import whole_between
 from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.vgg import VGG16, architecture_of, conv_module
-from cnnvis.version import __version__
+from cnnvis.version import Recorded
 
 MOST_WIRES = 64
 INPUT = "input"  # what conv1_1 reads: its channels 0, 1 and 2 are red, green and blue
@@ -31,17 +29,13 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class Wiring:
+class Wiring(Recorded):
     """What a filter reads, and which filters read it, strongest first."""
 
     layer: str
     channel: int
     reads: list[Wire]
     readers: list[Wire]  # none for the last convolution, which the classifier reads
-
-    def record(self) -> dict[str, Any]:
-        """Everything as plain values, with the version of cnnvis."""
-        return {**asdict(self), "cnnvis": __version__}
 
 
 def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -> Wiring:
@@ -51,10 +45,8 @@ def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -
     the norm alone counts. Raises LayerError, ChannelError, SettingError.
     """
     target = architecture_of(net).target(layer, channel, kind="conv")
-    wanted = whole_number(count)
-    if wanted is None or not 1 <= wanted <= MOST_WIRES:
-        raise SettingError.outside("count", count, 1, MOST_WIRES)
-    return Wiring(target.layer.name, target.number, reads(net, target)[:wanted], readers(net, target)[:wanted])
+    count = whole_between("count", count, 1, MOST_WIRES)
+    return Wiring(target.layer.name, target.number, reads(net, target)[:count], readers(net, target)[:count])
 
 
 def reads(net: VGG16, target: Target, by: str = "usual") -> list[Wire]:

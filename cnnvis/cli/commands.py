@@ -22,7 +22,7 @@ from cnnvis.maximization.ascent import ascend, build_record
 from cnnvis.maximization.experiment import differences
 from cnnvis.maximization.score import score_target
 from cnnvis.network.architecture import CHANNEL_MARK, Target, check_channel
-from cnnvis.network.input_check import doubt
+from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import architecture_in_use, load_for, pick_device
 from cnnvis.version import __version__
@@ -48,7 +48,7 @@ def info(options: argparse.Namespace) -> None:
     build = build_record(net, fast_dtype(pick_device()))
     weights = {"network": net.architecture.name, "weights": net.origin, "file": net.origin.path.absolute()}
     lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {**weights, **build}.items()]
-    doubts = doubt(net)
+    doubts = input_warning(net)
     record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "doubt": doubts, "build": build}
     report(options, record, "\n".join([*lines, doubts] if doubts else lines))
 
@@ -225,7 +225,7 @@ def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def whole(options: argparse.Namespace, *names: str) -> dict[str, int]:
+def whole_numbers(options: argparse.Namespace, *names: str) -> dict[str, int]:
     """The same for options that are whole numbers. Raises SettingError."""
     numbers = {name: whole_number(value) for name, value in given(options, *names).items()}
     for name, number in numbers.items():

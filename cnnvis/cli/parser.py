@@ -21,7 +21,7 @@ from cnnvis.errors import SettingError
 from cnnvis.maximization.recipes import CHOICES
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PICTURE_SUFFIXES
-from cnnvis.prepared.shelf import MOST
+from cnnvis.prepared.shelf import MAX_EXEMPLARS
 from cnnvis.prepared.shelf_indexing import PRECISIONS
 from cnnvis.prepared.shelf_making import MAX_RANKS, RANKS
 
@@ -48,8 +48,12 @@ OUTPUTS: Mapping[Callable[[argparse.Namespace], None], tuple[str, ...]] = {  # o
     wiring: (".csv",),
 }
 Adder = Callable[..., argparse.Action]
-MANNER: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-TO: dict[str, Any] = {"metavar": "F", "type": Path, "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})"}
+PARSER_STYLE: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+PICTURE_OUTPUT: dict[str, Any] = {
+    "metavar": "F",
+    "type": Path,
+    "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})",
+}
 
 
 def check_files(options: argparse.Namespace) -> None:
@@ -81,16 +85,16 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; `options.run` is the function of the one that was given."""
     installed = Path(sys.argv[0]).stem == "cnnvis"  # the command that pip makes, rather than `python -m`
     name = "cnnvis" if installed else "python -m cnnvis"
-    parser = argparse.ArgumentParser(name, description=DESCRIPTION, **MANNER)
+    parser = argparse.ArgumentParser(name, description=DESCRIPTION, **PARSER_STYLE)
     commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
     _made(commands, page)
     _add_network(commands)
     _add_ascents(commands)
     _add_wiring(commands)
     text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
-    _add_shelf(commands.add_parser("shelf", help=text, description=text, **MANNER))
+    _add_shelf(commands.add_parser("shelf", help=text, description=text, **PARSER_STYLE))
     text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."
-    _add_atlas(commands.add_parser("atlas", help=text, description=text, **MANNER))
+    _add_atlas(commands.add_parser("atlas", help=text, description=text, **PARSER_STYLE))
     return parser
 
 
@@ -98,7 +102,7 @@ def _made(commands: Any, run: Callable[[argparse.Namespace], None]) -> Any:
     """The parser of a command, whose docstring is its help and whose name is the last word of the function's."""
     text = inspect.getdoc(run) or ""
     made = commands.add_parser(
-        run.__name__.rpartition("_")[2], help=text.partition("\n")[0], description=text, **MANNER
+        run.__name__.rpartition("_")[2], help=text.partition("\n")[0], description=text, **PARSER_STYLE
     )
     made.set_defaults(run=run)
     return made
@@ -120,11 +124,16 @@ def _add_network(commands: Any) -> None:
     _command(commands, info)
     _command(commands, layers)
     add = _command(commands, filters, "layer")
-    add("-o", "--output", required=True, **TO)
+    add("-o", "--output", required=True, **PICTURE_OUTPUT)
     add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
     add("--input-channel", metavar="N", help="the input channel whose kernels to show (default 0)")
     add = _command(commands, maps, "photo", "layer")
-    add("-o", "--output", required=True, **TO | {"help": f"{TO['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"})
+    add(
+        "-o",
+        "--output",
+        required=True,
+        **PICTURE_OUTPUT | {"help": f"{PICTURE_OUTPUT['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"},
+    )
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
         add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
     add("--channel", metavar="N", help="only this channel's map, large, and laid over the photo")
@@ -140,7 +149,7 @@ def _add_ascents(commands: Any) -> None:
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
     add("--start", metavar="PHOTO", help="start from this photo instead of noise")
     add("--like", metavar="F.png", help="repeat the experiment of a PNG saved by cnnvis")
-    add("-o", "--output", **TO)
+    add("-o", "--output", **PICTURE_OUTPUT)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation (.gif or .webp)")
     _command(commands, score, "picture", "layer?", "channel?")
 
@@ -162,10 +171,10 @@ def _add_shelf(shelf: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="SHELF", type=Path, required=True, help="the shelf's folder")
     add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
-    _add_places(add)
+    _add_workers(add)
     add = _command(among, shelf_show, "layer", "channel?")
-    add("-o", "--output", required=True, **TO | {"help": f"{TO['help']}, or a table (.csv)"})
-    add("--count", metavar="N", help=f"how many photos (1 to {MOST}; default 9)")
+    add("-o", "--output", required=True, **PICTURE_OUTPUT | {"help": f"{PICTURE_OUTPUT['help']}, or a table (.csv)"})
+    add("--count", metavar="N", help=f"how many photos (1 to {MAX_EXEMPLARS}; default 9)")
     _command(among, shelf_info)
 
 
@@ -176,12 +185,12 @@ def _add_atlas(atlas: argparse.ArgumentParser) -> None:
     add("--layers", metavar="LAYER", nargs="+", help="only these convolutions")
     add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {cnnvis.Settings().seed})")
     add("--device", metavar="D", help="cuda or cpu (default: the GPU if there is one)")
-    _add_places(add)
+    _add_workers(add)
     add = _command(among, atlas_show, "layer")
-    add("-o", "--output", required=True, **TO)
+    add("-o", "--output", required=True, **PICTURE_OUTPUT)
 
 
-def _add_places(add: Adder) -> None:
+def _add_workers(add: Adder) -> None:
     """The options that say where making runs."""
     add("--workers", metavar="N", help="work in this many processes, of one thread each")
     add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")

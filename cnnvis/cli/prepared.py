@@ -6,7 +6,7 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.cli.commands import given, named, report, whole
+from cnnvis.cli.commands import given, named, report, whole_numbers
 from cnnvis.cli.exports import encode_rows
 from cnnvis.network.usual import atlas_folder
 from cnnvis.prepared.atlas_making import make_atlas
@@ -27,7 +27,7 @@ def shelf_make(options: argparse.Namespace) -> None:
       python -m cnnvis shelf make ~/Pictures -o my.shelf --workers 4
       python -m cnnvis shelf make /data -o my.shelf --scheduler tcp://10.0.0.7:8786
     """
-    asked = given(options, "precision", "scheduler") | whole(options, "workers", "top")
+    asked = given(options, "precision", "scheduler") | whole_numbers(options, "workers", "top")
     with tqdm(unit="photo", disable=None) as bar:  # no bar without a terminal
 
         def progress(done: int, of: int) -> None:
@@ -81,7 +81,7 @@ def atlas_make(options: argparse.Namespace) -> None:
       python -m cnnvis atlas make -o my.atlas --layers conv5_2 conv5_3 --workers 2
       python -m cnnvis atlas make -o my.atlas --scheduler tcp://10.0.0.7:8786
     """
-    asked = given(options, "layers", "seed", "scheduler") | whole(options, "workers")
+    asked = given(options, "layers", "seed", "scheduler") | whole_numbers(options, "workers")
     folder = options.output or atlas_folder()
     with tqdm(unit="picture", disable=None, smoothing=0.05) as bar:  # no bar without a terminal
 

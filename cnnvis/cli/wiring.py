@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import cnnvis
-from cnnvis.cli.commands import given, named, report, whole
+from cnnvis.cli.commands import given, named, report, whole_numbers
 from cnnvis.cli.exports import encode_rows
 from cnnvis.network.weights import load_for
 
@@ -22,7 +22,7 @@ def wiring(options: argparse.Namespace) -> None:
       python -m cnnvis wiring conv4_2 384 --count 64 -o wiring.csv
     """
     target = named(options)
-    found = cnnvis.wiring(load_for(target.layer), target.layer.name, target.number, **whole(options, "count"))
+    found = cnnvis.wiring(load_for(target.layer), target.layer.name, target.number, **whole_numbers(options, "count"))
     head = f"{'':2}{'channel':16} {'norm':>8} {'sum':>8} {'share':>8} {'usual':>8}"
     lines = [f"{found.layer} channel {found.channel} reads", head, *map(_line, found.reads)]
     lines += [f"and is read by{'' if found.readers else ' the classifier'}", *map(_line, found.readers)]
@@ -40,7 +40,7 @@ def why(options: argparse.Namespace) -> None:
       python -m cnnvis why examples/chelsea.jpg conv4_1 12
       python -m cnnvis why examples/chelsea.jpg conv4_1 12 --row 3 --column 20
     """
-    target, asked = named(options), given(options, "row", "column") | whole(options, "count", "depth")
+    target, asked = named(options), given(options, "row", "column") | whole_numbers(options, "count", "depth")
     found = cnnvis.why(load_for(target.layer), options.photo, target.layer.name, target.number, **asked)
     head = f"{found.layer} channel {found.channel} says {found.value:.3g} at row {found.row}, column {found.column}:"
     report(options, found.record(), "\n".join([head, *_tree(found.contributions, found.rest, found.bias, 1)]))

@@ -21,8 +21,8 @@ from cnnvis.errors import ChannelError, SettingError
 from cnnvis.maximization.canvas import Canvas, FourierCanvas, RandomView, new_canvas
 from cnnvis.maximization.objective import objective_of
 from cnnvis.maximization.recipes import Settings, settle
-from cnnvis.network.architecture import Mixture, Target, Targeted
-from cnnvis.network.precision import exact, precision_of
+from cnnvis.network.architecture import Direction, Target, Targeted
+from cnnvis.network.precision import full_precision, precision_of
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import Pictured, to_picture
 from cnnvis.pictures.photo import Photo, open_photo
@@ -58,7 +58,7 @@ class Snapshot(Targeted, Pictured):
 def maximize(
     net: VGG16,
     layer: str,
-    channel: int | Mixture | None = None,
+    channel: int | Direction | None = None,
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
@@ -83,7 +83,7 @@ def maximize(
 def maximize_many(
     net: VGG16,
     layer: str,
-    channels: Sequence[int | Mixture | None],
+    channels: Sequence[int | Direction | None],
     settings: Settings | str = "fourier",
     *,
     start: Photo | None = None,
@@ -119,7 +119,7 @@ def ascend(
         raise SettingError("recipe maco cannot start from a photo, of which it would keep nothing: try deepdream.")
     photo = None if start is None else open_photo(start)
     if photo is not None:  # the first picture shows it whole
-        settled = replace(settled, small=0.0)
+        settled = replace(settled, coarse_share=0.0)
     return _steps(net, targets, settled, photo, every)
 
 
@@ -131,10 +131,10 @@ def _steps(
     precision = precision_of(settings.precision, net.device)
     generator = torch.Generator("cpu").manual_seed(settings.seed)  # on the CPU, so every device starts alike
     # Tensors made inside a caller's inference mode could not be optimised.
-    with exact(net.device), torch.inference_mode(False):
+    with full_precision(net.device), torch.inference_mode(False):
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
         objective = objective_of(net, targets, settings, precision)
-    view = RandomView(settings.view, settings.jitter, settings.zoom, settings.turn)
+    view = RandomView(settings.crop, settings.jitter, settings.zoom, settings.rotation)
     optimiser = _adam(canvas, settings)
     album = _Album(targets, settings, _build_of(net, precision, start), begun)
 
@@ -142,7 +142,7 @@ def _steps(
     for step in range(1, settings.steps + 1):
         spent = (time.perf_counter() - begun) / settings.seconds if settings.seconds else 0.0
         progress = max((step - 1) / settings.steps, spent)
-        if canvas.side < settings.size and progress >= settings.small:
+        if canvas.side < settings.size and progress >= settings.coarse_share:
             canvas, optimiser = _doubled(canvas, optimiser, settings)
         optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
         blur = settings.blur * max(0.0, 1 - progress / BLURRED)
@@ -173,7 +173,7 @@ class _Album:
             news = torch.stack(self.activations, 1).tolist()
             self.curves = [(*curve, *new) for curve, new in zip(self.curves, news, strict=True)]
             self.activations.clear()
-        with exact(canvas.values.device), torch.no_grad():
+        with full_precision(canvas.values.device), torch.no_grad():
             repeats = self.settings.size // canvas.side  # so that even a small canvas fills the size asked for
             pictures = [to_picture(rgb.repeat(1, repeats, repeats)) for rgb in canvas.rgb()]
         return [
@@ -184,7 +184,7 @@ class _Album:
 
 
 def _adam(canvas: Canvas, settings: Settings) -> torch.optim.Adam:
-    betas = settings.momentum, settings.smoothing
+    betas = settings.beta1, settings.beta2
     return torch.optim.Adam([canvas.values], settings.learning_rate, betas, weight_decay=settings.weight_decay)
 
 
@@ -195,7 +195,7 @@ def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) ->
     none their first steps would be several times too long.
     """
     assert isinstance(canvas, FourierCanvas)
-    with exact(canvas.values.device), torch.inference_mode(False), torch.no_grad():
+    with full_precision(canvas.values.device), torch.inference_mode(False), torch.no_grad():
         larger, ratio = canvas.doubled()
         going_on = _adam(larger, settings)
         if state := optimiser.state.get(canvas.values):  # none if the time was up before the first step
@@ -209,7 +209,7 @@ def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) ->
 
 def _slowed(settings: Settings, progress: float) -> float:
     """The share of the learning rate that is left when `progress` (0 to 1) of the ascent is done."""
-    return min(1.0, max(0.0, 1 - progress) / settings.decline) if settings.decline else 1.0
+    return min(1.0, max(0.0, 1 - progress) / settings.decay_share) if settings.decay_share else 1.0
 
 
 def _update(
@@ -221,7 +221,7 @@ def _update(
     generator: torch.Generator,
 ) -> Tensor:
     """Take one step and return the activations (N,) before it. No torch mode outlives the call."""
-    with exact(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
+    with full_precision(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
         seen = view.of(canvas.rgb(), generator, blur)
         activations, maximised = objective(seen)
         # A gradient for the canvas alone: visitors share the weights, which are never written.

@@ -154,7 +154,7 @@ class RandomView:
     share: float  # of the canvas's side that a view spans
     jitter: float  # moved off the middle by up to this share of the side, down and across
     zoom: float  # scaled by 1 − zoom to 1 + zoom
-    turn: float  # rotated by up to this many degrees, either way
+    rotation: float  # rotated by up to this many degrees, either way
 
     def of(self, canvas: Tensor, generator: torch.Generator, blur: float = 0.0) -> Tensor:
         """Draw a random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch.
@@ -164,15 +164,15 @@ class RandomView:
         side = canvas.shape[-1]
         if blur:
             canvas = blurred(canvas, blur * float(torch.rand((), generator=generator, **PLAIN)))
-        down, right, zoom, turn = (torch.rand(4, generator=generator, **PLAIN) * 2 - 1).tolist()
+        down, right, zoom, rotation = (torch.rand(4, generator=generator, **PLAIN) * 2 - 1).tolist()
         shift = round(down * self.jitter * side), round(right * self.jitter * side)
         if any(shift):
             canvas = torch.roll(canvas, shift, (2, 3))
         size = max(1, round(self.share * side))
-        if not (self.zoom or self.turn):
+        if not (self.zoom or self.rotation):
             edge = (side - size) // 2
             return canvas[..., edge : edge + size, edge : edge + size]
-        return turned(canvas, size, (1 + zoom * self.zoom) * size / side, math.radians(turn * self.turn))
+        return turned(canvas, size, (1 + zoom * self.zoom) * size / side, math.radians(rotation * self.rotation))
 
 
 def blurred(canvas: Tensor, deviation: float) -> Tensor:
@@ -221,7 +221,7 @@ def new_canvas(
 
     It is `settings.size` px a side, or half of that where the settings start small.
     """
-    side = settings.size // 2 if settings.small else settings.size
+    side = settings.size // 2 if settings.coarse_share else settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
         noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator, **PLAIN)

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from cnnvis.errors import PhotoError
-from cnnvis.maximization.recipes import Settings, settle
+from cnnvis.maximization.recipes import Settings, current_names, settle
 from cnnvis.network.architecture import ARCHITECTURE, Architecture, Target, Targeted
 from cnnvis.pictures.images import RECORD_CHUNK
 from cnnvis.pictures.photo import check_bytes
 
 # Settings that older records lack. With these their pictures grow as they did then.
-ADDED_SINCE = {"small": 0.0, "blur": 0.0, "leak": 1.0}
+ADDED_SINCE = {"coarse_share": 0.0, "blur": 0.0, "leak": 1.0}
 # Parts of a build that are called otherwise in sentences, and those that certainly lead to another picture.
 CALLED = {"weights_sha256": "weights", "start_sha256": "the photo"}
 DECISIVE = {"weights_sha256", "start_sha256", "device", "precision"}
@@ -52,7 +52,7 @@ def read_experiment(
     record = _record(source)
     try:
         layer, channel = record["layer"], record["channel"]
-        settings: dict[str, Any] = {**ADDED_SINCE, **record["settings"]}
+        settings: dict[str, Any] = {**ADDED_SINCE, **current_names(record["settings"])}
         recipe = settings.pop("recipe")
         build = dict(record.get("build") or {})
     except (KeyError, TypeError, ValueError) as cause:

@@ -27,13 +27,13 @@ def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, prec
     A channel counts by the mean of its map or by the central value; the objective `negative` changes the sign.
     """
     layer = targets[0].layer
-    rows = [row for row, target in enumerate(targets) for _ in target.mixture]
-    channels = [channel for target in targets for channel in target.mixture]
+    rows = [row for row, target in enumerate(targets) for _ in target.direction]
+    channels = [channel for target in targets for channel in target.direction]
     # `erhan` repeats the original's rounding too, which computes the whole layer.
     computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
     body, after = narrowed(net, layer, computed, precision)
     columns = [computed.index(channel) for channel in channels]
-    weights = [weight for target in targets for weight in target.mixture.values()]
+    weights = [weight for target in targets for weight in target.direction.values()]
     mix = torch.zeros(len(targets), len(channels), **PLAIN).to(net.device)
     mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
     sign = -1 if settings.objective == "negative" else 1

@@ -44,15 +44,15 @@ class Settings:
     decorrelated: bool = True  # whether the planes are decorrelated colours (fourier, phase)
     decay: float = _limit(None, 0, 3)  # magnitudes fall as 1/frequency to this power (fourier, phase)
     learning_rate: float = _limit(None, 1e-5, 10)  # of Adam
-    momentum: float = _limit(0.5, 0, 0.99)  # Adam's first beta
-    smoothing: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
-    small: float = _limit(None, 0, 0.95)  # for this first share of the steps the canvas has half the side (fourier)
-    decline: float = _limit(None, 0, 1)  # over this last share of the steps the learning rate falls to zero
+    beta1: float = _limit(0.5, 0, 0.99)  # Adam's first beta
+    beta2: float = _limit(0.99, 0, 0.9999)  # Adam's second beta
+    coarse_share: float = _limit(None, 0, 0.95)  # for this first share of the steps the canvas has half the side
+    decay_share: float = _limit(None, 0, 1)  # over this last share of the steps the learning rate falls to zero
     weight_decay: float = _limit(0.0, 0, 1)
-    view: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
+    crop: float = _limit(0.75, 0.5, 1)  # each step shows the network this share of the side,
     jitter: float = _limit(None, 0, 0.5)  # moved off the middle by up to this share of the side,
     zoom: float = _limit(0.15, 0, 0.5)  # scaled by 1 − zoom to 1 + zoom,
-    turn: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
+    rotation: float = _limit(8.0, 0, 45, "degrees")  # and rotated by up to this, either way
     blur: float = _limit(None, 0, 16, "px")  # and blurred by up to this deviation, which falls to zero
     leak: float = _limit(None, 0, 1)  # in a convolution, how much a value below zero counts against the picture
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
@@ -60,7 +60,16 @@ class Settings:
     precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
 
 
-Ascent = Settings  # the name before 0.1, for programs that use it
+# What records saved before version 0.1 call some settings.
+OLD_NAMES = {
+    "momentum": "beta1", "smoothing": "beta2", "decline": "decay_share",
+    "turn": "rotation", "view": "crop", "small": "coarse_share",
+}  # fmt: skip
+
+
+def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by today's names, where an older record or program may use others."""
+    return {OLD_NAMES.get(name, name): value for name, value in dict(settings).items()}
 
 
 RECIPES: Mapping[str, Settings] = {
@@ -71,13 +80,13 @@ RECIPES: Mapping[str, Settings] = {
         recipe="erhan",
         parameterisation="pixels",
         decorrelated=False,
-        momentum=0.9,
-        smoothing=0.999,
-        decline=0.0,
+        beta1=0.9,
+        beta2=0.999,
+        decay_share=0.0,
         weight_decay=1e-6,
-        view=1.0,
+        crop=1.0,
         zoom=0.0,
-        turn=0.0,
+        rotation=0.0,
         redirected=False,
         precision="float32",
     ),
@@ -88,36 +97,32 @@ RECIPES: Mapping[str, Settings] = {
 }
 
 
-def _alike(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
-    """The same numbers for all five blocks."""
-    return (numbers,) * 5
+def _by_block(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
+    """Numbers for each of the five blocks, from a number for all or five of them."""
+    five = {name: number if isinstance(number, tuple) else (number,) * 5 for name, number in numbers.items()}
+    return tuple({name: each[block] for name, each in five.items()} for block in range(5))
 
 
-_ELSE: Mapping[str, float] = {"headroom": 0.0, "small": 0.0, "blur": 0.0, "leak": 1.0, "decline": 0.25}
+_ELSE: Mapping[str, float] = {"headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25}
 # What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
 # steps, and views from anywhere, or the rim would still be noise when the middle is finished. And its maps, still
 # nearly linear in the picture, have means that edges cannot raise: so values below zero count less. What a deep layer
 # answers to is made of large shapes: without blur its pictures are crowded with details that no photo has.
 _OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    "fourier": (
-        {"steps": 36, "learning_rate": 0.4, "decay": 1.3, "jitter": 0.5, "headroom": 8.0, "small": 0.75, "leak": 0.7},
-        {"steps": 26, "learning_rate": 0.6, "decay": 1.0, "jitter": 0.5, "headroom": 3.0, "small": 0.75, "leak": 0.6},
-        {"steps": 52, "learning_rate": 0.4, "decay": 1.0, "jitter": 0.25, "headroom": 3.0, "small": 0.7, "leak": 0.3},
-        {"steps": 80, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.12, "headroom": 3.0, "small": 0.6},
-        {
-            "steps": 80,
-            "learning_rate": 0.15,
-            "decay": 1.0,
-            "jitter": 0.12,
-            "headroom": 3.0,
-            "small": 0.65,
-            "blur": 4.0,
-            "decline": 0.15,
-        },
+    "fourier": _by_block(
+        steps=(36, 26, 52, 80, 80),
+        learning_rate=(0.4, 0.6, 0.4, 0.3, 0.15),
+        decay=(1.3, 1.0, 1.0, 1.0, 1.0),
+        jitter=(0.5, 0.5, 0.25, 0.12, 0.12),
+        headroom=(8.0, 3.0, 3.0, 3.0, 3.0),
+        coarse_share=(0.75, 0.75, 0.7, 0.6, 0.65),
+        decay_share=(0.25, 0.25, 0.25, 0.25, 0.15),
+        blur=(0.0, 0.0, 0.0, 0.0, 4.0),
+        leak=(0.7, 0.6, 0.3, 1.0, 1.0),
     ),
-    "erhan": _alike(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
-    "maco": _alike(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
-    "deepdream": _alike(steps=32, learning_rate=0.04, decay=1.0, jitter=0.12, headroom=3.0),
+    "erhan": _by_block(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
+    "maco": _by_block(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
+    "deepdream": _by_block(steps=32, learning_rate=0.04, decay=1.0, jitter=0.12, headroom=3.0),
 }
 
 
@@ -134,6 +139,7 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
     """
     if not isinstance(settings, Settings):
         settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
+    overrides = current_names(overrides)
     names = [item.name for item in fields(Settings)]
     for name in overrides:
         SettingError.check("setting", name, names)
@@ -149,12 +155,12 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
     }  # `class` has block 0, so index −1 takes the last block's
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     settings = replace(settings, **missing, steps=settings.steps or own["steps"])
-    return settings if _can_start_small(settings, layer) else replace(settings, small=0.0)
+    return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
 
 
 def _can_start_small(settings: Settings, layer: Layer) -> bool:
     """Whether half the side is enough to begin with: its views give the layer a map of 2 × 2 cells at least."""
-    cells = settings.view * (settings.size // 2) / layer.stride
+    cells = settings.crop * (settings.size // 2) / layer.stride
     return (
         settings.parameterisation == "fourier" and settings.size >= SMALL_FROM and not settings.size % 2 and cells >= 2
     )

@@ -17,8 +17,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import affine, center_crop
 
 from cnnvis.maximization.ascent import Snapshot
-from cnnvis.network.architecture import Mixture, Target
-from cnnvis.network.precision import PLAIN, exact, fast_dtype
+from cnnvis.network.architecture import Direction, Target
+from cnnvis.network.precision import PLAIN, fast_dtype, full_precision
 from cnnvis.network.vgg import VGG16, architecture_of, cut, forward, narrowed
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
@@ -68,7 +68,7 @@ class Score:
         return asdict(self)
 
 
-def score(net: VGG16, picture: Photo, layer: str, channel: int | Mixture | None = None) -> Score:
+def score(net: VGG16, picture: Photo, layer: str, channel: int | Direction | None = None) -> Score:
     """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
 
     Robust activation, a measure of this project: the picture is compressed as JPEG of quality 75; then each of 16
@@ -93,7 +93,7 @@ def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
         fires=found.fires,
         saturation=saturation(picture),
         naturalness=spectral_slope(picture),
-        selectivity=_selectivity(net, target.layer.name, list(target.mixture), found.means),
+        selectivity=_selectivity(net, target.layer.name, list(target.direction), found.means),
     )
 
 
@@ -109,13 +109,13 @@ class Response:
 
 def respond(net: VGG16, picture: Image.Image, target: Target) -> Response:
     """Pass a square RGB picture and its 16 distorted copies through the network, none of them resized to 224 px."""
-    numbers = list(target.mixture)
+    numbers = list(target.direction)
     body, after = narrowed(net, target.layer, numbers)
-    with exact(net.device), torch.inference_mode():
+    with full_precision(net.device), torch.inference_mode():
         maps = forward(cut(net, target.layer), to_tensor(picture).to(net.device))[0]
         batches = distorted_copies(picture).to(net.device).tensor_split(ROBUST_COPIES // COPIES_AT_ONCE)
         copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
-        weights = torch.tensor(list(target.mixture.values()), **PLAIN).to(net.device)
+        weights = torch.tensor(list(target.direction.values()), **PLAIN).to(net.device)
         activation, robust = weights @ maps[numbers].mean((1, 2)), weights @ copies.mean((0, 2, 3))
     return Response(
         activation=float(activation),

@@ -17,7 +17,7 @@ from cnnvis.errors import ChannelError, LayerError
 from cnnvis.network.classes import CLASSES, class_number
 
 Kind = Literal["conv", "relu", "pool", "class"]
-Mixture = Mapping[int, float]  # channel to weight: several channels of a layer as one
+Direction = Mapping[int, float]  # channel to weight: several channels of a layer as one
 
 CLASS = "class"  # the layer of the logits
 CLASS_DIALECTS = (CLASS, "classifier.6", "predictions")  # torchvision's and Keras's names for it
@@ -76,18 +76,18 @@ class Target:
     """One channel of a layer, or several with a weight each, looked up and checked."""
 
     layer: Layer
-    mixture: Mixture  # {17: 1.0} for channel 17 alone
+    direction: Direction  # {17: 1.0} for channel 17 alone
 
     @property
     def number(self) -> int:
         """The channel's number; only for a target of one channel."""
-        (number,) = self.mixture
+        (number,) = self.direction
         return number
 
     @property
-    def channel(self) -> int | Mixture:
+    def channel(self) -> int | Direction:
         """The channel as records write it: its number, or the weights of several."""
-        return self.number if list(self.mixture.values()) == [1.0] else self.mixture
+        return self.number if list(self.direction.values()) == [1.0] else self.direction
 
     def __str__(self) -> str:
         return f"{self.layer.name} channel {self.channel}"
@@ -107,7 +107,7 @@ class Targeted:
         return self.target.layer.name
 
     @property
-    def channel(self) -> int | Mixture:
+    def channel(self) -> int | Direction:
         """The channel's number, or the weights of several channels."""
         return self.target.channel
 
@@ -256,4 +256,4 @@ def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
 
 def convolution(target: Target) -> Target:
     """The channel in the convolution that its map comes from, which shelf, atlas and wiring know; of VGG16."""
-    return Target(ARCHITECTURE.convolution_of(target.layer), target.mixture)
+    return Target(ARCHITECTURE.convolution_of(target.layer), target.direction)

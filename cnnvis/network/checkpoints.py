@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from cnnvis.network.architecture import ARCHITECTURE, ARCHITECTURES, CLASSIFIER_CELLS, Architecture
-from cnnvis.network.other_files import Unusable, family_of, refusal_of_pickle, refuse_archive, refuse_beginning
+from cnnvis.network.other_files import Unusable, refusal_of_pickle, refuse_archive, refuse_beginning
 from cnnvis.network.vgg import CLASSIFIER_WIDTH
 
 # Our names of the classifier's steps to torchvision's, and to timm's.
@@ -41,7 +41,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Layout:
     """Where the convolutions are: called `prefix`, a number, and `.weight`."""
 
     architecture: Architecture
@@ -54,7 +54,7 @@ class _Place:
         return {layer.name: layer.index + self.batch_norm * (layer.depth - 1) for layer in convolutions}
 
 
-_LAYOUTS = [_Place(one, batch_norm, "") for one in ARCHITECTURES for batch_norm in (False, True)]
+_LAYOUTS = [_Layout(one, batch_norm, "") for one in ARCHITECTURES for batch_norm in (False, True)]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -63,7 +63,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not found:
         raise Unusable("holds no tensors that have names")
     for tensors in found:
-        if place := _place(tensors):
+        if place := _find_layout(tensors):
             return _checkpoint(place, tensors)
     raise Unusable(_unknown(max(found, key=len)))
 
@@ -104,7 +104,7 @@ def _dictionaries(content: object, depth: int = DEPTH) -> Iterator[Tensors]:
         yield from _dictionaries(one, depth - 1)
 
 
-def _place(tensors: Tensors) -> _Place | None:
+def _find_layout(tensors: Tensors) -> _Layout | None:
     """Where the convolutions of a VGG are, if these are the tensors of one."""
     for prefix, numbers in _numbered(tensors).items():
         for layout in _LAYOUTS:
@@ -125,19 +125,16 @@ def _numbered(tensors: Tensors) -> dict[str, set[int]]:
 
 def _unknown(tensors: Tensors) -> str:
     """What tensors are that are no VGG's: another network's, or too few of one."""
-    shapes = {key: tensor.shape for key, tensor in tensors.items()}
-    if family := family_of(shapes):
-        return f"is {family}"
     for numbers in _numbered(tensors).values():
-        for layout in (_Place(ARCHITECTURE, False, ""), *_LAYOUTS):  # a shallow part may be any VGG's: say VGG16's
+        for layout in (_Layout(ARCHITECTURE, False, ""), *_LAYOUTS):  # a shallow part may be any VGG's: say VGG16's
             whole = sorted(layout.numbers().values())
             if len(numbers) > 1 and sorted(numbers) == whole[: len(numbers)]:
                 return f"has only {len(numbers)} of the {len(whole)} convolutions of {layout.architecture.name}"
-    first = next(iter(shapes))
-    return f"is no VGG that cnnvis knows: it begins with {first[:60]!r} of shape {tuple(shapes[first])}"
+    name, first = next(iter(tensors.items()))
+    return f"is no VGG that cnnvis knows: it begins with {name[:60]!r} of shape {tuple(first.shape)}"
 
 
-def _checkpoint(place: _Place, tensors: Tensors) -> Checkpoint:
+def _checkpoint(place: _Layout, tensors: Tensors) -> Checkpoint:
     trunk, classifier = _trunk(place, tensors), _classifier(place, tensors)
     classes = len(classifier["class.bias"]) if classifier else 0
     others = any(not re.match(rf"{re.escape(place.prefix)}\d+\.", key) for key in tensors)
@@ -151,7 +148,7 @@ def _checkpoint(place: _Place, tensors: Tensors) -> Checkpoint:
     )
 
 
-def _trunk(place: _Place, tensors: Tensors) -> Tensors:
+def _trunk(place: _Layout, tensors: Tensors) -> Tensors:
     """The convolutions by our names, checked. Raises Unusable."""
     channels = tensors[f"{place.prefix}0.weight"].shape[1]
     if channels != 3:
@@ -195,7 +192,7 @@ def _folded(weight: Tensor, bias: Tensor, tensors: Tensors, key: str) -> tuple[T
     return (weight * gain.view(-1, 1, 1, 1)).float(), ((bias - mean) * gain + shift).float()
 
 
-def _classifier(place: _Place, tensors: Tensors) -> Tensors:
+def _classifier(place: _Layout, tensors: Tensors) -> Tensors:
     """The classifier by our names, or nothing if there is none, or one of another shape."""
     base, width = place.prefix.removesuffix("features."), CLASSIFIER_WIDTH
     inputs = {"fc6": place.architecture.widths[-1] * CLASSIFIER_CELLS**2, "fc7": width, "class": width}

@@ -18,14 +18,14 @@ PHOTOS = 4  # of the bundled shelf
 # How far the first layer's answers vary around their means, as a share of these: 1.2 for the published weights, from
 # 1.0 to 1.7 for changed and random ones and those made for RGB in [0, 1] or [−1, 1], 0.05 for those made for 0 to 255.
 LEAST_VARIATION = 0.3
-DOUBT = (
+INPUT_WARNING = (
     "The first layer hardly answers to what is in a photo: these weights seem made for other input, "
     "such as Caffe's (BGR from 0 to 255), and what is shown of them means little."
 )
 
 
 @cache
-def doubt(net: VGG16) -> str | None:
+def input_warning(net: VGG16) -> str | None:
     """A sentence if the network's answers to photos are far from anything usual, otherwise None."""
     files = sorted((SHELF / "photos").glob("*"))
     try:
@@ -37,7 +37,7 @@ def doubt(net: VGG16) -> str | None:
     rgb = torch.cat([to_tensor(crop_like_training(photo)) for photo in photos[:PHOTOS]]).to(net.device)
     with torch.inference_mode():
         maps = forward(cut(net, net.architecture.layers[1]), rgb).transpose(0, 1).flatten(1)
-    return DOUBT if variation(maps) <= LEAST_VARIATION else None
+    return INPUT_WARNING if variation(maps) <= LEAST_VARIATION else None
 
 
 def variation(answers: torch.Tensor) -> float:

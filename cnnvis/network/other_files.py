@@ -3,11 +3,9 @@
 import pickletools
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-
-from torch import Size
 
 DAMAGED = "is truncated, damaged or no weights file"
 SAVE_STATE = "save its state_dict() with torch.save and name that file"
@@ -38,21 +36,6 @@ _INSIDE: tuple[tuple[str, str, str | None], ...] = (
     (".h5", "is a Keras model", AS_PYTORCH),
     (".npy", "is a NumPy archive", AS_PYTORCH),
 )
-# Names of tensors that only one family of networks has.
-_FAMILIES = (
-    ("denseblock1.denselayer1.", "DenseNet"),
-    ("Mixed_5b.", "Inception V3"),
-    ("inception4a.", "GoogLeNet (Inception V1)"),
-    ("squeeze.weight", "SqueezeNet"),
-    ("relative_position_bias_table", "a Swin transformer"),
-    ("encoder_layer_0.", "a vision transformer (ViT)"),
-    ("attn.qkv.", "a vision transformer (ViT)"),
-    ("attention.query.", "a vision transformer (ViT)"),
-    ("features.1.conv.0.0.weight", "MobileNet"),
-    ("features.1.0.block.", "EfficientNet or ConvNeXt"),
-)
-# ResNets by how many blocks their third stage has, and whether these have three convolutions.
-_RESNETS = {(2, False): 18, (6, False): 34, (6, True): 50, (23, True): 101, (36, True): 152}
 
 
 def refuse_beginning(start: bytes) -> None:
@@ -108,19 +91,3 @@ def _words(path: Path) -> Iterator[str]:
 
 def _strings(file: IO[bytes]) -> Iterator[str]:
     return (argument for _, argument, _ in pickletools.genops(file) if isinstance(argument, str))
-
-
-def family_of(shapes: Mapping[str, Size]) -> str | None:
-    """The family of a network by the names and shapes of its tensors, if it is a common one and no VGG."""
-    if any(name.endswith("layer4.0.conv1.weight") for name in shapes):
-        return _resnet(shapes)
-    if any(shape[-2:] == (11, 11) for shape in shapes.values()):
-        return "AlexNet"
-    return next((family for telling, family in _FAMILIES if any(telling in name for name in shapes)), None)
-
-
-def _resnet(names: Iterable[str]) -> str:
-    stage = [found for name in names if (found := re.search(r"\blayer3\.(\d+)\.conv(\d)\.", name))]
-    blocks, deep = len({found[1] for found in stage}), any(found[2] == "3" for found in stage)
-    number = _RESNETS.get((blocks, deep))
-    return f"ResNet{number}" if number else "a ResNet"

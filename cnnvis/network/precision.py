@@ -68,7 +68,7 @@ def precision_of(name: str, device: torch.device | str) -> torch.dtype:
 
 
 @contextmanager
-def exact(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> Iterator[None]:
     """A context in which a GPU's convolutions repeat bit for bit and float32 stays float32: no TF32, no autocast.
 
     Raises UnavailableError if the GPU's memory does not suffice.

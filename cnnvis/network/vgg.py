@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cnnvis.errors import WeightsError
 from cnnvis.network.architecture import CLASSIFIER_CELLS, Architecture, Layer
 from cnnvis.network.classes import CLASSES
-from cnnvis.network.precision import PLAIN, exact
+from cnnvis.network.precision import PLAIN, full_precision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of RGB in [0, 1]; torchvision's weights were trained with these
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -139,7 +139,7 @@ def narrowed(
     body = up_to(net, layer.convolution)  # shares the network's modules, but has a list of its own
     after = up_to(net, layer.name)[len(body) :]
     whole = conv_module(net, layer)
-    with exact(net.device):
+    with full_precision(net.device):
         few = deepcopy(whole)
         few.out_channels = len(channels)
         for name, tensor in whole.state_dict().items():
@@ -167,5 +167,5 @@ def bias_of(module: nn.Conv2d, channel: int) -> float:
 
 def forward(part: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """Pass RGB (N, 3, H, W) through a part of a network, convolutions in `precision`; the result is float32."""
-    with exact(rgb.device), torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
+    with full_precision(rgb.device), torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
         return part(rgb.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]

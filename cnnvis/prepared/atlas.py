@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from cnnvis.errors import AtlasError
+from cnnvis.maximization.recipes import current_names
 from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import ATLAS, atlas_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
@@ -78,6 +79,7 @@ class Atlas:
         try:
             about = json.loads(self._read(layer, "json"))
             weights = about["weights_sha256"]
+            about["settings"] = current_names(about["settings"])
             shown, tiles = about.pop("picture"), [AtlasTile(**tile) for tile in about.pop("tiles")]
             with Image.open(io.BytesIO(self.webp(layer))) as opened:
                 picture = opened.convert("RGB")

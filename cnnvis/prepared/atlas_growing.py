@@ -26,8 +26,8 @@ RECIPE = "fourier"
 SEEDS = 3  # tried for a channel that does not fire
 MIN_CANVAS_PX, CANVAS_STEP_PX = 64, 16
 # Not small first: a quarter repeated would show a deep channel's thing four times, each at half its scale. At full size
-# fewer steps show it as clearly. Either way the last twelve steps get shorter.
-SHORTER: Mapping[int, Mapping[str, Any]] = {5: {"steps": 48, "decline": 0.25}}  # by block; elsewhere the recipe's own
+# fewer steps show it as clearly. Either way the last twelve steps get shorter. By block; elsewhere the recipe's own.
+SHORTER: Mapping[int, Mapping[str, Any]] = {5: {"steps": 48, "decay_share": 0.25}}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def grow_batch(batch: Batch, net: VGG16 | None = None) -> bytes:
 
 def own_settings(layer: Layer, seed: int, size: int) -> dict[str, Any]:
     """What the recipe is changed in for an atlas."""
-    return {"seed": seed, "size": size, "small": 0.0, **SHORTER.get(layer.block, {})}
+    return {"seed": seed, "size": size, "coarse_share": 0.0, **SHORTER.get(layer.block, {})}
 
 
 def grow(net: VGG16, layer: str, channels: Sequence[int], seed: int, size: int) -> dict[int, Snapshot]:

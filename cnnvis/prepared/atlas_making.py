@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnvis.errors import ShelfError
-from cnnvis.maximization.recipes import check_setting, settle
+from cnnvis.maximization.recipes import check_setting, current_names, settle
 from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
@@ -105,8 +105,9 @@ def _is_whole(net: VGG16, target: Path, layer: Layer, seed: int) -> bool:
         record = json.loads((target / f"{layer.name}.json").read_text(encoding="utf-8"))
         settled = settle(RECIPE, layer, net.device, **own_settings(layer, seed, canvas_px(layer)))
         wanted = {"weights_sha256": tensors_sha256(net), "settings": asdict(settled)}
+        record["settings"] = current_names(record["settings"])
         return (target / f"{layer.name}.webp").exists() and wanted.items() <= record.items()
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

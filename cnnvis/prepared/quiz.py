@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from cnnvis.checks import whole_number
+from cnnvis.checks import whole_between
 from cnnvis.errors import SettingError, ShelfError
 from cnnvis.network.architecture import Layer, Target, Targeted
 from cnnvis.network.weights import load_vgg16
@@ -22,7 +22,7 @@ from cnnvis.prepared.atlas import atlas_sheet
 from cnnvis.prepared.shelf import CREDITS, Exemplar, Shelf, atlas_scale_tile, load_shelf
 
 REFERENCES = ("picture", "photos", "both")
-SHOWN = 9  # exemplars that are references; the weaker ones are asked about
+REFERENCE_PHOTOS = 9  # exemplars that are references; the weaker ones are asked about
 MOST_QUESTIONS = 50
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
@@ -44,7 +44,7 @@ class Question(Targeted):
         """What is shown of the channel: the atlas's picture, or the nine exemplars. Raises AtlasError."""
         if self.reference == "picture":
             return [atlas_sheet(self.layer).tile(self.target.number)]
-        return [self._tile(one) for one in self.shelf.exemplars(self.target, SHOWN)]
+        return [self._tile(one) for one in self.shelf.exemplars(self.target, REFERENCE_PHOTOS)]
 
     @cached_property
     def sides(self) -> list[Image.Image]:
@@ -87,23 +87,18 @@ def quiz(
 def check_quiz(seed: object, layer: str, questions: object, reference: object) -> tuple[int, Layer, int, str]:
     """Check the arguments of a quiz, in the order in which `ask` takes them. Raises LayerError, SettingError."""
     found = load_vgg16().architecture.find(layer, "conv")
-    count, number = whole_number(questions), whole_number(seed)
-    if count is None or not 1 <= count <= MOST_QUESTIONS:
-        raise SettingError.outside("questions", questions, 1, MOST_QUESTIONS)
-    if number is None or not 0 <= number < 2**31:
-        raise SettingError.outside("seed", seed, 0, 2**31 - 1)
+    count, number = whole_between("questions", questions, 1, MOST_QUESTIONS), whole_between("seed", seed, 0, 2**31 - 1)
     return number, found, count, str(SettingError.check("reference", reference, REFERENCES))
 
 
 def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
     """`quiz` for arguments already checked. Raises ShelfError, SettingError."""
     chance, targets = random.Random(seed), _askable(shelf, layer)
-    if questions > len(targets):
-        raise SettingError.outside("questions", questions, 1, len(targets))
+    whole_between("questions", questions, 1, len(targets))
     kinds = [REFERENCES[i % 2] if reference == "both" else reference for i in range(questions)]
     asked = []
     for number, target in enumerate(chance.sample(targets, questions), 1):
-        high = chance.choice(shelf.exemplars(target, shelf.ranks)[SHOWN:])
+        high = chance.choice(shelf.exemplars(target, shelf.ranks)[REFERENCE_PHOTOS:])
         low = chance.choice(_lows(shelf, target))
         pair = (high, low) if chance.random() < 0.5 else (low, high)
         asked.append((number, target, pair, SIDES[pair.index(high)]))
@@ -116,8 +111,10 @@ def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -
 
 def _askable(shelf: Shelf, layer: Layer) -> list[Target]:
     """The channels that enough photos excite, and of which others are known."""
-    if shelf.ranks <= SHOWN:
-        raise ShelfError(f"shelf {shelf.name!r} keeps {shelf.ranks} photos a channel: a quiz needs more than {SHOWN}.")
+    if shelf.ranks <= REFERENCE_PHOTOS:
+        raise ShelfError(
+            f"shelf {shelf.name!r} keeps {shelf.ranks} photos a channel: a quiz needs more than {REFERENCE_PHOTOS}."
+        )
     index = shelf.layer(layer)
     excited = index["value"][:, -1] > 0
     others = (index["low"][:, :, None] != index["photo"][:, None]).all(2).any(1)

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 from safetensors import SafetensorError, safe_open
 
 from cnnvis.analysis.patches import moved_inside
-from cnnvis.checks import whole_number
-from cnnvis.errors import PhotoError, SettingError, ShelfError
+from cnnvis.checks import whole_between
+from cnnvis.errors import PhotoError, ShelfError
 from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.usual import SHELF, shelf_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
@@ -23,7 +23,7 @@ from cnnvis.prepared.shelf_tables import Array
 from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, tile, words_tile
 
 BUNDLED = SHELF
-MOST = 16  # exemplars at once
+MAX_EXEMPLARS = 16  # exemplars at once
 CREDITS = ("title", "author", "licence", "source")
 PERCENTILES = (100, 90, 75, 50, 25)
 BARS = 24
@@ -185,10 +185,7 @@ def exemplars(layer: str, channel: int | None = None, count: int = 9, shelf: str
     Raises LayerError, ChannelError, SettingError, ShelfError.
     """
     target = load_vgg16().architecture.target(layer, channel, kind="conv")
-    wanted = whole_number(count)
-    if wanted is None or not 1 <= wanted <= MOST:
-        raise SettingError.outside("count", count, 1, MOST)
-    return draw_exemplars(load_shelf(shelf), target, wanted)
+    return draw_exemplars(load_shelf(shelf), target, whole_between("count", count, 1, MAX_EXEMPLARS))
 
 
 def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:

@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from cnnvis.errors import PhotoError, WeightsError
 from cnnvis.network.architecture import Layer
-from cnnvis.network.precision import exact
+from cnnvis.network.precision import full_precision
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, cut
 from cnnvis.network.weights import load_vgg16
@@ -76,7 +76,11 @@ def answer(net: VGG16, file: str, precision: str) -> dict[str, tuple[Array, Arra
     seen = to_tensor(crop_like_training(open_photo(file))).to(net.device)
     fast = precision != "float32"
     answers = {}
-    with exact(net.device), torch.inference_mode(), torch.autocast(net.device.type, torch.bfloat16, enabled=fast):
+    with (
+        full_precision(net.device),
+        torch.inference_mode(),
+        torch.autocast(net.device.type, torch.bfloat16, enabled=fast),
+    ):
         values = seen
         for name, step in cut(net, layers[-1]).named_children():
             values = step(values)

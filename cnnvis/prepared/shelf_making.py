@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from cnnvis.checks import whole_between
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
@@ -65,8 +66,7 @@ def make_shelf(
     """
     architecture_of(net)  # raises
     SettingError.check("precision", precision, PRECISIONS)
-    if not 1 <= top <= MAX_RANKS:
-        raise SettingError.outside("top", top, 1, MAX_RANKS)
+    top = whole_between("top", top, 1, MAX_RANKS)
     root, target = Path(photos), Path(folder)
     files = photos_in(root)
     chunks = _plan(net, root, files, top, precision)

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from cnnvis.checks import whole_between
 from cnnvis.errors import SettingError, UnavailableError
 
 Piece = TypeVar("Piece")
@@ -36,8 +37,7 @@ def run(
     cluster, tcp://HOST:PORT; its workers need cnnvis, and the same files under the same paths.
     Raises SettingError at once, UnavailableError if a worker or the cluster is lost.
     """
-    if not 0 <= workers <= MAX_WORKERS:
-        raise SettingError.outside("workers", workers, 0, MAX_WORKERS)
+    workers = whole_between("workers", workers, 0, MAX_WORKERS)
     if scheduler and workers:
         raise SettingError("workers and scheduler exclude each other: a cluster has workers of its own.")
     if scheduler:

@@ -22,10 +22,10 @@ from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYER
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for
 from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES, SIDES, Question, check_quiz
-from cnnvis.prepared.shelf import MOST
-from cnnvis.ui.serving import cache as cached
+from cnnvis.prepared.shelf import MAX_EXEMPLARS
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE, grow
+from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow
 from cnnvis.ui.serving.handlers import HEAVY, LIGHT, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, given_photo, store_photo
 from cnnvis.ui.serving.queues import admit, make_way
@@ -105,7 +105,7 @@ def _exemplar_inputs() -> list[Any]:
     return [
         _words("layer", CONVOLUTIONS, "conv5_3"),
         gr.Number(0, label=CHANNEL),
-        gr.Number(9, label=f"count: 1 to {MOST} photos"),
+        gr.Number(9, label=f"count: 1 to {MAX_EXEMPLARS} photos"),
     ]
 
 
@@ -158,14 +158,14 @@ def layers() -> list[dict]:  # type: ignore[type-arg]  # Gradio reads this annot
 
 
 def _network_for(layer: str) -> VGG16:
-    return load_for(find_layer(layer), LIGHT_DEVICE)
+    return load_for(find_layer(layer), SHEET_DEVICE)
 
 
 @readable_errors
 def filters(layer: str, view: str, input_channel: int) -> tuple[str, dict[str, Any]]:
     """All filters of a convolution on one contact sheet (PNG), with the norm, mean and sparsity of each."""
     net = _network_for(layer)
-    drawn, png = cached.filter_sheet(net, *check_sheet(net, layer, view, input_channel))
+    drawn, png = cache.filter_sheet(net, *check_sheet(net, layer, view, input_channel))
     return bytes_file(png, f"{drawn.layer}-filters.png"), drawn.record()
 
 
@@ -175,7 +175,7 @@ def feature_maps(image: Any, layer: str, pipeline: str, order: str, contrast: st
     net = _network_for(layer)
     found = check_layer(net, layer, pipeline)
     check_looks(net, pipeline, order, contrast)
-    drawn, jpeg = cached.map_sheet(net, _photo_of(image), found, pipeline, order, contrast)
+    drawn, jpeg = cache.map_sheet(net, _photo_of(image), found, pipeline, order, contrast)
     return bytes_file(jpeg, f"{drawn.layer}-maps.jpg"), drawn.record()
 
 
@@ -185,7 +185,7 @@ def feature_map(image: Any, layer: str, channel: int, pipeline: str) -> tuple[st
     net = _network_for(layer)
     found = check_layer(net, layer, pipeline)
     number = check_channel(channel, found)
-    drawn = draw_map(cached.feature_maps(net, _photo_of(image), found, pipeline), number)
+    drawn = draw_map(cache.feature_maps(net, _photo_of(image), found, pipeline), number)
     name = f"{drawn.layer}-map-{drawn.channel}"
     return picture_file(drawn.picture, name), picture_file(drawn.overlay, f"{name}-overlay"), drawn.record()
 
@@ -202,8 +202,8 @@ def exemplars(layer: str, channel: int, count: int) -> tuple[str, dict[str, Any]
 def atlas(layer: str) -> tuple[str, dict[str, Any]]:
     """The picture of every channel of a convolution, grown ahead, on one sheet (WebP), and how each was grown."""
     found = find_layer(layer, "conv")
-    record = cached.atlas_sheet(found).record()
-    return bytes_file(cached.atlas_webp(found), f"{found.name}-atlas.webp"), record
+    record = cache.atlas_sheet(found).record()
+    return bytes_file(cache.atlas_webp(found), f"{found.name}-atlas.webp"), record
 
 
 @readable_errors
@@ -254,7 +254,7 @@ def maximize(
         name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
         if not snapshot.last:
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()
-    record = scored_record(load_for(target.layer, LIGHT_DEVICE), snapshot)
+    record = scored_record(load_for(target.layer, SHEET_DEVICE), snapshot)
     yield picture_file(snapshot.picture, name, record=record), record
 
 
@@ -265,13 +265,13 @@ def quiz(seed: int, layer: str, questions: int, reference: str, request: gr.Requ
     Shown of each channel: the grown picture, or nine photos that activate it most.
     """
     root = _root(request)
-    return [_asked(one, root) for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
+    return [_asked(one, root) for one in cache.asked(*check_quiz(seed, layer, questions, reference))]
 
 
 @readable_errors
 def quiz_answers(seed: int, layer: str, questions: int, reference: str) -> list[dict[str, Any]]:
     """The answers to the questions of /quiz with the same arguments: each value, and the photos' credits."""
-    return [one.solution() for one in cached.asked(*check_quiz(seed, layer, questions, reference))]
+    return [one.solution() for one in cache.asked(*check_quiz(seed, layer, questions, reference))]
 
 
 def _asked(one: Question, root: str) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cnnvis.analysis.maps import PIPELINES
-from cnnvis.checks import whole_number
+from cnnvis.checks import whole_between
 from cnnvis.errors import CnnvisError, SettingError
 from cnnvis.maximization.recipes import RECIPES, Settings, check_setting
 from cnnvis.network.architecture import Target
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import REFERENCES, check_quiz
-from cnnvis.ui.parts.choice import FIRST, LANDING, OFFERED
+from cnnvis.ui.parts.choice import LANDING, OFFERED, UNNAMED
 from cnnvis.ui.parts.lesson import PAGES
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
@@ -31,25 +31,12 @@ def _setting(name: str) -> Callable[[str], int]:
     return lambda value: int(check_setting(name, value, pick_device()))
 
 
-def _cell(name: str) -> Callable[[str], int]:
-    def check(value: str) -> int:
-        number = whole_number(value)
-        if number is None or not 0 <= number < PHOTO_SIDE:
-            raise SettingError.outside(name, value, 0, PHOTO_SIDE - 1)
-        return number
-
-    return check
-
-
-def _lesson_page(value: str) -> int:
-    number = whole_number(value)
-    if number is None or not 1 <= number <= len(PAGES):
-        raise SettingError.outside("lesson", value, 1, len(PAGES))
-    return number
+def _whole(name: str, low: int, high: int) -> Callable[[str], int]:
+    return lambda value: whole_between(name, value, low, high)
 
 
 def _quiz_seed(value: str) -> int:
-    return check_quiz(value, FIRST.layer.name, 1, REFERENCES[0])[0]
+    return check_quiz(value, UNNAMED.layer.name, 1, REFERENCES[0])[0]
 
 
 def _known_photo(value: str) -> str:
@@ -79,8 +66,8 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
-    Parameter("row", None, _cell("row"), int),
-    Parameter("column", None, _cell("column"), int),
+    Parameter("row", None, _whole("row", 0, PHOTO_SIDE - 1), int),
+    Parameter("column", None, _whole("column", 0, PHOTO_SIDE - 1), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
     Parameter(
         "photo",
@@ -89,7 +76,7 @@ PARAMETERS = (
         photo_name,
         lambda name: named_photos().get(name, NO_PHOTO).digest,
     ),
-    Parameter("lesson", 0, _lesson_page, int),
+    Parameter("lesson", 0, _whole("lesson", 1, len(PAGES)), int),
     Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),
     Parameter("questions", COUNTS[1], _one_of("questions", COUNTS), str, tab="quiz"),
     Parameter("quiz_seed", 0, _quiz_seed, int, called="seed", tab="quiz"),
@@ -119,7 +106,7 @@ class Address:
             return ""
         values = {name: self.values[one.name] for name, one in _called(self.tab).items() if one.name in self.values}
         named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **values}
-        default = {"tab": NAMED_TAB, "layer": FIRST.layer.name, "channel": FIRST.number}
+        default = {"tab": NAMED_TAB, "layer": UNNAMED.layer.name, "channel": UNNAMED.number}
         asked = {name: value for name, value in named.items() if default.get(name) != value}
         return urlencode(asked or {"tab": NAMED_TAB})
 
@@ -154,7 +141,7 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
     if not OURS & query.keys():
         return Address(TABS[0].id, LANDING, {}), []
     tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
-    layer = read("layer", FIRST.layer, OFFERED.find)
+    layer = read("layer", UNNAMED.layer, OFFERED.find)
     target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
     values = {one: read(name, one.default, one.check) for name, one in _called(tab).items()}
     kept = {one.name: value for one, value in values.items() if value != one.default}

@@ -15,21 +15,21 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from cnnvis.errors import WeightsError
-from cnnvis.network.input_check import doubt
+from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import is_loaded, load_vgg16
 from cnnvis.pictures.photo import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.links import NAMED_TAB, OURS
-from cnnvis.ui.parts.choice import OFFERED, Choice, choice_bar, choice_words
+from cnnvis.ui.parts.choice import OFFERED, Choice, choice_words, layer_picker
 from cnnvis.ui.parts.exemplars import best_three
 from cnnvis.ui.parts.follow import Follower, Shared, connect
 from cnnvis.ui.parts.lesson import lesson
 from cnnvis.ui.parts.photo_buttons import photo_picture
-from cnnvis.ui.serving import monitoring as request_log
+from cnnvis.ui.serving import monitoring
 from cnnvis.ui.serving.files import remove_folder, start_sweeping
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE, place_network
+from cnnvis.ui.serving.gpu import SHEET_DEVICE, place_network
 from cnnvis.ui.serving.handlers import PAGE, ReadableBlocks
 from cnnvis.ui.serving.memory import return_what_is_free
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
@@ -64,10 +64,12 @@ def build_page() -> gr.Blocks:
             gr.HTML(MASTHEAD)
             controls: dict[str, Any] = {"lesson": lesson("lesson")}
         note = gr.Markdown(visible=False, elem_id="link-note")
-        bar = choice_bar()
+        picker = layer_picker()
         with gr.Row(equal_height=True, elem_id="about"):
             words, three = choice_words(), gr.HTML(elem_id="best-three", padding=False)
-        shared = Shared(bar, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture())
+        shared = Shared(
+            picker, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture()
+        )
         tabs, followers = {}, {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for tab in TABS:
@@ -77,7 +79,7 @@ def build_page() -> gr.Blocks:
             controls |= one.controls
         about = Follower(_about, [], [words, three])
         always = [about, share(page, controls)]
-        connect(bar, tabs, followers, always, restorer(shared, controls, note))
+        connect(picker, tabs, followers, always, restorer(shared, controls, note))
         state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()
@@ -108,7 +110,7 @@ def _network() -> Iterator[str]:
         return
     precision = str(fast_dtype(net.device)).removeprefix("torch.")
     ready = f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
-    yield " ".join(filter(None, [ready, doubt(load_vgg16(LIGHT_DEVICE))]))
+    yield " ".join(filter(None, [ready, input_warning(load_vgg16(SHEET_DEVICE))]))
 
 
 def _shown_network() -> VGG16:
@@ -149,7 +151,7 @@ def serve(page: gr.Blocks) -> None:
     except WeightsError as error:
         print(f"cnnvis: {error.in_terminal()}", file=sys.stderr)
         sys.exit(2)
-    request_log.print_lines()
+    monitoring.print_lines()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
     page.launch(**launch_options())

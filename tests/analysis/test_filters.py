@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.applied import expanded
 from helpers.toys import conv, toy
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnvis.analysis.filters import FilterSheet, expanded, filter_sheet, one_filter
+from cnnvis.analysis.filters import FilterSheet, filter_sheet, one_filter
 from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.network.architecture import CONVOLUTIONS
 from cnnvis.network.vgg import VGG16, cut
@@ -255,11 +256,3 @@ def test_the_picture_has_a_square_for_every_weight(vgg16: VGG16) -> None:
     shown = pixels[brightest[1] * 24 + 12, brightest[2] * 24 + 12, brightest[0]]
     assert shown in (0, 255)
     assert "weights" in repr(found)
-
-
-def test_other_layers_are_refused(vgg16: VGG16) -> None:
-    for layer in ("conv1_1", "conv2_2", "conv5_3", "relu1_2"):
-        with pytest.raises(LayerError):
-            expanded(vgg16, layer, 0)
-    with pytest.raises(ChannelError):
-        expanded(vgg16, "conv1_2", 64)

@@ -10,7 +10,7 @@ from helpers.toys import conv, toy
 from PIL import Image
 
 import cnnvis
-from cnnvis.analysis.interventions import DRAWS, hues, named_channels, recoloured, silence
+from cnnvis.analysis.interventions import DRAWS, ablate, colour_sensitivity, named_channels, recoloured
 from cnnvis.analysis.why import why
 from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG16, cut
 from cnnvis.pictures.images import crop_like_training, to_tensor
@@ -23,7 +23,7 @@ def test_the_value_without_the_named_channels_is_that_of_a_network_without_them(
     found = why(net, photo, "conv3_2", 1, 20, 30, count=2)
     named = named_channels(found)
     assert named.keys() == {"conv2_2", "conv2_1"}
-    result = silence(net, photo, found)
+    result = ablate(net, photo, found)
     assert (result.value, result.draws, result.silenced) == (found.value, DRAWS, named)
     for layer, channels in named.items():
         conv(net, layer).weight[channels] = 0
@@ -37,11 +37,11 @@ def test_the_value_without_the_named_channels_is_that_of_a_network_without_them(
 
 def test_silencing_every_channel_leaves_what_the_biases_make(tiny: VGG16, photo: Image.Image) -> None:
     found = why(tiny, photo, "conv3_2", 1, 20, 30, count=16)
-    result = silence(tiny, photo, found, draws=2)
+    result = ablate(tiny, photo, found, draws=2)
     counts = {layer: len(channels) for layer, channels in result.silenced.items()}
     if counts == {"conv2_2": 4, "conv2_1": 4}:  # then random channels are all channels too
         assert result.without == pytest.approx(result.without_random, rel=1e-5)
-    same: dict[str, Any] = silence(tiny, photo, found, draws=2).record()
+    same: dict[str, Any] = ablate(tiny, photo, found, draws=2).record()
     assert same == result.record()
 
 
@@ -58,7 +58,7 @@ def test_what_the_tree_names_matters_more_than_random_channels(vgg16: VGG16) -> 
         found = why(vgg16, seen, layer, channel)
         if found.value > 0:
             cases += 1
-            result = silence(vgg16, seen, found)
+            result = ablate(vgg16, seen, found)
             matters += result.without < result.without_random
     print(f"{matters} of {cases}")
     assert matters >= 54
@@ -81,7 +81,7 @@ def test_conv1_1_is_exact_linear_algebra(vgg16: VGG16, photo: Image.Image, chann
     colour = torch.tensor([0.8, 0.3, 0.1]).double()
     flat = Image.new("RGB", (224, 224), tuple(int(part * 255) for part in colour.tolist()))
     colour = torch.tensor(flat.getpixel((0, 0))).double() / 255
-    found = hues(vgg16, flat, vgg16.architecture.target("conv1_1", channel), "mean")
+    found = colour_sensitivity(vgg16, flat, vgg16.architecture.target("conv1_1", channel), "mean")
 
     def inside(shown: torch.Tensor) -> float:
         return float(weights @ (shown - torch.tensor(IMAGENET_MEAN).double())) + float(module.bias[channel])  # type: ignore[index]
@@ -100,7 +100,7 @@ def test_other_layers_equal_torch_on_pictures_recoloured_by_hand(
     vgg16: VGG16, photo: Image.Image, layer: str, channel: int
 ) -> None:
     shown = crop_like_training(photo)
-    found = hues(vgg16, shown, vgg16.architecture.target(layer, channel))
+    found = colour_sensitivity(vgg16, shown, vgg16.architecture.target(layer, channel))
     pixels = np.asarray(shown)
     grey = np.repeat(pixels.astype(float).mean(2, keepdims=True), 3, 2)
     for value, by_hand in ((found.colour, pixels), (found.grey, grey), (found.once, pixels[..., [2, 0, 1]])):
@@ -114,7 +114,7 @@ def test_other_layers_equal_torch_on_pictures_recoloured_by_hand(
 def test_a_mixture_is_weighted(vgg16: VGG16, photo: Image.Image) -> None:
     shown = crop_like_training(photo)
     mixed, one, two = (
-        hues(vgg16, shown, vgg16.architecture.weighted_target("conv2_1", weights), "mean")
+        colour_sensitivity(vgg16, shown, vgg16.architecture.weighted_target("conv2_1", weights), "mean")
         for weights in ({3: 1.0, 9: -2.0}, 3, 9)
     )
     assert mixed.grey == pytest.approx(one.grey - 2 * two.grey, rel=1e-3)

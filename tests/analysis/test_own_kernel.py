@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.applied import apply_kernel
 from PIL import Image
 from scipy.ndimage import correlate
 from torch.nn.functional import conv2d, cosine_similarity
 from torchvision.transforms.functional import normalize, to_tensor
 
 from cnnvis.analysis.maps import feature_maps
-from cnnvis.analysis.own_kernel import PRESETS, apply_kernel, check_kernel, filter_kernel
+from cnnvis.analysis.own_kernel import PRESETS, check_kernel, filter_kernel
 from cnnvis.errors import ChannelError, SettingError
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import crop_like_training

@@ -121,11 +121,11 @@ def test_other_choosers_can_show_the_pictures(visit) -> None:
 
 def test_a_visitor_waits_before_the_atlass_picture(visit) -> None:
     page = visit(query="?tab=maximize&layer=conv2_1&channel=4&steps=3&size=64")
-    ahead = page.locator("#ahead figure")
+    ahead = page.locator("#preview figure")
     assert "conv2_1 channel 4, from the atlas" in ahead.inner_text()
     assert not page.locator(".stage-empty").is_visible()
     page.locator("#start").click()
     page.locator("#score-card table").wait_for()
     assert not ahead.is_visible()
     page.get_by_role("button", name="Next").click()
-    page.locator("#ahead figure[data-name='conv2_1 channel 5']").wait_for()
+    page.locator("#preview figure[data-name='conv2_1 channel 5']").wait_for()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from helpers import ROOT
+from helpers.applied import apply_filter, apply_kernel, surroundings
 from PIL import Image
 
 import cnnvis
-from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, apply_filter, map_picture
-from cnnvis.analysis.around import steps
-from cnnvis.analysis.own_kernel import apply_kernel
+from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, map_picture
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.figures import digits
 
@@ -75,7 +74,7 @@ def test_relu_pool_and_field_agree_with_the_network(visit, vgg16: VGG16) -> None
     for row, column in PLACES["conv3_2"]:
         move(page, row, column)
         page.locator("#learn-steps", has_text=f"At row {row}, column {column}:").wait_for()
-        found = steps(vgg16, ROOT / "examples" / "chelsea.jpg", "conv3_2", 7, row, column)
+        found = surroundings(vgg16, ROOT / "examples" / "chelsea.jpg", "conv3_2", 7, row, column)
         after = float(page.locator("#relu-after").inner_text())
         assert after == pytest.approx(found.rectified.after, rel=5e-4, abs=1e-4)
         assert float(page.locator("#pooled").inner_text()) == pytest.approx(found.pooled.value, rel=5e-4, abs=1e-4)

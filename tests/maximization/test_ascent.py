@@ -27,7 +27,7 @@ from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, sett
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.vgg import VGG16, cut
 
-AHEAD: dict[str, Any] = {"view": 1, "jitter": 0, "zoom": 0, "turn": 0}  # the whole canvas, without shift, zoom or turn
+STILL: dict[str, Any] = {"crop": 1, "jitter": 0, "zoom": 0, "rotation": 0}  # the whole canvas, as it is
 
 
 # The loop
@@ -76,7 +76,7 @@ def plain_fourier(
         planes = torch.fft.irfft2(torch.view_as_complex(values) * weights, s=(side, side), norm="ortho") / 4
         return (colours @ planes.flatten(2)).reshape(1, 3, side, side).sigmoid()
 
-    adam = torch.optim.Adam([values], lr=1, betas=(settings.momentum, settings.smoothing))
+    adam = torch.optim.Adam([values], lr=1, betas=(settings.beta1, settings.beta2))
     names = [name for name, _ in net.named_children()]
     body = net[1 : names.index(layer) + 1]
     seen = []
@@ -90,7 +90,7 @@ def plain_fourier(
         (settings.headroom * abs(activation.item()) * fine.mean() - aim).backward()
         left = 1 - step / steps
         adam.param_groups[0]["lr"] = settings.learning_rate * (
-            min(1, left / settings.decline) if settings.decline else 1
+            min(1, left / settings.decay_share) if settings.decay_share else 1
         )
         adam.step()
         seen.append(activation.item())
@@ -101,13 +101,13 @@ def plain_fourier(
     ("layer", "channel", "more"),
     [
         ("conv1_1", 3, {}),
-        ("conv2_1", 1, {"decline": 1, "momentum": 0.9, "smoothing": 0.999}),
-        ("conv1_2", 3, {"decline": 0, "headroom": 20, "size": 65, "decay": 1.5, "leak": 1}),
+        ("conv2_1", 1, {"decay_share": 1, "beta1": 0.9, "beta2": 0.999}),
+        ("conv1_2", 3, {"decay_share": 0, "headroom": 20, "size": 65, "decay": 1.5, "leak": 1}),
     ],
 )
 def test_fourier_equals_lucids_loop(tiny: VGG16, layer: str, channel: int, more: dict[str, Any]) -> None:
     short = {"learning_rate": 0.05, "headroom": 3, **more}  # so that rounding errors do not grow
-    mine = run(tiny, layer, channel, steps=12, seed=8, precision="float32", **AHEAD, **short)
+    mine = run(tiny, layer, channel, steps=12, seed=8, precision="float32", **STILL, **short)
     seen, picture = plain_fourier(tiny, layer, channel, 8, mine[-1].settings)
     assert activations(mine) == pytest.approx(seen, rel=1e-2, abs=1e-4)
     assert np.abs(pixels(mine[-1].picture) - picture).mean() < 0.6  # rounding alone is 0.25
@@ -128,7 +128,7 @@ def test_an_ascent_raises_the_activation(tiny: VGG16, recipe: str, layer: str) -
     snapshots = run(tiny, layer, 2, recipe, steps=40)
     before, after = (answer(tiny, snapshot.picture, layer)[2].mean() for snapshot in (snapshots[0], snapshots[-1]))
     assert after > before
-    seen = activations(run(tiny, layer, 2, recipe, steps=40, **AHEAD))  # random views alone would change the activation
+    seen = activations(run(tiny, layer, 2, recipe, steps=40, **STILL))  # random views alone would change the activation
     assert np.mean(seen[-5:]) > seen[0]
 
 
@@ -142,7 +142,7 @@ def test_an_ascent_raises_the_activation_in_vgg16(vgg16: VGG16, layer: str) -> N
 @pytest.mark.parametrize(("recipe", "tolerance"), [("fourier", 0.01), ("erhan", 0.03)])
 def test_a_step_reports_the_activation_of_the_picture_before_it(tiny: VGG16, recipe: str, tolerance: float) -> None:
     """The network sees the whole picture here, so only the rounding to 8 bits makes a difference."""
-    snapshots = run(tiny, "conv2_1", 1, recipe, precision="float32", learning_rate=0.02, **AHEAD)
+    snapshots = run(tiny, "conv2_1", 1, recipe, precision="float32", learning_rate=0.02, **STILL)
     expected = [float(answer(tiny, snapshot.picture, "conv2_1")[1].mean()) for snapshot in snapshots[:-1]]
     assert activations(snapshots) == pytest.approx(expected, abs=tolerance)
     assert min(np.diff(expected)) > tolerance
@@ -161,7 +161,7 @@ STRAIGHT: dict[str, Any] = {"weight_decay": 0, "learning_rate": 0.1}  # erhan on
 
 
 @pytest.mark.parametrize(
-    ("decline", "expected"),
+    ("decay_share", "expected"),
     [
         (0, [1] * 10),
         (0.5, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2]),
@@ -169,7 +169,7 @@ STRAIGHT: dict[str, Any] = {"weight_decay": 0, "learning_rate": 0.1}  # erhan on
     ],
 )
 def test_steps_get_shorter_towards_the_end(tiny: VGG16, decline: float, expected: list[float]) -> None:
-    found = strides(run(tiny, "conv1_1", 3, "erhan", steps=10, decline=decline, **STRAIGHT))
+    found = strides(run(tiny, "conv1_1", 3, "erhan", steps=10, decay_share=decline, **STRAIGHT))
     assert np.array(found) * 10 == pytest.approx(expected, abs=0.2)  # one 8-bit level is 0.17 here
 
 
@@ -182,7 +182,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_steps_get_shorter_as_the_seconds_run_out(tiny: VGG16, clock: list[float]) -> None:
-    steps = begin(tiny, "conv1_1", 3, "erhan", steps=500, seconds=8, decline=0.5, **STRAIGHT)
+    steps = begin(tiny, "conv1_1", 3, "erhan", steps=500, seconds=8, decay_share=0.5, **STRAIGHT)
     snapshots = [next(steps)]
     for now in (0, 2, 4, 5, 6, 7):
         clock[0] = 100 + now
@@ -257,7 +257,7 @@ def test_a_time_limit_ends_an_ascent_early(tiny: VGG16) -> None:
 
 def test_a_time_limit_that_ends_before_the_first_step_gives_one_step(tiny: VGG16) -> None:
     """As when whoever reads the snapshots is slow: the small start is over before it has begun."""
-    steps = maximize(tiny, "conv3_1", 2, size=128, steps=8, small=0.5, seconds=0.05)
+    steps = maximize(tiny, "conv3_1", 2, size=128, steps=8, coarse_share=0.5, seconds=0.05)
     assert next(steps).step == 0
     time.sleep(0.1)
     assert [one.step for one in steps] == [1]
@@ -291,7 +291,7 @@ def test_an_ascent_neither_uses_nor_changes_torchs_global_random_numbers(tiny: V
     ("recipe", "overrides"),
     [
         ("fourier", {"zoom": 0.3, "decay": 0.5, "headroom": 9}),
-        ("fourier", {"view": 0.6, "jitter": 0.4, "momentum": 0.8, "smoothing": 0.9, "decline": 0.7, "turn": 20}),
+        ("fourier", {"crop": 0.6, "jitter": 0.4, "beta1": 0.8, "beta2": 0.9, "decay_share": 0.7, "rotation": 20}),
         ("erhan", {"weight_decay": 0.01}),
         ("maco", {"decorrelated": False}),
         ("deepdream", {"learning_rate": 0.1}),
@@ -344,18 +344,18 @@ def test_a_mixture_of_one_channel_is_that_channel(tiny: VGG16) -> None:
 
 def test_channels_and_mixtures_can_share_a_batch(tiny: VGG16) -> None:
     options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32", "learning_rate": 0.02}
-    mixture = {0: 1.0, 2: 1.0}
-    *_, (first, second) = maximize_many(tiny, "conv3_1", [5, mixture], **options)
-    for snapshot, channel in ((first, 5), (second, mixture)):
+    direction = {0: 1.0, 2: 1.0}
+    *_, (first, second) = maximize_many(tiny, "conv3_1", [5, direction], **options)
+    for snapshot, channel in ((first, 5), (second, direction)):
         alone = run(tiny, "conv3_1", channel, **options)[-1]
         assert snapshot.activation == pytest.approx(alone.activation, rel=1e-3)
         assert np.abs(pixels(snapshot.picture) - pixels(alone.picture)).max() <= 1
 
 
 @pytest.mark.parametrize("mixture", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
-def test_a_mixture_without_weights_is_refused(tiny: VGG16, mixture: Any) -> None:
+def test_a_mixture_without_weights_is_refused(tiny: VGG16, direction: Any) -> None:
     with pytest.raises(ChannelError, match=r"of conv3_1 have no usable weights"):
-        maximize(tiny, "conv3_1", mixture)
+        maximize(tiny, "conv3_1", direction)
     with pytest.raises(ChannelError, match="channel 6 does not exist"):
         maximize(tiny, "conv3_1", {6: 1.0})
 
@@ -527,7 +527,7 @@ def test_a_precision_can_be_forced(tiny: VGG16, precision: str) -> None:
 
 # Small first
 
-SMALL: dict[str, Any] = {"size": 128, "steps": 8, "small": 0.5}
+SMALL: dict[str, Any] = {"size": 128, "steps": 8, "coarse_share": 0.5}
 
 
 def test_a_small_start_shows_its_picture_four_times_at_the_size_asked_for(tiny: VGG16) -> None:
@@ -538,7 +538,7 @@ def test_a_small_start_shows_its_picture_four_times_at_the_size_asked_for(tiny: 
         corners = [shown[top : top + 64, left : left + 64] for top in (0, 64) for left in (0, 64)]
         repeated = all((corner == corners[0]).all() for corner in corners)
         assert repeated == (one.step <= 4), one.step
-    assert snapshots[-1].record()["settings"]["small"] == 0.5
+    assert snapshots[-1].record()["settings"]["coarse_share"] == 0.5
 
 
 def test_a_small_start_gives_the_same_picture_for_the_same_seed(tiny: VGG16) -> None:
@@ -548,7 +548,7 @@ def test_a_small_start_gives_the_same_picture_for_the_same_seed(tiny: VGG16) -> 
 
 
 def test_a_small_start_costs_a_quarter_a_step_and_loses_little(vgg16: VGG16) -> None:
-    small, whole = (run(vgg16, "conv3_1", 85, size=128, steps=40, small=part)[-1] for part in (0.5, 0.0))
+    small, whole = (run(vgg16, "conv3_1", 85, size=128, steps=40, coarse_share=part)[-1] for part in (0.5, 0.0))
     assert max(small.curve) > 0.8 * max(whole.curve)
     # The switch is smooth: the step after it sees about what the step before it saw.
     assert small.curve[20] > 0.75 * small.curve[19]
@@ -569,7 +569,9 @@ def test_adam_goes_on_where_it_stopped_when_the_canvas_is_doubled(tiny: VGG16) -
         (canvas.values.grad,) = torch.autograd.grad(loss, canvas.values)
         adam.step()
 
-    canvas = new_canvas(replace(settings, small=0.5), 1, None, torch.Generator().manual_seed(0), torch.device("cpu"))
+    canvas = new_canvas(
+        replace(settings, coarse_share=0.5), 1, None, torch.Generator().manual_seed(0), torch.device("cpu")
+    )
     adam = _adam(canvas, settings)
     for _ in range(5):
         step(canvas, adam)
@@ -594,8 +596,8 @@ def test_adam_goes_on_where_it_stopped_when_the_canvas_is_doubled(tiny: VGG16) -
 def test_an_ascent_that_cannot_start_small_starts_whole_and_says_so(
     tiny: VGG16, layer: str, more: dict[str, Any]
 ) -> None:
-    snapshots = run(tiny, layer, 1, **{"steps": 3, "small": 0.5, **more})
-    assert snapshots[-1].record()["settings"]["small"] == 0.0
+    snapshots = run(tiny, layer, 1, **{"steps": 3, "coarse_share": 0.5, **more})
+    assert snapshots[-1].record()["settings"]["coarse_share"] == 0.0
 
 
 # Side effects

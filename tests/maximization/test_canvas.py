@@ -171,7 +171,7 @@ def test_an_ascent_on_a_phase_canvas_never_changes_a_magnitude(side: int, decorr
 @pytest.mark.parametrize("size", [64, 65, 97])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_canvas_has_the_size_of_the_picture(recipe: str, size: int) -> None:
-    for views in ({}, {"view": 0.5, "jitter": 0.5, "zoom": 0.5, "turn": 45}):
+    for views in ({}, {"crop": 0.5, "jitter": 0.5, "zoom": 0.5, "rotation": 45}):
         canvas = new_canvas(settings(recipe, size=size, **views), 2, None, generator(), CPU)
         assert canvas.rgb().shape == (2, 3, size, size)
         assert canvas.values.is_leaf and canvas.values.requires_grad
@@ -213,7 +213,7 @@ def test_a_view_that_only_shifts_is_an_exact_crop_of_an_endless_canvas(reach: in
     draw = generator()
     corners = set()
     for _ in range(2000 if reach == 7 else 300):
-        seen = RandomView(10 / 14, jitter=reach / 14, zoom=0, turn=0).of(canvas, draw)
+        seen = RandomView(10 / 14, jitter=reach / 14, zoom=0, rotation=0).of(canvas, draw)
         top, left = divmod(int(seen[0, 0, 0, 0]), 14)
         assert torch.equal(seen, endless[:, :, top : top + 10, left : left + 10])
         corners.add((top, left))
@@ -222,7 +222,7 @@ def test_a_view_that_only_shifts_is_an_exact_crop_of_an_endless_canvas(reach: in
 
 def test_every_pixel_is_seen_equally_often_if_views_can_be_anywhere() -> None:
     canvas = torch.arange(144.0).reshape(1, 1, 12, 12)
-    draw, view = generator(), RandomView(0.75, jitter=0.5, zoom=0, turn=0)
+    draw, view = generator(), RandomView(0.75, jitter=0.5, zoom=0, rotation=0)
     counts = sum(torch.bincount(view.of(canvas, draw).flatten().long(), minlength=144) for _ in range(4000))
     np.testing.assert_allclose(counts / 4000, 0.75**2, rtol=0.1)
 
@@ -239,7 +239,7 @@ def test_a_view_without_jitter_is_the_middle_of_the_canvas(side: int, share: flo
 @pytest.mark.parametrize(("side", "size"), [(30, 20), (31, 21), (24, 24)])
 def test_a_view_that_hardly_turns_or_zooms_is_the_middle_too(side: int, size: int) -> None:
     canvas = rgb(side)
-    seen = RandomView(size / side, jitter=0, zoom=1e-7, turn=1e-7).of(canvas, generator())
+    seen = RandomView(size / side, jitter=0, zoom=1e-7, rotation=1e-7).of(canvas, generator())
     first = (side - size) // 2
     expected = canvas[:, :, first : first + size, first : first + size]
     torch.testing.assert_close(seen, expected, rtol=0, atol=1e-4)
@@ -302,7 +302,7 @@ def surveyed(size: int, canvas: Tensor, view: RandomView, seed: int) -> tuple[Te
 
 
 def test_views_turn_zoom_and_shift_within_their_bounds_and_match_pillow() -> None:
-    size, canvas, view = 24, rgb(60), RandomView(24 / 60, jitter=5 / 60, zoom=0.2, turn=30)
+    size, canvas, view = 24, rgb(60), RandomView(24 / 60, jitter=5 / 60, zoom=0.2, rotation=30)
     turns, zooms, shifts = [], [], []
     for seed in range(60):
         seen, affine, error = surveyed(size, canvas, view, seed)
@@ -337,7 +337,7 @@ def test_the_whole_batch_gets_the_same_view() -> None:
 def test_a_view_beyond_the_edge_still_sees_only_the_canvas() -> None:
     canvas, draw = rgb(20, low=0.25, high=0.75), generator(3)
     for _ in range(20):
-        seen = RandomView(1.0, jitter=0.5, zoom=0.5, turn=45).of(canvas, draw)
+        seen = RandomView(1.0, jitter=0.5, zoom=0.5, rotation=45).of(canvas, draw)
         assert seen.min() >= 0.25 - 1e-6
         assert seen.max() <= 0.75 + 1e-6
 

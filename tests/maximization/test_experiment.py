@@ -42,9 +42,11 @@ def test_a_picture_grown_from_a_photo_records_which_photo(tiny: VGG16, photo: Im
 
 
 def test_a_picture_saved_before_pictures_started_small_grows_as_it_did(tiny: VGG16) -> None:
-    *_, last = maximize(tiny, "conv5_1", 3, steps=4, size=128, small=0.0, blur=0.0)
+    *_, last = maximize(tiny, "conv5_1", 3, steps=4, size=128, coarse_share=0.0, blur=0.0)
     record = last.record()
-    record["settings"] = {name: value for name, value in record["settings"].items() if name not in ("small", "blur")}
+    record["settings"] = {
+        name: value for name, value in record["settings"].items() if name not in ("coarse_share", "blur")
+    }
     again = read_experiment(holding(record), "cpu")
     *_, regrown = maximize(tiny, again.layer, again.channel, again.settings)
     assert regrown.picture.tobytes() == last.picture.tobytes()

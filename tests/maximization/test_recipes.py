@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cnnvis.errors import SettingError
-from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
+from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, current_names, limits, settle
 from cnnvis.network.architecture import LAYERS, Layer, find_layer
 
 CPU = limits("cpu")
@@ -45,7 +45,7 @@ def test_a_recipe_has_a_number_for_every_setting_at_every_layer(recipe: str, lay
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
-    assert OWN == ["decay", "learning_rate", "small", "decline", "jitter", "blur", "leak", "headroom"]
+    assert OWN == ["decay", "learning_rate", "coarse_share", "decay_share", "jitter", "blur", "leak", "headroom"]
     settled = settle(recipe, LAYER, "cpu")
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
     assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
@@ -54,7 +54,7 @@ def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize("name", [name for name in OWN if name != "small"])
+@pytest.mark.parametrize("name", [name for name in OWN if name != "coarse_share"])
 def test_a_given_number_is_kept_even_if_it_is_zero(recipe: str, name: str) -> None:
     for value in CPU[name]:
         assert settle(recipe, LAYER, "cpu", **{name: value}) == replace(
@@ -64,12 +64,12 @@ def test_a_given_number_is_kept_even_if_it_is_zero(recipe: str, name: str) -> No
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_only_fourier_coefficients_can_start_small(recipe: str) -> None:
-    small = settle(recipe, LAYER, "cpu", small=0.25, size=128).small
+    small = settle(recipe, LAYER, "cpu", coarse_share=0.25, size=128).coarse_share
     assert small == (0.0 if RECIPES[recipe].parameterisation != "fourier" else 0.25)
 
 
 @pytest.mark.parametrize(
-    ("layer", "size", "view", "small"),
+    ("layer", "size", "crop", "coarse_share"),
     [
         ("conv5_3", 128, 0.5, 0.5),  # 32 px of the 64: two cells
         ("conv5_3", 128, 0.75, 0.5),
@@ -80,8 +80,9 @@ def test_only_fourier_coefficients_can_start_small(recipe: str) -> None:
         ("conv1_1", 130, 0.75, 0.5),
     ],
 )
-def test_a_small_start_needs_room(layer: str, size: int, view: float, small: float) -> None:
-    assert settle("fourier", find_layer(layer), "cpu", size=size, view=view, small=0.5).small == small
+def test_a_small_start_needs_room(layer: str, size: int, crop: float, coarse_share: float) -> None:
+    settled = settle("fourier", find_layer(layer), "cpu", size=size, crop=crop, coarse_share=0.5)
+    assert settled.coarse_share == coarse_share
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -99,8 +100,8 @@ def test_a_recipes_own_numbers_depend_only_on_the_block(recipe: str) -> None:
 def test_erhan_has_the_settings_of_the_notebooks() -> None:
     expected = {
         "recipe": "erhan", "steps": 50, "size": 224, "seconds": 0.0, "objective": "channel",
-        "parameterisation": "pixels", "learning_rate": 0.1, "momentum": 0.9, "smoothing": 0.999, "decline": 0.0,
-        "weight_decay": 1e-6, "view": 1.0, "jitter": 0.0, "zoom": 0.0, "turn": 0.0, "headroom": 0.0,
+        "parameterisation": "pixels", "learning_rate": 0.1, "beta1": 0.9, "beta2": 0.999, "decay_share": 0.0,
+        "weight_decay": 1e-6, "crop": 1.0, "jitter": 0.0, "zoom": 0.0, "rotation": 0.0, "headroom": 0.0,
         "redirected": False, "precision": "float32",
     }  # fmt: skip
     assert asdict(settle("erhan", LAYER, "cpu")).items() >= expected.items()
@@ -109,7 +110,7 @@ def test_erhan_has_the_settings_of_the_notebooks() -> None:
 def test_erhan_uses_torchs_default_betas_for_adam() -> None:
     adam = inspect.signature(torch.optim.Adam).parameters
     settled = settle("erhan", LAYER, "cpu")
-    assert adam["betas"].default == (settled.momentum, settled.smoothing)
+    assert adam["betas"].default == (settled.beta1, settled.beta2)
 
 
 def test_each_recipe_uses_the_expected_canvas() -> None:
@@ -264,3 +265,11 @@ def test_an_unknown_setting_is_refused_and_the_known_ones_are_listed() -> None:
 def test_a_switch_must_be_true_or_false(name: str, value: object) -> None:
     with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of True, False\.$"):
         settle("fourier", LAYER, "cpu", **{name: value})
+
+
+def test_settings_by_their_old_names_are_understood() -> None:
+    """As records saved before version 0.1 have them, and programs of that time give them."""
+    old = {"momentum": 0.8, "smoothing": 0.9, "decline": 0.7, "turn": 20.0, "view": 0.6, "small": 0.5}
+    new = {"beta1": 0.8, "beta2": 0.9, "decay_share": 0.7, "rotation": 20.0, "crop": 0.6, "coarse_share": 0.5}
+    assert current_names({**old, "seed": 3}) == {**new, "seed": 3}
+    assert settle("fourier", LAYER, "cpu", size=128, **old) == settle("fourier", LAYER, "cpu", size=128, **new)

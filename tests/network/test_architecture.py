@@ -197,7 +197,7 @@ def test_a_target_is_one_channel_or_several_with_weights() -> None:
     )
     assert (one.layer, one.number, one.channel) == (find_layer("conv3_1"), 7, 7)
     assert same == one == ARCHITECTURE.target("10", 7)
-    assert several.mixture == several.channel == {7: 2.0, 9: -0.5}
+    assert several.direction == several.channel == {7: 2.0, 9: -0.5}
     assert (str(one), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
 
 

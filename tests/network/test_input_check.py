@@ -9,7 +9,7 @@ import torch
 from helpers.toys import conv
 
 from cnnvis.network import input_check as preprocessing
-from cnnvis.network.input_check import doubt
+from cnnvis.network.input_check import input_warning
 from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD, VGG16, build
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green and blue, subtracted from 0 to 255
@@ -70,24 +70,24 @@ USUAL: dict[str, Callable[[VGG16], VGG16]] = {
 
 @pytest.mark.parametrize("kind", USUAL)
 def test_usual_weights_raise_no_doubt(kind: str, vgg16: VGG16) -> None:
-    assert doubt(USUAL[kind](vgg16)) is None
+    assert input_warning(USUAL[kind](vgg16)) is None
 
 
 def test_weights_for_caffes_input_are_noticed(vgg16: VGG16) -> None:
-    said = doubt(caffes(vgg16))
+    said = input_warning(caffes(vgg16))
     assert said and said.endswith(".") and "BGR from 0 to 255" in said and "\n" not in said
-    assert doubt(for_input(vgg16, 255.0, torch.zeros(3))) == said
+    assert input_warning(for_input(vgg16, 255.0, torch.zeros(3))) == said
     silent = deepcopy(vgg16)
     for tensor in conv(silent, "conv1_1").parameters():
         tensor.zero_()
-    assert doubt(silent) == said
+    assert input_warning(silent) == said
 
 
 def test_without_the_bundled_photos_nothing_is_said(
     tiny: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preprocessing, "SHELF", tmp_path)
-    assert doubt(deepcopy(tiny)) is None
+    assert input_warning(deepcopy(tiny)) is None
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
-    assert doubt(deepcopy(tiny)) is None
+    assert input_warning(deepcopy(tiny)) is None

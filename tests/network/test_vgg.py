@@ -14,7 +14,7 @@ from torch.nn.functional import conv2d
 import cnnvis
 from cnnvis.errors import LayerError, WeightsError
 from cnnvis.network.architecture import LAYERS, Layer
-from cnnvis.network.precision import exact, fast_dtype, precision_of
+from cnnvis.network.precision import fast_dtype, full_precision, precision_of
 from cnnvis.network.vgg import VGG16, Normalize, cut, forward, narrowed, with_classifier
 
 # The network
@@ -218,13 +218,13 @@ def cudnn_flags() -> tuple[bool, ...]:
 
 def test_exact_makes_a_gpu_deterministic_and_restores_its_flags() -> None:
     before = cudnn_flags()
-    with exact(torch.device("cuda", 0)):
+    with full_precision(torch.device("cuda", 0)):
         assert cudnn_flags() == (True, False, True, False)
     assert cudnn_flags() == before
-    with pytest.raises(ZeroDivisionError), exact(torch.device("cuda")):
+    with pytest.raises(ZeroDivisionError), full_precision(torch.device("cuda")):
         raise ZeroDivisionError
     assert cudnn_flags() == before
-    with exact(torch.device("cpu")):
+    with full_precision(torch.device("cpu")):
         assert cudnn_flags() == before
 
 

@@ -109,7 +109,7 @@ def test_any_layer_and_channel_are_found_or_refused_in_a_sentence(layer: Any, ch
             except CnnvisError as error:
                 readable(error)
             else:
-                assert all(0 <= number < target.layer.channels for number in target.mixture)
+                assert all(0 <= number < target.layer.channels for number in target.direction)
 
 
 @SEARCH

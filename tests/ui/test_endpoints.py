@@ -15,11 +15,11 @@ from PIL import Image
 import cnnvis
 from cnnvis.errors import PhotoError
 from cnnvis.maximization.recipes import Settings
-from cnnvis.network.input_check import DOUBT
+from cnnvis.network.input_check import INPUT_WARNING
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 from cnnvis.ui.page import _network, build_page, serve
-from cnnvis.ui.parts.choice import FIRST, Choice
+from cnnvis.ui.parts.choice import UNNAMED, Choice
 from cnnvis.ui.parts.follow import Follower
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, find_photo
 from cnnvis.ui.tabs.maps import tab as maps
@@ -157,7 +157,7 @@ def test_weights_with_another_number_of_classes_cost_the_classes_alone(
     path = tmp_path / "ten.pth"
     torch.save(state, path)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(path))
-    facts = maps._draw(Choice(FIRST), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
+    facts = maps._draw(Choice(UNNAMED), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
     assert (
         "conv1_1 channel 0" in facts
         and "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in facts
@@ -198,7 +198,7 @@ def test_the_network_line_says_what_was_folded_and_doubts_weights_for_other_inpu
     for_bytes = tmp_path / "bytes.pth"
     torch.save(state | {"0.weight": state["0.weight"] / 60, "1.bias": torch.ones(64)}, for_bytes)
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(for_bytes))
-    assert list(_network())[-1].endswith(f". {DOUBT}")
+    assert list(_network())[-1].endswith(f". {INPUT_WARNING}")
 
 
 def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

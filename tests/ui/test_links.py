@@ -11,7 +11,7 @@ from helpers import ROOT
 from cnnvis.maximization.recipes import RECIPES
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.ui.links import PARAMETERS, Address, address_of, read_query
-from cnnvis.ui.parts.choice import FIRST, LANDING
+from cnnvis.ui.parts.choice import LANDING, UNNAMED
 from cnnvis.ui.serving.photos import EXAMPLES, find_photo, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 
@@ -144,11 +144,11 @@ def test_an_address_without_our_names_opens_the_atlas(query: dict[str, str]) -> 
 @pytest.mark.parametrize("query", [{"layer": "conv1_1"}, {"channel": "0"}, {"seed": "0"}, {"tab": "filters"}])
 def test_an_address_with_any_of_our_names_means_what_it_meant_before(query: dict[str, str]) -> None:
     found, _ = read_query(query)
-    assert (found.tab, found.target) == ("filters", FIRST)
+    assert (found.tab, found.target) == ("filters", UNNAMED)
     assert read_query(dict(parse_qsl(found.query())))[0] == found
 
 
 def test_the_landing_channel_elsewhere_keeps_its_address() -> None:
     assert Address("filters", LANDING, {}).query() == f"layer={LANDING.layer.name}&channel={LANDING.number}"
     assert Address("atlas", LANDING, {"seed": 3}).query().startswith("tab=atlas&layer=")
-    assert Address("atlas", FIRST, {}).query() == "tab=atlas"
+    assert Address("atlas", UNNAMED, {}).query() == "tab=atlas"

@@ -1,9 +1,13 @@
-"""Places for what the page shows: scripted pieces, pictures, blocks of HTML."""
+"""Places for what the page shows: scripted pieces, pictures, blocks of HTML; and how a picture stands in HTML."""
 
+import html
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
+
+from cnnvis.ui.serving.files import picture_url
 
 
 def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:
@@ -28,6 +32,21 @@ def large_picture(label: str, elem_id: str, *classes: str, height: int, visible:
     )
 
 
-def whole(elem_id: str, *classes: str) -> gr.HTML:
-    """A place for it; `whole_filter` makes its value."""
+def image_tag(
+    picture: Image.Image | bytes, alt: str = "", *, px: int = 0, kind: str = "jpeg", title: str = "", looks: str = ""
+) -> str:
+    """A small picture as an <img> that contains it, `px` wide and high; `looks` are its CSS classes.
+
+    Few pixels are enlarged so that each stays visible.
+    """
+    if px and isinstance(picture, Image.Image):
+        sharp = picture.width < px // 2
+        picture = picture.resize((px, px), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
+    said = {"class": looks, "title": title}
+    more = "".join(f' {name}="{html.escape(value, quote=True)}"' for name, value in said.items() if value)
+    return f'<img src="{picture_url(picture, kind)}" alt="{html.escape(alt, quote=True)}"{more}>'
+
+
+def html_block(elem_id: str, *classes: str) -> gr.HTML:
+    """A place for HTML that the page makes, without looks of its own."""
     return gr.HTML(elem_id=elem_id, elem_classes=list(classes), apply_default_css=False, padding=False)

@@ -8,8 +8,8 @@ import gradio as gr
 from cnnvis.network.architecture import Architecture, Layer, Target
 from cnnvis.ui.parts.base import scripted
 
-OFFERED = Architecture()  # the bar offers the 31 layers; a class is chosen in the tab Activation maximization
-FIRST = OFFERED.target("conv1_1", 0)  # what an address means that names none
+OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen in the tab Activation maximization
+UNNAMED = OFFERED.target("conv1_1", 0)  # what an address means that names none
 LANDING = OFFERED.target("conv5_1", 260)  # what is shown to whoever comes without one: chosen by hand
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
@@ -35,7 +35,7 @@ class Choice:
 
     @classmethod
     def read(cls, value: Any) -> "Choice":
-        """Check the bar's value, which comes from a browser. Raises LayerError, ChannelError."""
+        """Check the picker's value, which comes from a browser. Raises LayerError, ChannelError."""
         fields = value if isinstance(value, dict) else {}
         target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
         return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""))
@@ -51,7 +51,7 @@ class Choice:
         return self.target.number
 
     def value(self) -> dict[str, Any]:
-        """The bar's value for this choice."""
+        """The picker's value for this choice."""
         return {"layer": self.layer.name, "channel": self.channel}
 
     def words(self) -> str:
@@ -64,7 +64,7 @@ class Choice:
         return f"<strong>{self.target}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"
 
 
-def choice_bar() -> gr.HTML:
+def layer_picker() -> gr.HTML:
     """Layer, channel, and buttons that step through the channels; each use sends one `input` event.
 
     These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
@@ -75,7 +75,7 @@ def choice_bar() -> gr.HTML:
 
 
 def choice_words() -> gr.HTML:
-    """The line below the bar that describes the choice, also to screen readers."""
+    """The line below the picker that describes the choice, also to screen readers."""
     return gr.HTML(
         Choice().words(),
         html_template='<p role="status" aria-live="polite">${value}</p>',

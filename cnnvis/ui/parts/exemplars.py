@@ -8,17 +8,16 @@ import gradio as gr
 
 from cnnvis.errors import PhotoError, ShelfError
 from cnnvis.network.architecture import Target, convolution
-from cnnvis.pictures.images import encode
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf, spread
+from cnnvis.ui.parts.base import image_tag
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.photo_buttons import photo_buttons
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 
-SHOWN = 9
+BEST_PHOTOS = 9
 SMALL = 3  # beside the channel's name
 WHOLE_PX = 112  # side of a whole photo
 
@@ -27,7 +26,7 @@ def exemplar_row(target: Target) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
     try:
         shelf = load_shelf()
-        found = cached.exemplar_tiles(shelf, convolution(target), SHOWN)
+        found = cache.exemplar_tiles(shelf, convolution(target), BEST_PHOTOS)
     except ShelfError as error:
         return _quiet(sentence(error))
     who = convolution(target)
@@ -44,12 +43,13 @@ def exemplar_row(target: Target) -> str:
 def best_three(choice: Choice) -> str:
     """The three best, small, as HTML; nothing without a shelf."""
     try:
-        found = cached.exemplar_tiles(load_shelf(), convolution(choice.target), SMALL)
+        found = cache.exemplar_tiles(load_shelf(), convolution(choice.target), SMALL)
     except ShelfError:
         return ""
     target = convolution(choice.target)
     pictures = "".join(
-        _image(one, jpeg, f"a photo's patch that excites {target}: {_credit(one)}") for one, jpeg in found
+        image_tag(jpeg, f"a photo's patch that excites {target}: {_credit(one)}", title=_credit(one))
+        for one, jpeg in found
     )
     return f'<div class="best-three">{pictures}</div>'
 
@@ -66,9 +66,9 @@ def weaker_photos(target: Target) -> str:
         return _quiet("This shelf is too large to keep the maximum of every photo: it knows the strongest ones only.")
     figures = []
     for percentile, number, value in zip(found.percentiles, found.photos, found.values, strict=True):
-        about = html.escape(credit(shelf.photos[number]), quote=True)
+        about = credit(shelf.photos[number])
         try:
-            picture = _embedded(encode(shelf.open(number).resize((WHOLE_PX, WHOLE_PX)), "jpeg"), about)
+            picture = image_tag(shelf.open(number), about, px=WHOLE_PX, title=about)
         except PhotoError:
             picture = "<p>this photo has gone</p>"
         name = "strongest" if percentile == 100 else f"{percentile}th percentile"
@@ -88,16 +88,16 @@ def _histogram(counts: list[int], words: str) -> str:
     return f'<svg class="histogram" {box} role="img" aria-label="{words}">{bars}</svg>'
 
 
-def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, bar: gr.HTML) -> tuple[gr.HTML, Any]:
+def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, layer_picker: gr.HTML) -> tuple[gr.HTML, Any]:
     """Lay out the row, empty; return it and the event by which one of its photos becomes the photo."""
 
     def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
         shelf = load_shelf()
-        one = shelf.exemplars(convolution(Choice.read(value).target), SHOWN)[event.index]
+        one = shelf.exemplars(convolution(Choice.read(value).target), BEST_PHOTOS)[event.index]
         photo = exemplar_photo(shelf, one)
         return str(photo.path), photo.digest
 
-    return photo_buttons("", "exemplars", chosen, [bar], [picture, digest])
+    return photo_buttons("", "exemplars", chosen, [layer_picker], [picture, digest])
 
 
 def exemplar_photo(shelf: Shelf, one: Exemplar) -> StoredPhoto:
@@ -113,16 +113,8 @@ def _button(number: int, found: tuple[Exemplar, bytes]) -> str:
     label = html.escape(f"{_credit(one)}; value {written(one.value, '.2f')}", quote=True)
     caption = f"<figcaption>{written(one.value, '.2f')} ({written(one.deviations, '+.1f')})</figcaption>"
     about = f'data-photo="{number}" title="{label}" aria-label="{label}"'
-    button = f'<button type="button" {about}>{_image(one, jpeg, "")}</button>'
+    button = f'<button type="button" {about}>{image_tag(jpeg, title=_credit(one))}</button>'
     return f"<figure>{button}{caption}</figure>"
-
-
-def _image(one: Exemplar, jpeg: bytes, alt: str) -> str:
-    return _embedded(jpeg, html.escape(_credit(one), quote=True), html.escape(alt, quote=True))
-
-
-def _embedded(jpeg: bytes, title: str, alt: str | None = None) -> str:
-    return f'<img src="{bytes_url(jpeg, "jpeg")}" alt="{title if alt is None else alt}" title="{title}">'
 
 
 def _credit(one: Exemplar) -> str:

@@ -1,15 +1,14 @@
 """Numbers as coloured squares, and small maps with captions: what the sections of Learn are made of."""
 
-import html
 from collections.abc import Collection
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.analysis.interventions import Hues
-from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SIGNED, Pixels, encode, signed
-from cnnvis.ui.serving.files import bytes_url
+from cnnvis.analysis.interventions import ColourSensitivity
+from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SIGNED, Pixels, signed
+from cnnvis.ui.parts.base import image_tag
 
 Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
 GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps
@@ -37,8 +36,8 @@ def map_figure(values: Tensor, alt: str, caption: str, scale: float | None = Non
     scale = float(values.abs().max()) if scale is None else scale
     picture = Image.fromarray(signed(values, scale)).resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.NEAREST)
     mark = "" if at is None else f'<i class="place-cursor" style="{_position(at, values.shape[0])}"></i>'
-    shown = f'<img src="{bytes_url(encode(picture, "jpeg"), "jpeg")}" alt="{html.escape(alt, quote=True)}">{mark}'
-    return f'<figure class="map-figure"><div>{shown}</div><figcaption>{caption}</figcaption></figure>'
+    shown = f"<div>{image_tag(picture, alt)}{mark}</div>"
+    return f'<figure class="map-figure">{shown}<figcaption>{caption}</figcaption></figure>'
 
 
 def _position(at: Cells, count: int) -> str:
@@ -78,7 +77,7 @@ def digits(value: float, sign: str = "") -> str:
     return written(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
 
 
-def hues_words(found: Hues) -> str:
+def colour_words(found: ColourSensitivity) -> str:
     """What is left of an activation in other colours, in percent of it."""
     if found.colour <= 0:
         return "nothing to compare: the channel is not active on it"

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Shared:
     """The components that several tabs use, made before the tabs."""
 
-    bar: gr.HTML  # the choice
+    layer_picker: gr.HTML  # the choice
     photo: gr.Textbox  # the digest of the photo, hidden
     picture: gr.Image  # the photo as the visitor sees and changes it, laid out by the Feature maps tab
 
@@ -72,7 +72,7 @@ class Restorer:
 
 
 def connect(
-    bar: gr.HTML,
+    layer_picker: gr.HTML,
     tabs: Mapping[str, gr.Tab],
     followers: Mapping[str, Follower],
     always: Sequence[Follower],
@@ -112,7 +112,9 @@ def connect(
 
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
-    triggers = [bar.input, *(tab.select for tab in tabs.values()), *own]
-    gr.on(triggers, draw, [bar, *inputs], outputs, js="cnnvis.known", trigger_mode="always_last", **PAGE, **LIGHT)
+    triggers = [layer_picker.input, *(tab.select for tab in tabs.values()), *own]
+    gr.on(
+        triggers, draw, [layer_picker, *inputs], outputs, js="cnnvis.known", trigger_mode="always_last", **PAGE, **LIGHT
+    )
     for before in (one for follower in everyone for one in follower.after):
         before.then(None, None, None, js="cnnvis.redraw", **PAGE)

@@ -70,7 +70,7 @@ PAGES = (
         "How much does a value of conv5_3, the thirteenth convolution, see of the 224 px?",
         ("27 px", "76 px", "196 px"),
         2,
-        "Nearly the whole photo. That is its <b>receptive field</b>; the line below the bar says it for every layer.",
+        "Nearly the whole photo. That is its <b>receptive field</b>; the line below the layer says it.",
     ),
     Page(
         "Photos say what it wants",

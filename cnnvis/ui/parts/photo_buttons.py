@@ -6,8 +6,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image, ImageOps
 
-from cnnvis.ui.parts.base import scripted
-from cnnvis.ui.serving.files import data_url
+from cnnvis.ui.parts.base import image_tag, scripted
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES
 
@@ -52,6 +51,6 @@ def _button(number: int) -> str:
     with Image.open(example.path) as opened:
         thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
     label = f"example photo {example.name.removesuffix('.jpg')}"
-    image = f'<img src="{data_url(thumb)}" alt="">'
+    image = image_tag(thumb, kind="png")
     title = f"{label} ({example.credit})"
     return f'<button type="button" data-photo="{number}" title="{title}" aria-label="{label}">{image}</button>'

@@ -1,8 +1,8 @@
 """A contact sheet as a chooser: one picture, and over it a real button for every tile.
 
-Choosing a cell chooses its channel: the bar is told (`choice.js`), and every sheet marks it. There is one sprite, not
-512 pictures; each button shows its own piece, so the grid reflows to any width. Tab reaches the chosen cell, the arrow
-keys move, Enter or Space chooses.
+Choosing a cell chooses its channel: the layer picker is told (`choice.js`), and every sheet marks it. There is one
+sprite, not 512 pictures; each button shows its own piece, so the grid reflows to any width. Tab reaches the chosen
+cell, the arrow keys move, Enter or Space chooses.
 """
 
 import json

@@ -6,7 +6,7 @@ from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.sheet import Item, Tiles
-from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 
 
@@ -15,7 +15,7 @@ def wall(choice: Choice, channels: Sequence[int], note: Callable[[int], str] | N
 
     Choosing one keeps the chosen layer, even if that is the ReLU or pool after. Raises AtlasError.
     """
-    found = cached.atlas_sheet(choice.layer)
+    found = cache.atlas_sheet(choice.layer)
     words = note or (lambda channel: atlas_note(found, channel))
     items = [Item(channel, choice.layer.name, channel, words(channel)) for channel in channels]
     size = found.picture.size
@@ -25,7 +25,7 @@ def wall(choice: Choice, channels: Sequence[int], note: Callable[[int], str] | N
 def atlas_file(choice: Choice) -> str:
     """The path of the atlas's sheet, for the browser. Raises AtlasError, UnavailableError."""
     layer = choice.layer.convolution
-    return bytes_file(cached.atlas_webp(choice.layer), f"{layer}-atlas.webp")
+    return bytes_file(cache.atlas_webp(choice.layer), f"{layer}-atlas.webp")
 
 
 def atlas_note(found: AtlasSheet, channel: int) -> str:

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from cnnvis.analysis.interventions import Silenced
+from cnnvis.analysis.interventions import Ablated
 from cnnvis.analysis.patches import moved_inside
 from cnnvis.analysis.why import Contribution, Why
 from cnnvis.analysis.wiring import INPUT
 from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import Layer
 from cnnvis.network.vgg import VGG16, conv_module
-from cnnvis.pictures.images import PHOTO_SIDE, encode
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.ui.parts.base import image_tag
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.wiring import COLOURS
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url
+from cnnvis.ui.serving import cache
 
 COUNT, DEPTH = 3, 3
 SMALL_PX = 56
@@ -23,12 +23,11 @@ SMALL_PX = 56
 
 def why_tree(net: VGG16, found: Why, seen: Image.Image) -> str:
     """The tree as HTML, after one sentence that sums it up; `seen` is the 224 px photo."""
-    return (
-        f'<p class="why-sum">{sentence(net, found)}</p><div class="tree">{_list(net, found.contributions, seen)}</div>'
-    )
+    tree = _list(net, found.contributions, seen)
+    return f'<p class="why-sum">{sum_in_words(net, found)}</p><div class="tree">{tree}</div>'
 
 
-def sentence(net: VGG16, found: Why) -> str:
+def sum_in_words(net: VGG16, found: Why) -> str:
     """The sum in words: conv4_1 channel 12 says 8.1 here: +5.2 from channel 310, …, and 509 others +2.0."""
     named = ", ".join(f"<b>{written(one.adds, '+.3g')}</b> from {_short(one)}" for one in found.contributions)
     others = conv_module(net, net.architecture.find(found.layer)).in_channels - len(found.contributions)
@@ -37,7 +36,7 @@ def sentence(net: VGG16, found: Why) -> str:
     return f"{head}: {named}{rest}; its bias {written(found.bias, '+.3g')}."
 
 
-def silenced_words(found: Silenced) -> str:
+def silenced_words(found: Ablated) -> str:
     """What silencing did, in a sentence."""
     count = sum(map(len, found.silenced.values()))
     if not count:
@@ -71,16 +70,10 @@ def _item(net: VGG16, one: Contribution, seen: Image.Image) -> str:
 
 def _tile(layer: Layer, channel: int) -> str:
     try:
-        return _small(cached.atlas_sheet(layer).tile(channel))
+        return image_tag(cache.atlas_sheet(layer).tile(channel), px=SMALL_PX)
     except AtlasError:
         return ""
 
 
 def _patch(layer: Layer, one: Contribution, seen: Image.Image) -> str:
-    return _small(seen.crop(moved_inside(layer.field(one.row, one.column), PHOTO_SIDE)))
-
-
-def _small(picture: Image.Image) -> str:
-    how = Image.Resampling.NEAREST if picture.width < SMALL_PX // 2 else Image.Resampling.BICUBIC
-    drawn = encode(picture.resize((SMALL_PX, SMALL_PX), how), "jpeg")
-    return f'<img src="{bytes_url(drawn, "jpeg")}" alt="">'
+    return image_tag(seen.crop(moved_inside(layer.field(one.row, one.column), PHOTO_SIDE)), px=SMALL_PX)

@@ -4,6 +4,7 @@ One piece of HTML, for every component that an event changes costs the browser s
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
@@ -15,14 +16,14 @@ from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import encode, signed
+from cnnvis.pictures.images import signed
 from cnnvis.prepared.shelf import load_shelf
+from cnnvis.ui.parts.base import image_tag
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.wall import atlas_note
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url, data_url
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.texts import ABOUT_EXPANDED, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
 
 COUNT = 8
@@ -49,16 +50,16 @@ def _expanded(choice: Choice) -> str:
     target = convolution(choice.target)
     if target.layer.name not in EXPANDED:
         return ""
-    found = draw_expanded(load_vgg16(LIGHT_DEVICE), target)
+    found = draw_expanded(load_vgg16(SHEET_DEVICE), target)
     side = found.weights.shape[-1]
     alt = f"the expanded weights of {target}, {side} × {side} px in colour"
-    return f'<img class="expanded" src="{data_url(found.picture)}" alt="{alt}">{ABOUT_EXPANDED}'
+    return f"{image_tag(found.picture, alt, kind='png', looks='expanded')}{ABOUT_EXPANDED}"
 
 
 def _on_photos(choice: Choice) -> dict[int, str]:
     """The channels whose maxima on the shelf's photos vary most like the chosen one's, each with the correlation."""
     try:
-        found = cached.alike_on_photos(load_shelf(), choice.layer)
+        found = cache.alike_on_photos(load_shelf(), choice.layer)
     except ShelfError:
         return {}
     return {other: f"correlation {written(value, '.2f')}" for other, value in found[choice.channel]} if found else {}
@@ -67,7 +68,7 @@ def _on_photos(choice: Choice) -> dict[int, str]:
 def _pictures(choice: Choice) -> dict[int, str]:
     """The channels whose pictures the layer answers to most like the chosen one's, each with its strength."""
     try:
-        found = cached.atlas_sheet(choice.layer)
+        found = cache.atlas_sheet(choice.layer)
     except AtlasError:
         return {}
     return {other: atlas_note(found, other) for other in found.tiles[choice.channel].alike}
@@ -76,21 +77,21 @@ def _pictures(choice: Choice) -> dict[int, str]:
 def _others_row(choice: Choice, notes: Mapping[int, str]) -> str:
     """Channels of the chosen layer as buttons with their pictures; nothing if the atlas has none."""
     try:
-        found = cached.atlas_sheet(choice.layer)
+        found = cache.atlas_sheet(choice.layer)
     except AtlasError:
         return ""
     cells = []
     for other, note in notes.items():
-        picture = bytes_url(encode(found.tile(other).resize((TILE_PX, TILE_PX)), "jpeg"), "jpeg")
+        picture = image_tag(found.tile(other), px=TILE_PX)
         words = f"channel {other}, {note}"
         about = f'data-layer="{choice.layer.name}" data-channel="{other}" title="{words}" aria-label="{words}"'
-        cells.append(f'<button type="button" class="wire" {about}><img src="{picture}" alt=""><i>{other}</i></button>')
+        cells.append(f'<button type="button" class="wire" {about}>{picture}<i>{other}</i></button>')
     return f'<div class="wires">{"".join(cells)}</div>' if cells else ""
 
 
 def reads_row(target: Target, count: int, by: str = "usual") -> str:
     """The strongest channels that a filter reads, as HTML; a click chooses one."""
-    net, target = load_vgg16(LIGHT_DEVICE), convolution(target)
+    net, target = load_vgg16(SHEET_DEVICE), convolution(target)
     kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
     wires = reads(net, target, by)[:count]
     return _wires_row(net, [(wire, kernels[wire.channel]) for wire in wires], "reads")
@@ -98,7 +99,7 @@ def reads_row(target: Target, count: int, by: str = "usual") -> str:
 
 def readers_row(target: Target, count: int, by: str = "usual") -> str:
     """The filters of the next convolution that read a channel most, as HTML; the classifier reads the last ones."""
-    net, target = load_vgg16(LIGHT_DEVICE), convolution(target)
+    net, target = load_vgg16(SHEET_DEVICE), convolution(target)
     wires = readers(net, target, by)[:count]
     if not wires:
         return '<p class="quiet">The classifier reads it, and nothing else.</p>'
@@ -118,14 +119,11 @@ def _wires_row(net: VGG16, wired: list[tuple[Wire, Tensor]], how: str) -> str:
 def _cell(net: VGG16, wire: Wire, kernel: Image.Image, how: str) -> str:
     """A kernel, the picture of the other end, and in words its number, its sign and its share."""
     share = f"{'−' if wire.sum < 0 else '+'}{100 * wire.share:.1f} %"
-    shown = f'<img class="sharp-kernel" src="{data_url(kernel)}" alt="">'
+    shown = image_tag(kernel, kind="png", looks="sharp-kernel")
     if wire.layer == INPUT:
         return f'<span class="wire">{shown}<i>{COLOURS[wire.channel]} {share}</i></span>'
-    try:
-        tile = cached.atlas_sheet(net.architecture.find(wire.layer)).tile(wire.channel).resize((TILE_PX, TILE_PX))
-        shown += f'<img src="{bytes_url(encode(tile, "jpeg"), "jpeg")}" alt="">'
-    except AtlasError:  # the kernel alone
-        pass
+    with suppress(AtlasError):  # then the kernel alone
+        shown += image_tag(cache.atlas_sheet(net.architecture.find(wire.layer)).tile(wire.channel), px=TILE_PX)
     sign = "inhibiting" if wire.sum < 0 else "exciting"
     words = f"{how} {wire.layer} channel {wire.channel}, {sign}, {100 * wire.share:.1f} % of the filter"
     about = f'data-layer="{wire.layer}" data-channel="{wire.channel}" title="{words}" aria-label="{words}"'

@@ -27,10 +27,10 @@ from cnnvis.prepared.atlas import Atlas, AtlasSheet, load_atlas
 from cnnvis.prepared.likeness import correlations, most_alike
 from cnnvis.prepared.quiz import Question, ask
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 
-KEPT_BYTES = 192_000_000  # of everything together; what was used least recently goes first
+MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 
 
 def size(value: Any) -> int:
@@ -48,7 +48,7 @@ def size(value: Any) -> int:
     return sys.getsizeof(value)
 
 
-_results: LRUCache[Any, Any] = LRUCache(KEPT_BYTES, size)
+_results: LRUCache[Any, Any] = LRUCache(MAX_CACHE_BYTES, size)
 _lock = Lock()
 
 
@@ -102,7 +102,7 @@ def seen(photo: StoredPhoto) -> Image.Image:
 @_kept
 def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
     """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
-    return top_classes(load_for(find_layer(CLASS), LIGHT_DEVICE), photo.path)
+    return top_classes(load_for(find_layer(CLASS), SHEET_DEVICE), photo.path)
 
 
 @_kept
@@ -136,7 +136,7 @@ def _asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str
 
 def atlas_sheet(layer: Layer) -> AtlasSheet:
     """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
-    sheet: AtlasSheet = _atlas_sheet(load_vgg16(LIGHT_DEVICE), load_atlas(), ARCHITECTURE.convolution_of(layer))
+    sheet: AtlasSheet = _atlas_sheet(load_vgg16(SHEET_DEVICE), load_atlas(), ARCHITECTURE.convolution_of(layer))
     return sheet
 
 

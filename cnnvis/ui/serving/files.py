@@ -27,7 +27,7 @@ from cnnvis.errors import UnavailableError
 from cnnvis.pictures.images import encode
 
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
-KEPT_BYTES = 2_000_000_000  # of all files together; the oldest go first
+MAX_FILES_BYTES = 2_000_000_000  # of all files together; the oldest go first
 SWEPT_SECONDS = 60  # between two sweeps
 TRIES = 5  # to remove the folder, while an ascent goes on writing pictures into it
 PREFIX = "cnnvis-files-"  # of a folder that is the page's own
@@ -74,7 +74,7 @@ def touch(path: Path) -> bool:
     return True
 
 
-def sweep(seconds: float = KEPT_SECONDS, size: int = KEPT_BYTES) -> None:
+def sweep(seconds: float = KEPT_SECONDS, size: int = MAX_FILES_BYTES) -> None:
     """Delete the files that nobody wrote or looked up for `seconds`, then the oldest beyond `size` bytes in all."""
     now, kept = time.time(), 0
     for changed, length, path in sorted(_stored(), reverse=True):
@@ -132,11 +132,7 @@ def file_url(path: str) -> str:
     return f"gradio_api/file={path}"
 
 
-def data_url(picture: Image.Image) -> str:
-    """An address that contains a small picture itself."""
-    return bytes_url(encode(picture), "png")
-
-
-def bytes_url(content: bytes, kind: str) -> str:
-    """An address that contains a small encoded picture itself."""
+def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
+    """An address that contains a small picture itself; `kind` is its format, or the one to encode it in."""
+    content = picture if isinstance(picture, bytes) else encode(picture, kind)
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

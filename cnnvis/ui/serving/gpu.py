@@ -16,7 +16,7 @@ from cnnvis.pictures.photo import Photo
 
 ZERO = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true")
 GPU_SECONDS = 60  # the longest call; ZeroGPU checks a visitor's quota against it before the call begins
-LIGHT_DEVICE = "cpu" if ZERO else None  # for sheets, maps and scores: on ZeroGPU they would cost a visitor's quota
+SHEET_DEVICE = "cpu" if ZERO else None  # for sheets, maps and scores: on ZeroGPU they would cost a visitor's quota
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -55,7 +55,7 @@ def print_lines() -> None:
 
 
 def _asked(handler: Callable[..., Any], arguments: Sequence[Any]) -> dict[str, Any]:
-    """The layer and channel among the arguments: by name, or in the bar's value. They may be anything."""
+    """The layer and channel among the arguments: by name, or in the layer picker's value. They may be anything."""
     named = dict(zip(inspect.signature(handler).parameters, arguments, strict=False))
     source = next((value for value in arguments if isinstance(value, dict) and "layer" in value), named)
     return {name: _plain(source.get(name)) for name in ("layer", "channel")}

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.context import LocalContext
 
 from cnnvis.maximization.ascent import Snapshot
-from cnnvis.ui.serving import monitoring as request_log
+from cnnvis.ui.serving import monitoring
 
 ASCENTS = "heavy"  # the concurrency_id of ascents
 PLACES = 12  # ascents that may wait; the next visitor is told when to come back
@@ -25,7 +25,7 @@ def admit(request: gr.Request, *inputs: Any) -> list[dict[str, Any]]:
     """Gradio's validator for a program's ascent: let it in, or refuse it with a sentence."""
     reason = refusal(request.session_hash)
     if reason:
-        request_log.write("maximize", "no room")
+        monitoring.write("maximize", "no room")
     # Gradio reports a refusal with one of the inputs: here with the first.
     return [gr.validate(not reason, reason), *(gr.validate(True, "") for _ in inputs[1:])]
 

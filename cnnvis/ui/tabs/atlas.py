@@ -7,13 +7,13 @@ import gradio as gr
 
 from cnnvis.errors import AtlasError
 from cnnvis.prepared.atlas import AtlasSheet
-from cnnvis.ui.parts.base import whole
-from cnnvis.ui.parts.channel import whole_filter
+from cnnvis.ui.parts.base import html_block
+from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import sheet, sheet_value
 from cnnvis.ui.parts.wall import wall
-from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.texts import ABOUT_ATLAS
 
@@ -34,14 +34,14 @@ def layout(shared: Shared) -> Follower:
             caption = gr.HTML(elem_id="atlas-caption", elem_classes="quiet")
             wall = sheet("atlas-sheet")
         with gr.Column(scale=10, min_width=320):
-            view = whole("atlas-filter")
+            view = html_block("atlas-filter")
     return Follower(_draw, [shared.photo, order], [wall, caption, view], [order.input])
 
 
 def _draw(choice: Choice, photo: str, order: str) -> tuple[Any, ...]:
-    drawn = whole_filter(choice.target, photo)
+    drawn = channel_view(choice.target, photo)
     try:
-        found = cached.atlas_sheet(choice.layer)
+        found = cache.atlas_sheet(choice.layer)
         channels, across = _ordered(found, order)
         tiles = wall(choice, channels, across=across)
     except AtlasError as error:

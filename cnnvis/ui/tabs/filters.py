@@ -9,16 +9,16 @@ from cnnvis.analysis.filters import Filter, FilterSheet, draw_filter
 from cnnvis.errors import AtlasError
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import large_picture, whole
+from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.parts.wall import atlas_file, wall
 from cnnvis.ui.parts.wiring import relations
-from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
 from cnnvis.ui.texts import (
     ABOUT_FILTERS,
@@ -46,7 +46,7 @@ def layout(shared: Shared) -> Follower:
             large = large_picture("The chosen filter", "filter-large", "sharp", height=320)
             facts = gr.HTML(elem_id="filter-facts", elem_classes="facts")
             by = gr.Radio(WIRE_LABELS, value="usual", label=WIRES_BY, elem_id="wires-by")
-            related = whole("relations")
+            related = html_block("relations")
             gr.Markdown(MOST_SIMILAR)
             nearest = sheet("nearest-sheet")
         with gr.Column(scale=3, min_width=300):
@@ -67,7 +67,7 @@ def layout(shared: Shared) -> Follower:
         facts,
         nearest,
     ]
-    known = [shared.bar, by]
+    known = [shared.layer_picker, by]
     # After the sheet has been painted, for which a visitor waits: the heading changes with the choice.
     heading.change(_related, known, related, js="cnnvis.rested", **PAGE, **LIGHT)
     by.input(_related, known, related, **PAGE, **LIGHT)
@@ -76,10 +76,10 @@ def layout(shared: Shared) -> Follower:
 
 
 def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[Any, ...]:
-    net = load_vgg16(LIGHT_DEVICE)
+    net = load_vgg16(SHEET_DEVICE)
     kernels = conv_module(net, choice.layer).in_channels
     look = "auto" if view == PICTURES else view
-    everything, png = cached.filter_sheet(net, choice.layer, look, min(int(source or 0), kernels - 1))
+    everything, png = cache.filter_sheet(net, choice.layer, look, min(int(source or 0), kernels - 1))
     mine = draw_filter(net, choice.target)
     name = everything.layer
     path = bytes_file(png, f"{name}-filters-{everything.view}.png")
@@ -102,8 +102,8 @@ def _draw(choice: Choice, view: str, source: float | None, order: str) -> tuple[
 
 
 @readable_errors
-def _related(bar: Any, by: str) -> str:
-    return relations(Choice.read(bar), by)
+def _related(picked: Any, by: str) -> str:
+    return relations(Choice.read(picked), by)
 
 
 def _empty(reason: str) -> tuple[Any, ...]:

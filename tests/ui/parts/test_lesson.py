@@ -6,7 +6,7 @@ import pytest
 from helpers import EXAMPLES
 
 import cnnvis
-from cnnvis.analysis.interventions import silence
+from cnnvis.analysis.interventions import ablate
 from cnnvis.network.architecture import find_layer
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.ui.links import read_query
@@ -76,7 +76,7 @@ def test_the_strongest_kernel_is_a_hundredth_of_the_filter(vgg16: VGG16) -> None
 
 def test_what_silencing_leaves_of_the_value(vgg16: VGG16) -> None:
     found = cnnvis.why(vgg16, CAT, "conv4_1", 371, 8, 8, COUNT, DEPTH)
-    left = silence(vgg16, CAT, found)
+    left = ablate(vgg16, CAT, found)
     said = (
         f"{left.without:.0f} of {left.value:.0f}. Without as many random channels, {left.without_random:.0f} are left."
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE, ZERO, on_gpu
+from cnnvis.ui.serving.gpu import SHEET_DEVICE, ZERO, on_gpu
 
 STAND_IN = """
 import functools, inspect, os, pickle
@@ -99,7 +99,7 @@ def test_nothing_changes_outside_zerogpu() -> None:
 
     assert on_gpu(function) is function
     assert not ZERO
-    assert LIGHT_DEVICE is None
+    assert SHEET_DEVICE is None
 
 
 @pytest.mark.slow

@@ -10,12 +10,12 @@ from cnnvis.analysis.wiring import wiring
 from cnnvis.network.architecture import ARCHITECTURE, Target
 from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import BUNDLED
-from cnnvis.ui.parts.channel import whole_filter
+from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.wiring import readers_row, reads_row, relations
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs import atlas, filters
-from cnnvis.ui.tabs.maximize.ahead import ahead_value
+from cnnvis.ui.tabs.maximize.preview import preview_value
 
 
 def target(layer: str = "conv2_1", channel: int = 5) -> Target:
@@ -42,20 +42,20 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(without: Pat
     assert drawn[-1]  # the most similar filters
     shown = relations(Choice(target()), "usual")
     assert 'id="reads"' in shown and 'id="pictures"' not in shown
-    assert ahead_value(target()) == ""
+    assert preview_value(target()) == ""
     wall, caption, _ = atlas._draw(Choice(target("conv1_2")), DEFAULT_PHOTO.digest, "index")
     assert wall and "All 64 channels" in caption
 
 
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
-    whole = whole_filter(target(), DEFAULT_PHOTO.digest)
+    whole = channel_view(target(), DEFAULT_PHOTO.digest)
     assert 'class="grown"' in whole and "<figure>" not in whole and "make one" in whole
 
 
 def test_without_a_photo_the_rest_stands() -> None:
     for digest in ("", "0" * 64):  # none was chosen, and one that has been deleted
-        whole = whole_filter(target(), digest)
+        whole = channel_view(target(), digest)
         assert "on-photo" not in whole and whole.count("<figure") == 10 and "data-go" in whole
 
 
@@ -91,5 +91,5 @@ def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:
     from cnnvis import atlas_sheet
 
     tile = atlas_sheet("conv2_1").tiles[5]
-    assert f"The grown picture: {tile.robust:.1f} over its whole map" in whole_filter(target(), DEFAULT_PHOTO.digest)
-    assert 'data-name="conv2_1 channel 5"' in ahead_value(target())
+    assert f"The grown picture: {tile.robust:.1f} over its whole map" in channel_view(target(), DEFAULT_PHOTO.digest)
+    assert 'data-name="conv2_1 channel 5"' in preview_value(target())

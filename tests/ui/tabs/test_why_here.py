@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import cnnvis
-from cnnvis.analysis.interventions import Hues
+from cnnvis.analysis.interventions import ColourSensitivity
 from cnnvis.analysis.why import why
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import hues_words
-from cnnvis.ui.parts.why_tree import sentence, why_tree
+from cnnvis.ui.parts.figures import colour_words
+from cnnvis.ui.parts.why_tree import sum_in_words, why_tree
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here
 
@@ -23,11 +23,11 @@ def choice(layer: str, channel: int) -> Choice:
 
 def test_the_sentence_adds_up(vgg16: VGG16) -> None:
     found = why(vgg16, DEFAULT_PHOTO.path, "conv4_1", 12, 9, 25, count=3)
-    words = sentence(vgg16, found)
+    words = sum_in_words(vgg16, found)
     assert words.startswith("conv4_1 channel 12 says <b>20.5</b> here: <b>+") and "253 others" in words
     numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+(?:\.\d+)?", words)]
     assert sum(numbers) == pytest.approx(found.value, rel=1e-2)
-    colours = sentence(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 3, count=3))
+    colours = sum_in_words(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 3, count=3))
     assert all(name in colours for name in ("red", "green", "blue")) and "others" not in colours
 
 
@@ -61,5 +61,5 @@ def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> No
 
 
 def test_other_colours_in_words() -> None:
-    assert hues_words(Hues(10, 9, -2.5, 4, "mean")).startswith("90 % in grey; −25 and 40 %")
-    assert "not active" in hues_words(Hues(-1, 2, 3, 4, "mean"))
+    assert colour_words(ColourSensitivity(10, 9, -2.5, 4, "mean")).startswith("90 % in grey; −25 and 40 %")
+    assert "not active" in colour_words(ColourSensitivity(-1, 2, 3, 4, "mean"))

@@ -2,31 +2,31 @@
 
 from PIL import Image
 
-from cnnvis.analysis.around import Seen, Steps, follow, last_of_block
+from cnnvis.analysis.around import Seen, Surroundings, follow, last_of_block
 from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import PHOTO_SIDE, encode
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import digits, map_figure, square
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import picture_url
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 from cnnvis.ui.texts import ABOUT_FIELD, ABOUT_POOLING, ABOUT_RELU
 
 RIM_PX = 2  # around the fields, where they reach beyond the photo
 
 
-def steps_here(choice: Choice, photo: StoredPhoto, place: tuple[int, int]) -> str:
+def around_here(choice: Choice, photo: StoredPhoto, place: tuple[int, int]) -> str:
     """Three sections as HTML, for a place of the chosen convolution's map."""
-    net, layer = load_vgg16(LIGHT_DEVICE), ARCHITECTURE.convolution_of(choice.layer)
-    maps = cached.feature_maps(net, photo, layer, "network")
-    last = cached.feature_maps(net, photo, last_of_block(ARCHITECTURE, layer), "network")
+    net, layer = load_vgg16(SHEET_DEVICE), ARCHITECTURE.convolution_of(choice.layer)
+    maps = cache.feature_maps(net, photo, layer, "network")
+    last = cache.feature_maps(net, photo, last_of_block(ARCHITECTURE, layer), "network")
     found = follow(ARCHITECTURE, maps, last, choice.channel, place)
     return f'<div class="steps">{_relu(found)}{_pool(found)}{_fields(found.seen, maps.photo)}</div>'
 
 
-def _relu(found: Steps) -> str:
+def _relu(found: Surroundings) -> str:
     one, name = found.rectified, f"{found.layer} channel {found.channel}"
     scale, at = float(one.map.abs().max()), (found.row, found.column, 1)
     pictures = map_figure(one.map, f"the map of {name} before ReLU", "before: blue is below zero", scale, at)
@@ -37,7 +37,7 @@ ReLU cuts <b>{100 * one.cut:.1f} %</b> of the map."""
     return _section("ReLU", ABOUT_RELU, f'<p class="sum">{words}</p><div class="map-figures">{pictures}</div>')
 
 
-def _pool(found: Steps) -> str:
+def _pool(found: Surroundings) -> str:
     one = found.pooled
     row, column = one.winner
     kept = f"{one.layer}, row {one.row}, column {one.column}: <b id='pooled'>{digits(one.value)}</b>"
@@ -77,7 +77,7 @@ def _drawing(seen: list[Seen], photo: Image.Image) -> str:
     left, top = min(0, left - RIM_PX), min(0, top - RIM_PX)
     across, down = max(PHOTO_SIDE, right + RIM_PX) - left, max(PHOTO_SIDE, bottom + RIM_PX) - top
     label = f"The photo with a box for each convolution up to {seen[-1].layer.name}, one within the other"
-    picture = f'<image href="{bytes_url(encode(photo, "jpeg"), "jpeg")}" width="{PHOTO_SIDE}" height="{PHOTO_SIDE}"/>'
+    picture = f'<image href="{picture_url(photo)}" width="{PHOTO_SIDE}" height="{PHOTO_SIDE}"/>'
     drawn = "".join(_box(one.layer, one.box) for one in reversed(seen))
     return f"""<svg class="fields" role="img" aria-label="{label}" viewBox="{left} {top} {across} {down}">
 {picture}{drawn}</svg>"""

@@ -17,19 +17,17 @@ from cnnvis.errors import AtlasError, CnnvisError, PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import encode
-from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.base import image_tag, scripted
 from cnnvis.ui.parts.figures import digits, map_figure, written
 from cnnvis.ui.parts.follow import Shared
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url, data_url
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO_ELSEWHERE
 
 CONV1_1 = ARCHITECTURE.layers[0]
-FIRST = "Sobel across"
+FIRST_PRESET = "Sobel across"
 _OPTIONS = "".join(f"<option>{name}</option>" for name in (*PRESETS, "conv1_1 channel", "your own"))
 _TEMPLATE = f"""<div class="kernel"><form class="kernel-editor" aria-label="Your own kernel">
 <p><label>Preset <select class="kernel-preset">{_OPTIONS}</select></label>
@@ -46,7 +44,7 @@ _TEMPLATE = f"""<div class="kernel"><form class="kernel-editor" aria-label="Your
 def own_kernel(shared: Shared, drawn: gr.HTML) -> None:
     """Lay out the section; it is answered again whenever `drawn`, which is made of the photo, changes."""
     gr.Markdown(f"{ABOUT_OWN_KERNEL} {_normalisation()}", elem_classes="quiet")
-    start = {"kernel": [[f"{weight:g}" for weight in row] for row in PRESETS[FIRST]], "bias": "0"}
+    start = {"kernel": [[f"{weight:g}" for weight in row] for row in PRESETS[FIRST_PRESET]], "bias": "0"}
     about: dict[str, Any] = {"presets": PRESETS, "colours": COLOURS, "answer": "", "padding": False}
     editor = scripted(__file__, "kernel", value=start, html_template=_TEMPLATE, **about)
     event: dict[str, Any] = {**PAGE, **QUICK, "trigger_mode": "always_last"}
@@ -74,7 +72,7 @@ def kernel_answer(value: Any, digest: str) -> dict[str, Any]:
     `value` comes from a browser: {kernel, bias}, or {channel} for a filter of conv1_1.
     """
     fields = value if isinstance(value, dict) else {}
-    net = load_vgg16(LIGHT_DEVICE)
+    net = load_vgg16(SHEET_DEVICE)
     try:
         if "channel" in fields:
             kernel = filter_kernel(net, fields["channel"])
@@ -84,7 +82,7 @@ def kernel_answer(value: Any, digest: str) -> dict[str, Any]:
         photo = find_photo(digest)
         if photo is None:
             raise PhotoError(CHOOSE_PHOTO_ELSEWHERE)
-        found = apply_to_seen(net, cached.seen(photo), kernel)
+        found = apply_to_seen(net, cache.seen(photo), kernel)
     except CnnvisError as error:
         return {"wrong": sentence(error)}
     said, like = _like(found)
@@ -101,7 +99,7 @@ def _like(found: OwnMap) -> tuple[str, str]:
         words = "All weights are 0, so no filter is like it."
         return words, f'<p class="sum">{words}</p>'
     channel, cosine = found.nearest
-    net = load_vgg16(LIGHT_DEVICE)
+    net = load_vgg16(SHEET_DEVICE)
     other = apply_to_seen(net, found.photo, filter_kernel(net, channel))
     words = f"VGG16's own, most like it: conv1_1 channel {channel}, cosine {written(cosine, '.2f')}"
     about = f'data-layer="conv1_1" data-channel="{channel}"'
@@ -129,11 +127,10 @@ def _range(values: Tensor) -> str:
 def _grown(channel: int) -> str:
     """The atlas's picture of a filter of conv1_1; nothing if the atlas has none."""
     with suppress(AtlasError):
-        return _picture(cached.atlas_sheet(CONV1_1).tile(channel), f"grown for conv1_1 channel {channel}", "grown")
+        return _picture(cache.atlas_sheet(CONV1_1).tile(channel), f"grown for conv1_1 channel {channel}", "grown")
     return ""
 
 
 def _picture(picture: Image.Image, alt: str, caption: str, looks: str = "") -> str:
-    src = data_url(picture) if looks else bytes_url(encode(picture, "jpeg"), "jpeg")
-    shown = f'<div><img class="{looks}" src="{src}" alt="{alt}"></div>'
-    return f'<figure class="map-figure">{shown}<figcaption>{caption}</figcaption></figure>'
+    image = image_tag(picture, alt, kind="png" if looks else "jpeg", looks=looks)
+    return f'<figure class="map-figure"><div>{image}</div><figcaption>{caption}</figcaption></figure>'

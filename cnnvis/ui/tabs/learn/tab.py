@@ -9,16 +9,16 @@ from cnnvis.errors import PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, animation
-from cnnvis.ui.parts.base import large_picture, whole
+from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import digits, square
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
-from cnnvis.ui.tabs.learn.around import steps_here
+from cnnvis.ui.tabs.learn.around import around_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel
 from cnnvis.ui.tabs.learn.network_map import network_map
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
@@ -39,7 +39,7 @@ def layout(shared: Shared) -> Follower:
                 row = gr.Number(112, label="Row", precision=0, elem_id="row", min_width=100)
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
-            sums = whole("sums", "facts")
+            sums = html_block("sums", "facts")
     steps = gr.HTML(elem_id="learn-steps", padding=False)
     own_kernel(shared, sums)
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
@@ -51,10 +51,10 @@ def layout(shared: Shared) -> Follower:
                 gr.Markdown(text)
     gr.Markdown(PAPERS, elem_classes="quiet")
 
-    clicked = place.select(_clicked, shared.bar, [row, column], **PAGE, **QUICK)
-    play.click(_slide, [shared.bar, shared.photo], slide, **PAGE, **LIGHT)
+    clicked = place.select(_clicked, shared.layer_picker, [row, column], **PAGE, **QUICK)
+    play.click(_slide, [shared.layer_picker, shared.photo], slide, **PAGE, **LIGHT)
     # After the numbers have been painted: they change with the choice, the place and the photo.
-    sums.change(_steps, [shared.bar, shared.photo, row, column], steps, **PAGE, **LIGHT)
+    sums.change(_steps, [shared.layer_picker, shared.photo, row, column], steps, **PAGE, **LIGHT)
     outputs = [place, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
     return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)
@@ -62,15 +62,15 @@ def layout(shared: Shared) -> Follower:
 
 def _applied(choice: Choice, photo: StoredPhoto) -> Applied:
     """The chosen filter on the photo, from the maps that the Feature maps tab uses too."""
-    net = load_vgg16(LIGHT_DEVICE)
+    net = load_vgg16(SHEET_DEVICE)
     convolution = ARCHITECTURE.convolution_of(choice.layer)
-    return apply_to_maps(net, cached.feature_maps(net, photo, convolution, "network"), choice.channel)
+    return apply_to_maps(net, cache.feature_maps(net, photo, convolution, "network"), choice.channel)
 
 
-def _clicked(bar: Any, event: gr.SelectData) -> tuple[int, int]:
+def _clicked(picked: Any, event: gr.SelectData) -> tuple[int, int]:
     """The row and the column of the map at a click on the photo."""
     across, down = event.index
-    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.convolution_of(Choice.read(bar).layer).stride
+    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.convolution_of(Choice.read(picked).layer).stride
     return int(down) // pixels, int(across) // pixels
 
 
@@ -94,12 +94,12 @@ def _draw(choice: Choice, digest: str, row: float | None, column: float | None) 
 
 
 @readable_errors
-def _steps(bar: Any, digest: str, row: float | None, column: float | None) -> str:
-    choice = Choice.read(bar)
+def _steps(picked: Any, digest: str, row: float | None, column: float | None) -> str:
+    choice = Choice.read(picked)
     side = PHOTO_SIDE // ARCHITECTURE.convolution_of(choice.layer).stride
     try:
         photo = find_photo(digest)
-        return steps_here(choice, photo, (_inside(row, side), _inside(column, side))) if photo else ""
+        return around_here(choice, photo, (_inside(row, side), _inside(column, side))) if photo else ""
     except PhotoError:
         return ""  # the numbers above say why
 
@@ -150,11 +150,11 @@ def _block(name: str, one: Sum, i: int) -> str:
 
 
 @readable_errors
-def _slide(bar: Any, digest: str) -> Any:
+def _slide(picked: Any, digest: str) -> Any:
     photo = find_photo(digest)
     if photo is None:
         return gr.skip()
-    applied = _applied(Choice.read(bar), photo)
+    applied = _applied(Choice.read(picked), photo)
     name = f"{applied.layer}-{applied.channel}-sliding.gif"
     path = bytes_file(animation(sliding(applied), seconds=8.0, hold=3.0), name)
     alt = f"filter {applied.channel} of {applied.layer} slides over its input while its feature map grows beside it"

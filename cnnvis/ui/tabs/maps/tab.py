@@ -13,7 +13,7 @@ from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.photo import open_photo
-from cnnvis.ui.parts.base import large_picture
+from cnnvis.ui.parts.base import image_tag, large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.exemplars import exemplar_buttons, exemplar_row, weaker_photos
 from cnnvis.ui.parts.figures import heat_bar, signed_bar, written
@@ -21,9 +21,9 @@ from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.photo_buttons import PICTURE_PX, example_buttons
 from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.parts.wall import wall
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_file, data_url, file_url, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo, given_photo, shown_by_browsers, store_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
@@ -55,7 +55,7 @@ def layout(shared: Shared) -> Follower:
             facts = gr.Markdown(elem_id="map-facts")
             example = example_buttons(shared.picture, shared.photo)
             best = gr.HTML(elem_id="patches")
-            exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.bar)
+            exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.layer_picker)
             show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
             weaker = gr.HTML(elem_id="weaker")
         with gr.Column(scale=3, min_width=300):
@@ -79,7 +79,7 @@ def layout(shared: Shared) -> Follower:
     )
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
-    show_weaker.click(_weaker, shared.bar, weaker, **PAGE, **LIGHT)
+    show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
     triggers = [part.input for part in radios]
     return Follower(
@@ -97,7 +97,7 @@ def _path_box(shared: Shared, pipeline: gr.Radio) -> None:
             elem_id="path",
             label="One channel number, in every convolution that has it",
         )
-    show.click(_path, [shared.bar, shared.photo, pipeline], path, **PAGE, **LIGHT)
+    show.click(_path, [shared.layer_picker, shared.photo, pipeline], path, **PAGE, **LIGHT)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
@@ -126,12 +126,12 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str,
     photo = find_photo(digest)
     if photo is None:
         return _empty(CHOOSE_PHOTO, exemplar_row(choice.target))
-    net, channel = load_vgg16(LIGHT_DEVICE), choice.channel
+    net, channel = load_vgg16(SHEET_DEVICE), choice.channel
     # The chain has nothing but convolutions.
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
-    maps = cached.feature_maps(net, photo, layer, pipeline)
+    maps = cache.feature_maps(net, photo, layer, pipeline)
     order = order if order != "unusual" or knows_usual(net, pipeline) else "index"
-    drawn, jpeg = cached.map_sheet(net, photo, layer, pipeline, order, contrast)
+    drawn, jpeg = cache.map_sheet(net, photo, layer, pipeline, order, contrast)
     path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
     before, after = _before_and_after(net, photo, maps)
     mine = draw_map(maps, channel)
@@ -162,7 +162,7 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
         return maps, None
     if maps.layer.kind == "pool":
         return None, maps
-    before = cached.feature_maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
+    before = cache.feature_maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
     return before, before.rectified()
 
 
@@ -220,7 +220,7 @@ def _classes(net: VGG16, photo: StoredPhoto) -> str:
     if not net.origin.classes:
         return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
     try:
-        likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cached.likely_classes(net, photo))
+        likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cache.likely_classes(net, photo))
     except CnnvisError as error:  # an optional extra must not cost the maps
         return f"VGG16 cannot classify the photo: {error}"
     return f"VGG16 classifies the photo as: {likely}."
@@ -237,7 +237,7 @@ def _patches(found: list[Patch]) -> str:
         picture = patch.picture.resize((side * times, side * times), 0)  # nearest, so its pixels stay visible
         place = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
         alt = f"{side} × {side} px of the photo {place}, value {written(patch.value, '.2f')}"
-        image = f'<img src="{data_url(picture)}" alt="{alt}" title="{place}">'
+        image = image_tag(picture, alt, kind="png", title=place)
         figures.append(f"<figure>{image}<figcaption>{written(patch.value, '.2f')}</figcaption></figure>")
     heading = (
         "<p><strong>What activates it most in this photo</strong>: each patch is the "
@@ -247,14 +247,14 @@ def _patches(found: list[Patch]) -> str:
 
 
 @readable_errors
-def _weaker(bar: Any) -> str:
-    return weaker_photos(Choice.read(bar).target)
+def _weaker(picked: Any) -> str:
+    return weaker_photos(Choice.read(picked).target)
 
 
 @readable_errors
-def _path(bar: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
+def _path(picked: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
     photo = find_photo(digest)
     if photo is None:
         return []
-    drawn = channel_path(load_vgg16(LIGHT_DEVICE), photo.path, Choice.read(bar).channel, pipeline)
+    drawn = channel_path(load_vgg16(SHEET_DEVICE), photo.path, Choice.read(picked).channel, pipeline)
     return [(_file(one, one.picture, "map"), one.layer) for one in drawn]

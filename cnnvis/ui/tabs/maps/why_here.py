@@ -5,19 +5,19 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.analysis.interventions import hues, silence
+from cnnvis.analysis.interventions import ablate, colour_sensitivity
 from cnnvis.analysis.maps import draw_map
 from cnnvis.analysis.why import explain
 from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import whole
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import hues_words
+from cnnvis.ui.parts.figures import colour_words
 from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.parts.why_tree import COUNT, DEPTH, silenced_words, why_tree
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import data_url
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import picture_url
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
@@ -45,11 +45,11 @@ def why_here(shared: Shared) -> WhyHere:
             recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
             recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
         with gr.Column(scale=4, min_width=320):
-            tree = whole("why")
+            tree = html_block("why")
     row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
     picked = spot.input(None, spot, [row, column], js=PICKED)
-    matters.click(_silenced, [shared.bar, shared.photo, row, column], silenced, **PAGE, **LIGHT)
-    recolour.click(_recoloured, [shared.bar, shared.photo], recoloured, **PAGE, **LIGHT)
+    matters.click(_silenced, [shared.layer_picker, shared.photo, row, column], silenced, **PAGE, **LIGHT)
+    recolour.click(_recoloured, [shared.layer_picker, shared.photo], recoloured, **PAGE, **LIGHT)
     return WhyHere([spot, tree, silenced, recoloured], row, column, picked)
 
 
@@ -62,37 +62,37 @@ def reasons_here(
     """The map to choose a place on, and why the filter answers there as it does."""
     if pipeline != "network":
         return NO_REASONS
-    net, target = load_vgg16(LIGHT_DEVICE), convolution(choice.target)
-    maps = cached.feature_maps(net, photo, target.layer, pipeline)
+    net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
+    maps = cache.feature_maps(net, photo, target.layer, pipeline)
     rows, columns = maps.values.shape[1:]
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
     shown = place_value(
-        data_url(draw_map(maps, target.number).picture), f"The map of {target}", (rows, columns), chosen
+        picture_url(draw_map(maps, target.number).picture, "png"), f"The map of {target}", (rows, columns), chosen
     )
     if chosen is None:
         return shown, "", "", ""
-    found = explain(net, cached.traced(net, photo, target.layer), target, chosen, COUNT, DEPTH)
+    found = explain(net, cache.traced(net, photo, target.layer), target, chosen, COUNT, DEPTH)
     return shown, why_tree(net, found, maps.photo), "", ""
 
 
 @readable_errors
-def _silenced(bar: Any, digest: str, row: float | None, column: float | None) -> str:
-    photo, target = find_photo(digest), convolution(Choice.read(bar).target)
+def _silenced(picked: Any, digest: str, row: float | None, column: float | None) -> str:
+    photo, target = find_photo(digest), convolution(Choice.read(picked).target)
     if photo is None or row is None or column is None:
         return "Choose a place of the map first."
-    net, place = load_vgg16(LIGHT_DEVICE), (int(row), int(column))
-    found = explain(net, cached.traced(net, photo, target.layer), target, place, COUNT, DEPTH)
-    return silenced_words(silence(net, photo.path, found))
+    net, place = load_vgg16(SHEET_DEVICE), (int(row), int(column))
+    found = explain(net, cache.traced(net, photo, target.layer), target, place, COUNT, DEPTH)
+    return silenced_words(ablate(net, photo.path, found))
 
 
 @readable_errors
-def _recoloured(bar: Any, digest: str) -> str:
-    photo, target = find_photo(digest), convolution(Choice.read(bar).target)
+def _recoloured(picked: Any, digest: str) -> str:
+    photo, target = find_photo(digest), convolution(Choice.read(picked).target)
     if photo is None:
         return CHOOSE_PHOTO
-    net = load_vgg16(LIGHT_DEVICE)
-    seen = cached.feature_maps(net, photo, target.layer, "network").photo
-    found = hues(net, seen, target)
-    return f"Of the map's maximum on this photo is left: {hues_words(found)}."
+    net = load_vgg16(SHEET_DEVICE)
+    seen = cache.feature_maps(net, photo, target.layer, "network").photo
+    found = colour_sensitivity(net, seen, target)
+    return f"Of the map's maximum on this photo is left: {colour_words(found)}."

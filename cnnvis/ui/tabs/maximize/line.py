@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.ui.parts.base import scripted
-from cnnvis.ui.serving import monitoring as request_log
+from cnnvis.ui.serving import monitoring
 from cnnvis.ui.serving.handlers import HEAVY, PAGE, QUICK
 from cnnvis.ui.serving.queues import USUAL_SECONDS, refusal
 
@@ -37,7 +37,7 @@ def join(
 def _enter(request: gr.Request) -> None:
     """Ask for room before joining the line: the page would show nothing of a validator's refusal."""
     if refusal(request.session_hash):
-        request_log.write("maximize", "no room")
+        monitoring.write("maximize", "no room")
         raise gr.Error(visible=False, print_exception=False)  # `_why_not` says it, in its place
 
 

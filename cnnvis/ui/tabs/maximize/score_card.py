@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.ui.parts.figures import hues_words, written
+from cnnvis.ui.parts.figures import colour_words, written
 from cnnvis.ui.texts import CAVEAT
 
 Record = dict[str, Any]
@@ -56,6 +56,6 @@ _ROWS: dict[str, Callable[[Record], str]] = {
     "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
     "Selectivity: how far the picture lifts the channel": _lift,
     "Naturalness: how quickly fine detail fades": _fading,
-    "Colour or shape: what is left of the activation in other colours": lambda record: hues_words(record["hues"]),
+    "Colour or shape: what is left of the activation in other colours": lambda record: colour_words(record["hues"]),
     "Saturated colours": lambda record: f"{100 * record['saturation']:.1f} %",
 }

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from cnnvis.analysis.interventions import hues
+from cnnvis.analysis.interventions import colour_sensitivity
 from cnnvis.checks import whole_number
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
 from cnnvis.maximization.ascent import Snapshot, build_record
@@ -24,12 +24,12 @@ from cnnvis.ui.parts.choice import LANDING, Choice
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE, grow, grow_ladder
+from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, grow_ladder
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.serving.queues import make_way
-from cnnvis.ui.tabs.maximize.ahead import ahead, ahead_value
 from cnnvis.ui.tabs.maximize.line import join, line
+from cnnvis.ui.tabs.maximize.preview import preview, preview_value
 from cnnvis.ui.tabs.maximize.score_card import score_card
 from cnnvis.ui.tabs.maximize.stage import moment_value, stage, stage_value
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
@@ -78,14 +78,14 @@ def layout(shared: Shared) -> Follower:
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
                 found = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
         with gr.Column(scale=3, min_width=300):
-            before = ahead("ahead")
+            before = preview("preview")
             shown = stage("stage")
             card = gr.HTML(elem_id="score-card")
     _ladder(shared, settings["seed"])
 
     run = gr.State(None)  # the VisitorAscent, until it has been scored
     start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, while the server is asked
-    inputs = [shared.bar, shared.photo, recipe, others, class_number, from_photo]
+    inputs = [shared.layer_picker, shared.photo, recipe, others, class_number, from_photo]
     inputs += [settings[name] for name in SETTINGS]
     entered, grown = join(start, place, _grow, inputs, [shown, run])
     scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
@@ -95,14 +95,14 @@ def layout(shared: Shared) -> Follower:
     grown.failure(None, None, [start, stop], js="cnnvis.ascentFailed")
     stop.click(None, None, stop, js="cnnvis.ascentStopping", cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
-    restored = [shared.bar, *all_settings.values(), others, class_number, from_photo, found]
+    restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, found]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(_draw, [], [target, before], after=[repeated], controls=controls)
 
 
 def _draw(choice: Choice) -> tuple[str, str]:
-    return _heading(choice.target), ahead_value(choice.target)
+    return _heading(choice.target), preview_value(choice.target)
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
@@ -139,7 +139,7 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
             stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
         place = line("ladder-waiting")
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
-    _, running = join(start, place, _run_ladder, [shared.bar, seed], rungs)
+    _, running = join(start, place, _run_ladder, [shared.layer_picker, seed], rungs)
     stop.click(None, None, None, cancels=[running], **PAGE)
 
 
@@ -149,9 +149,9 @@ def _heading(target: Target) -> str:
 
 @readable_errors
 def _grow(
-    bar: Any, digest: str, recipe: str, others: str, class_number: str, from_photo: bool, *values: Any
+    picked: Any, digest: str, recipe: str, others: str, class_number: str, from_photo: bool, *values: Any
 ) -> Iterator[tuple[str, VisitorAscent]]:
-    chosen = ARCHITECTURE.target(CLASS, class_number) if class_number else Choice.read(bar).target
+    chosen = ARCHITECTURE.target(CLASS, class_number) if class_number else Choice.read(picked).target
     targets = {target.number: target for target in (chosen, *_more(chosen, others))}
     settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
@@ -194,10 +194,15 @@ def _finish(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, None]]:
     yield shown(f"{note}; scoring"), gr.skip(), None
     urls = list(moments[-1]["urls"])
     for i, snapshot in enumerate(ascent.snapshots):
-        net = load_for(snapshot.target.layer, LIGHT_DEVICE)
+        net = load_for(snapshot.target.layer, SHEET_DEVICE)
         record = scored_record(net, snapshot)
         urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=record))
-        records.append({**record, "hues": hues(net, _shown(snapshot), snapshot.target, "mean", fast_dtype(net.device))})
+        records.append(
+            {
+                **record,
+                "hues": colour_sensitivity(net, _shown(snapshot), snapshot.target, "mean", fast_dtype(net.device)),
+            }
+        )
         files.append({"PNG": urls[i]})
         moments[-1] = moment_value(ascent.snapshots, list(urls))
         yield shown(note), score_card(records), None
@@ -241,9 +246,9 @@ def _about(made: Experiment, values: dict[str, Any]) -> str:
 
 
 @readable_errors
-def _run_ladder(bar: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
+def _run_ladder(picked: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
     shown: list[tuple[str, str]] = []
-    for rung in grow_ladder(Choice.read(bar).target, int(seed or 0)):
+    for rung in grow_ladder(Choice.read(picked).target, int(seed or 0)):
         saved, robust = (written(value, ".1f") for value in (rung.score.saved_activation, rung.score.robust))
         caption = f"{rung.name}: saved activation {saved}, robust activation {robust}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"

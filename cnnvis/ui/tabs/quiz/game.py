@@ -5,23 +5,23 @@ import json
 from typing import Any
 
 import gradio as gr
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from cnnvis.analysis.maps import Maps, draw_map
 from cnnvis.analysis.why import explain
 from cnnvis.network.architecture import Layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import PHOTO_SIDE, encode
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import SIDES, Question
 from cnnvis.prepared.shelf import Exemplar
-from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.base import image_tag, scripted
 from cnnvis.ui.parts.exemplars import credit, exemplar_photo
 from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.why_tree import COUNT, sentence
-from cnnvis.ui.serving import cache as cached
-from cnnvis.ui.serving.files import bytes_url
-from cnnvis.ui.serving.gpu import LIGHT_DEVICE
+from cnnvis.ui.parts.why_tree import COUNT, sum_in_words
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import picture_url
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.texts import QUIZ_STUDY
 
 _TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'
@@ -58,23 +58,19 @@ def refused_value(reason: str) -> str:
 
 def _shown(one: Question) -> dict[str, Any]:
     """A question, without anything that tells its answer."""
-    left, right = map(_jpeg, one.sides)
-    pictures = [_jpeg(picture) for picture in one.pictures]
+    left, right = map(picture_url, one.sides)
+    pictures = [picture_url(picture) for picture in one.pictures]
     about = {"question": one.question, "channel": one.channel, "reference": one.reference}
     return {**about, "pictures": pictures, "left": left, "right": right}
 
 
-def _jpeg(picture: Image.Image) -> str:
-    return bytes_url(encode(picture, "jpeg"), "jpeg")
-
-
 def _about(one: Question) -> str:
     """Both values and maps, and the first line of why the stronger is so strong, as HTML."""
-    net = load_vgg16(LIGHT_DEVICE)
+    net = load_vgg16(SHEET_DEVICE)
     figures = "".join(_map(net, one, getattr(one, side)) for side in SIDES)
     best, target = one.excited, one.target
-    trace = cached.traced(net, exemplar_photo(one.shelf, best), target.layer)
-    reasons = sentence(net, explain(net, trace, target, (best.row, best.column), COUNT, 1))
+    trace = cache.traced(net, exemplar_photo(one.shelf, best), target.layer)
+    reasons = sum_in_words(net, explain(net, trace, target, (best.row, best.column), COUNT, 1))
     go = f'data-layer="{one.layer}" data-channel="{one.channel}" data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
 <p class="next"><button type="button" {go}>See channel {one.channel} whole</button></p>"""
@@ -82,9 +78,9 @@ def _about(one: Question) -> str:
 
 def _map(net: VGG16, one: Question, side: Exemplar) -> str:
     """The whole photo with the channel's map on it and the patch outlined, its value and its credit."""
-    maps: Maps = cached.feature_maps(net, exemplar_photo(one.shelf, side), one.target.layer, "network")
+    maps: Maps = cache.feature_maps(net, exemplar_photo(one.shelf, side), one.target.layer, "network")
     overlay = draw_map(maps, one.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
-    by = html.escape(credit(vars(side)), quote=True)
-    image = f'<img src="{_jpeg(overlay.resize((MAP_PX, MAP_PX)))}" alt="where the channel answers: {by}">'
-    return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {by}</figcaption></figure>"
+    by = credit(vars(side))
+    image = image_tag(overlay, f"where the channel responds: {by}", px=MAP_PX)
+    return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {html.escape(by)}</figcaption></figure>"

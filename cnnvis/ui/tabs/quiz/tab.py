@@ -5,13 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.checks import whole_number
+from cnnvis.checks import whole_between
 from cnnvis.errors import SettingError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.prepared.quiz import REFERENCES, check_quiz
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving import cache as cached
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.tabs.quiz.game import first_value, game, refused_value, verdict_value
 from cnnvis.ui.texts import ABOUT_QUIZ
@@ -41,7 +41,7 @@ def layout(shared: Shared) -> Follower:
 def _draw(choice: Choice, reference: str, questions: str, seed: float | None) -> tuple[str]:
     layer = ARCHITECTURE.convolution_of(choice.layer).name
     number, found, count, kind = check_quiz(seed or 0, layer, questions, reference)
-    return (first_value(found, number, kind, cached.asked(number, found, count, kind)),)
+    return (first_value(found, number, kind, cache.asked(number, found, count, kind)),)
 
 
 def _failed(reason: str) -> tuple[str]:
@@ -56,8 +56,6 @@ def _answer(value: Any) -> str:
     except (TypeError, ValueError):
         raise SettingError("the answer cannot be read: load the page again.") from None
     names = ("seed", "layer", "questions", "reference")
-    asked = cached.asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
-    number = whole_number(given.get("question"))
-    if number is None or not 1 <= number <= len(asked):
-        raise SettingError.outside("question", given.get("question"), 1, len(asked))
+    asked = cache.asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
+    number = whole_between("question", given.get("question"), 1, len(asked))
     return verdict_value(str(given.get("key")), asked, number)
