@@ -168,8 +168,8 @@ STRAIGHT: dict[str, Any] = {"weight_decay": 0, "learning_rate": 0.1}  # erhan on
         (1, [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
     ],
 )
-def test_steps_get_shorter_towards_the_end(tiny: VGG16, decline: float, expected: list[float]) -> None:
-    found = strides(run(tiny, "conv1_1", 3, "erhan", steps=10, decay_share=decline, **STRAIGHT))
+def test_steps_get_shorter_towards_the_end(tiny: VGG16, decay_share: float, expected: list[float]) -> None:
+    found = strides(run(tiny, "conv1_1", 3, "erhan", steps=10, decay_share=decay_share, **STRAIGHT))
     assert np.array(found) * 10 == pytest.approx(expected, abs=0.2)  # one 8-bit level is 0.17 here
 
 
