@@ -352,7 +352,7 @@ def test_channels_and_mixtures_can_share_a_batch(tiny: VGG16) -> None:
         assert np.abs(pixels(snapshot.picture) - pixels(alone.picture)).max() <= 1
 
 
-@pytest.mark.parametrize("mixture", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
+@pytest.mark.parametrize("direction", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
 def test_a_mixture_without_weights_is_refused(tiny: VGG16, direction: Any) -> None:
     with pytest.raises(ChannelError, match=r"of conv3_1 have no usable weights"):
         maximize(tiny, "conv3_1", direction)
