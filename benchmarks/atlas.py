@@ -1,18 +1,15 @@
-"""Measure how fast an atlas's pictures are grown and scored, layer by layer, on one process and on two.
+"""Measure how fast an atlas's pictures are grown and scored, layer by layer, by one process and by two.
 
     python -m benchmarks.atlas [--batch 8] [--json FILE]
 
-Each process first grows a small batch, so that its start is not measured. What the whole atlas takes is the sum over
-the layers of channels divided by rate.
+Each process first grows a small batch, so that its start is not measured. The time for the whole atlas is channels
+divided by rate, summed over the layers.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any
 
-from benchmarks.ascent import machine
+from benchmarks.report import machine, parser_of, write
 from cnnvis import load_vgg16
 from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import tensors_sha256
@@ -32,37 +29,35 @@ def pieces(net: VGG16, layer: Layer, size: int, count: int) -> list[Batch]:
 
 
 def rates(net: VGG16, size: int, workers: int) -> dict[str, float]:
-    """Pictures a second at each convolution, by so many processes of one thread each."""
+    """Pictures per second at each convolution, by so many processes of one thread each."""
     layers = convolutions(net)
     warm_up = pieces(net, layers[0], 1, workers)
     work = [piece for layer in layers for piece in pieces(net, layer, size, workers)]
     done: dict[str, list[float]] = {}
     for piece, _ in run(grow_batch, [*warm_up, *work], workers):
         done.setdefault("start" if len(piece.channels) == 1 else piece.layer, []).append(time.perf_counter())
-    found, begun = {}, max(done["start"])
-    for layer in layers:  # a layer's batches are begun when those before are done, but for the last of these
+    by_layer, begun = {}, max(done["start"])
+    for layer in layers:  # a layer's batches begin when all but the last of the layer before are done
         ended = max(done[layer.name])
-        found[layer.name] = size * workers / (ended - begun)
+        by_layer[layer.name] = size * workers / (ended - begun)
         begun = ended
-    return found
+    return by_layer
 
 
 def main() -> None:
     """Measure, print, and write the figures as JSON if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net = load_vgg16("cpu")
     figures: dict[str, Any] = {"machine": machine(net), "batch": options.batch}
     for workers in (1, 2):
-        found = rates(net, options.batch, workers)
-        minutes = sum(layer.channels / found[layer.name] for layer in convolutions(net)) / 60
-        figures[f"{workers} processes"] = {"pictures a second": found, "whole atlas in minutes": minutes}
-        print(f"{workers} processes of one thread:", ", ".join(f"{name} {rate:.2f}" for name, rate in found.items()))
+        by_layer = rates(net, options.batch, workers)
+        minutes = sum(layer.channels / by_layer[layer.name] for layer in convolutions(net)) / 60
+        figures[f"{workers} processes"] = {"pictures a second": by_layer, "whole atlas in minutes": minutes}
+        print(f"{workers} processes of one thread:", ", ".join(f"{name} {rate:.2f}" for name, rate in by_layer.items()))
         print(f"the whole atlas would take {minutes:.0f} minutes", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,29 @@
-"""Measure explanation: whether a judge that is not VGG16 can tell from a picture, or photos, what a channel wants.
+"""Measure explanation: whether a judge that is not VGG16 can tell from pictures or photos what a channel responds to.
 
     python -m benchmarks.explains [--channels 10] [--layers conv5_1 conv5_3] [--references fourier maco] [--json FILE]
 
-Two patches, one from a photo that excites the channel strongly, one from a photo that hardly does: which one is more
-like the reference? The share of 100 such pairs decided rightly is the reference's explanation; guessing gives 0.5.
-References come from the bundled shelf's photos with even numbers, patches from those with odd numbers. With --json,
-what the file already holds is not measured again: a run can be interrupted, and the rivals added by another.
+Of two patches, one comes from a photo that excites the channel strongly, the other from a photo that barely does. Which
+one is more like the reference? A reference's explanation is the share of 100 such pairs decided correctly; guessing
+gives 0.5. References come from the bundled shelf's photos with even numbers, patches from those with odd numbers. With
+--json, what the file already holds is not measured again: a run can be interrupted, and another can add the rivals.
 benchmarks/README.md has the results.
 """
 
-import argparse
-import json
 import math
 import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.ascent import machine
 from benchmarks.halves import Part, part
 from benchmarks.judges import JUDGES, crops, decided
-from benchmarks.rivals import RIVALS, installed
+from benchmarks.report import LAYERS, advantage, machine, parser_of, read, write
+from benchmarks.rivals import RIVALS, installed, run_rival
 from cnnvis import atlas_sheet, load_vgg16, maximize, score
 from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import SHELF
@@ -34,27 +31,24 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 from cnnvis.prepared.shelf import Shelf
 
-LAYERS = ("conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv5_1", "conv5_3")
-TUNED = 40  # channels of each layer were set aside for tuning; no figure is reported for them
-QUERIES = 10  # patches of either kind
+TUNED = 40  # channels of each layer set aside for tuning; no figure is reported for them
+QUERIES = 10  # patches of each kind
 SEEDS = 4
 RESAMPLES = 2000
 TRIAL_SECONDS = 3.0
-FAINT = 0.01  # robust activations below this count as this
 
 
 def main() -> None:
     """Measure channel by channel, write each as it comes, and print the tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--channels", type=int, default=10, help="of each layer, drawn by the seed")
     parser.add_argument("--layers", nargs="+", default=list(LAYERS), choices=list(LAYERS))
     parser.add_argument("--seconds", type=float, default=10.0, help="for the rivals' ascents")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--references", nargs="+", default=list(REFERENCES), choices=list(REFERENCES))
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     net = load_vgg16("cpu")
-    report = read_report(options.json) or {"machine": machine(net), "seconds": options.seconds, "steps": {}, "rows": []}
+    report = read(options.json) or {"machine": machine(net), "seconds": options.seconds, "steps": {}, "rows": []}
     photos = len(Shelf(SHELF).photos)
     references, queries = part(net, range(0, photos, 2)), part(net, range(1, photos, 2))
     rows = {(row["layer"], row["channel"]): row for row in report["rows"]}
@@ -71,60 +65,47 @@ def main() -> None:
             case = Case(net, layer, channel, references, report["steps"][name])
             if measure(rows[name, channel], case, queries, options.references):
                 print(name, channel, flush=True)
-                if options.json:
-                    options.json.write_text(json.dumps(report, indent=1) + "\n")
+                write(options.json, report)
     for judge in JUDGES:
         show(report["rows"], judge)
     show_robust(report["rows"])
 
 
-def read_report(file: Path | None) -> Any:
-    """What an earlier run wrote, or None."""
-    return json.loads(file.read_text()) if file and file.exists() else None
-
-
 def tuned(layer: Layer) -> list[int]:
-    """The channels that recipes were tuned with."""
+    """The channels that recipes were tuned on."""
     return random.Random(f"tune {layer.name}").sample(range(layer.channels), TUNED)
 
 
 def reported(layer: Layer, count: int, seed: int) -> list[int]:
-    """Draw the channels to report, none of which a recipe was tuned with."""
+    """Draw the channels to report, none of which a recipe was tuned on."""
     apart = set(tuned(layer))
     rest = [channel for channel in range(layer.channels) if channel not in apart]
     return random.Random(f"{seed} {layer.name}").sample(rest, count)
 
 
 def blank(layer: str, channel: int) -> dict[str, Any]:
-    """The row of a channel of which nothing is known yet."""
-    return {
-        "layer": layer,
-        "channel": channel,
-        "explanation": {name: {} for name in JUDGES},
-        "clarity": {},
-        "robust": {},
-    }
+    """The row of a channel about which nothing is known yet."""
+    explanation: dict[str, Any] = {name: {} for name in JUDGES}
+    return {"layer": layer, "channel": channel, "explanation": explanation, "clarity": {}, "robust": {}}
 
 
 def steps_within(layer: Layer, seconds: float, tools: Sequence[str]) -> dict[str, int]:
     """How many steps each tool takes at this layer in the time, on this machine as it is now.
 
-    Timed once for each layer: then the same steps are taken for every channel, whatever else the machine does.
+    Timed once for each layer, so that every channel gets the same steps, whatever else the machine does.
     """
     steps = {}
     for tool in tools:
-        run = RIVALS[tool](_state(), layer.name, layer.channels // 2, min(seconds, TRIAL_SECONDS))
+        run = run_rival(tool, _state(), layer.name, layer.channels // 2, min(seconds, TRIAL_SECONDS))
         steps[tool] = max(1, round(run.steps / run.seconds * seconds))
     return steps
 
 
-@cache
-def _state() -> Mapping[str, Tensor]:
-    return read_weights()[0]
+_state = cache(lambda: read_weights()[0])
 
 
 class Case:
-    """One channel, and what references to it are made of. Pictures are grown when first asked for, and kept."""
+    """One channel, and what references to it are made of. Pictures are grown on demand and kept."""
 
     def __init__(self, net: VGG16, layer: Layer, channel: int, photos: Part, steps: Mapping[str, int]) -> None:
         self.net, self.layer, self.channel, self.photos, self.steps = net, layer, channel, photos, steps
@@ -135,18 +116,16 @@ class Case:
         return self.photos.strongest(self.layer, self.channel, count)
 
     def picture(self, maker: str, seed: int = 0, other: int = 0) -> Image.Image:
-        """The picture that a recipe or another tool makes of the channel, or of the one `other` numbers further on."""
-        if (maker, seed, other) not in self._pictures:
-            channel = (self.channel + other) % self.layer.channels
-            self._pictures[maker, seed, other] = self._grown(maker, channel, seed)
-        return self._pictures[maker, seed, other]
-
-    def _grown(self, maker: str, channel: int, seed: int) -> Image.Image:
-        if maker in RIVALS:
-            return RIVALS[maker](_state(), self.layer.name, channel, math.inf, steps=self.steps[maker]).picture
-        settings = as_before(self.layer) if maker == "before" else {"settings": maker}
-        *_, last = maximize(self.net, self.layer.name, channel, seed=seed, every=math.inf, **settings)
-        return last.picture
+        """The picture that a recipe or another tool makes of the channel, or of the channel `other` numbers later."""
+        channel = (self.channel + other) % self.layer.channels
+        if (maker, seed, channel) not in self._pictures:
+            if maker in RIVALS:
+                finished: Any = run_rival(maker, _state(), self.layer.name, channel, steps=self.steps[maker])
+            else:
+                settings = as_before(self.layer) if maker == "before" else {"settings": maker}
+                *_, finished = maximize(self.net, self.layer.name, channel, seed=seed, every=math.inf, **settings)
+            self._pictures[maker, seed, channel] = finished.picture
+        return self._pictures[maker, seed, channel]
 
     def tile(self) -> list[Image.Image]:
         """The atlas's tile, brought back to the scale of the photos' patches."""
@@ -175,15 +154,12 @@ REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
     "the atlas's tile": lambda case: case.tile(),
     "fourier of another channel": lambda case: case.crops("fourier", other=1),
     "fourier before (a264c94)": lambda case: case.crops("before"),
-    "maco": lambda case: case.crops("maco"),
-    "erhan": lambda case: case.crops("erhan"),
-    "lucent": lambda case: case.crops("lucent"),
-    "dreamlens": lambda case: case.crops("dreamlens"),
+    **{maker: partial(Case.crops, maker=maker) for maker in MAKERS[1:]},
 }
 
 
 def measure(row: dict[str, Any], case: Case, queries: Part, references: Sequence[str] = tuple(REFERENCES)) -> bool:
-    """Add to a row what it lacks: the references' explanation, by judge, and robust activation if they are pictures.
+    """Fill in what a row lacks: each reference's explanation, by judge, and robust activation if it is a picture.
 
     Returns whether it lacked anything.
     """
@@ -202,7 +178,7 @@ def measure(row: dict[str, Any], case: Case, queries: Part, references: Sequence
 
 
 def clarity(features: Tensor) -> float | None:
-    """How alike the crops of one picture are to one another, 0 to 1; None for a picture shown whole."""
+    """How alike the crops of one picture are, 0 to 1; None for a picture shown uncut."""
     count = len(features)
     if count < 2:
         return None
@@ -219,29 +195,20 @@ def show(rows: Sequence[Mapping[str, Any]], judge: str) -> None:
         groups = [[row["explanation"][judge][reference] for row in rows if row["layer"] == name] for name in layers]
         low, high = interval(groups)
         means = [statistics.mean(group) for group in groups]
-        print(
-            f"{reference:28}",
-            *(f"{mean:8.2f}" for mean in means),
-            f"    {statistics.mean(means):.3f} ({low:.3f} to {high:.3f})",
-        )
+        overall = f"    {statistics.mean(means):.3f} ({low:.3f} to {high:.3f})"
+        print(f"{reference:28}", *(f"{mean:8.2f}" for mean in means), overall)
     print(f"clarity's correlation with fourier's explanation: {clarity_correlation(rows, judge):.2f}")
 
 
 def show_robust(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the robust activation of the recipe `fourier`, divided by each other maker's; geometric means."""
+    """Print the robust activation of the recipe `fourier` divided by each other maker's: geometric means."""
     groups = {name: [row["robust"] for row in rows if row["layer"] == name] for name in layers_of(rows)}
     groups["all"] = [row["robust"] for row in rows]
-    print(f"\nrobust activation, fourier's divided by each one's\n{'maker':28}", *(f"{name:>8}" for name in groups))
+    print(f"\nrobust activation: fourier's divided by each maker's\n{'maker':28}", *(f"{name:>8}" for name in groups))
     for maker in MAKERS[1:]:
         if maker in rows[0]["robust"]:
-            means = (statistics.geometric_mean(map(partial(advantage, maker), group)) for group in groups.values())
-            print(f"{maker:28}", *(f"{mean:8.2f}" for mean in means))
-
-
-def advantage(maker: str, robust: Mapping[str, float]) -> float:
-    """By what factor `fourier` exceeds a maker; between 0.01 and 100, as a ratio to nearly nothing means nothing."""
-    mine, theirs = max(robust["fourier"], FAINT), max(robust[maker], FAINT)
-    return min(100.0, max(0.01, mine / theirs))
+            factors = ([advantage(row["fourier"], row[maker]) for row in group] for group in groups.values())
+            print(f"{maker:28}", *(f"{statistics.geometric_mean(group):8.2f}" for group in factors))
 
 
 def layers_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -258,13 +225,13 @@ def interval(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 
 def clarity_correlation(rows: Sequence[Mapping[str, Any]], judge: str) -> float:
-    """The correlation of clarity with explanation over channels, both less the mean of their layer."""
+    """The correlation of clarity with explanation over channels, each minus its layer's mean."""
     kept = [row for row in rows if row["clarity"][judge] is not None]
     pairs = np.array([(row["clarity"][judge], row["explanation"][judge]["fourier"]) for row in kept])
     names = [row["layer"] for row in kept]
     for name in set(names):
-        mine = [index for index, other in enumerate(names) if other == name]
-        pairs[mine] -= pairs[mine].mean(0)
+        rows_of_layer = [index for index, other in enumerate(names) if other == name]
+        pairs[rows_of_layer] -= pairs[rows_of_layer].mean(0)
     return float(np.corrcoef(pairs.T)[0, 1]) if len(pairs) > 1 else math.nan
 
 

@@ -1,4 +1,4 @@
-"""The bundled shelf in parts: some photos give references, others the patches that a judge must tell apart."""
+"""Parts of the bundled shelf: some photos give references, others the patches that a judge must tell apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,28 +25,29 @@ class Part:
     """Some of a shelf's photos, and where they excite each channel most."""
 
     files: tuple[Path, ...]
-    index: dict[str, LayerIndex]  # by convolution; photos by their place in `files`
+    index: dict[str, LayerIndex]  # by convolution; photos are numbered as in `files`
 
     def strongest(self, layer: Layer, channel: int, count: int) -> list[Image.Image]:
-        """Patches of the photos that excite a channel most, strongest first, of the receptive field's size."""
+        """Patches of the photos that excite a channel most, strongest first, at the receptive field's size."""
         return self._patches(layer, self.index[layer.name].high, channel, count)
 
     def weakest(self, layer: Layer, channel: int, count: int) -> list[Image.Image]:
-        """The same of the photos that hardly excite it, weakest first: where each excites it most."""
+        """The same for the photos that barely excite it, weakest first, each where it does so most."""
         return self._patches(layer, self.index[layer.name].low, channel, count)
 
     def _patches(self, layer: Layer, table: Table, channel: int, count: int) -> list[Image.Image]:
-        cut = []
+        patches = []
         for photo, (row, column) in zip(table.photo[channel, :count], table.cell[channel, :count], strict=True):
             box = moved_inside(layer.field(int(row), int(column)), PHOTO_SIDE)
-            cut.append(crop_like_training(open_photo(self.files[int(photo)])).crop(box))
-        return cut
+            patches.append(crop_like_training(open_photo(self.files[int(photo)])).crop(box))
+        return patches
 
 
 def part(net: VGG16, numbers: Sequence[int]) -> Part:
     """Index the photos with these numbers of the bundled shelf, in float32."""
     shelf = Shelf(SHELF)
     files = tuple(shelf.path(number) for number in numbers)
-    chunk = Chunk(0, 0, tuple(map(str, files)), RANKS, "float32", tensors_sha256(net), with_maxima=False)
+    names = tuple(shelf.file(number) for number in numbers)
+    chunk = Chunk(str(SHELF / "photos"), names, RANKS, "float32", tensors_sha256(net), with_maxima=False)
     arrays = load(index_chunk(chunk, net))
     return Part(files, {name: from_arrays(name, arrays) for name in net.architecture.convolutions})

@@ -1,9 +1,9 @@
-"""Judges: they look at pictures without VGG16, and say which of two patches a reference resembles more.
+"""Judges: they look at pictures without VGG16, and decide which of two patches a reference resembles more.
 
 Borowski et al., "Exemplary Natural Images Explain CNN Activations Better than State-of-the-Art Feature Visualization",
 ICLR 2021, put this question to people; Zimmermann et al., "Measuring Mechanistic Interpretability at Scale Without
-Humans", NeurIPS 2024, to a network, as `alexnet` here. `histograms` answers it without a network, so what both agree on
-is no quirk of convolutional networks.
+Humans", NeurIPS 2024, put it to a network, as `alexnet` does here. `histograms` answers it without a network, so what
+both agree on is not a quirk of convolutional networks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from benchmarks.archive import convolutions, kept_archive, read_network
 from cnnvis.network.vgg import Normalize
 from cnnvis.pictures.images import to_tensor
 
-Judge = Callable[[Sequence[Image.Image]], Tensor]  # pictures to features (N, D); alike is a large inner product
+Judge = Callable[[Sequence[Image.Image]], Tensor]  # pictures to features (N, D); a large inner product means alike
 
 JUDGE_PX = 128
 CONVOLUTIONS = (0, 3, 6, 8, 10)  # of torchvision's alexnet().features
@@ -29,16 +29,16 @@ COLOUR_BINS, ANGLE_BINS = 4, 12  # for each of red, green and blue; over half a 
 
 
 def alexnet(pictures: Sequence[Image.Image]) -> Tensor:
-    """The means over space of AlexNet's 3rd, 4th and 5th ReLU, each of length 1, side by side: (N, 896).
+    """The means over space of AlexNet's 3rd, 4th and 5th ReLU, each normalised to length 1, side by side: (N, 896).
 
-    Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014; torchvision's weights. A
-    picture is shown at 128 px.
+    Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014; torchvision's weights. Pictures
+    are shown at 128 px.
     """
     network, heard = _alexnet(), []
     with torch.inference_mode():
         values = network[0](torch.cat([to_tensor(_shown(picture)) for picture in pictures]))
-        for index, step in enumerate(network[1:]):
-            values = step(values)
+        for index, module in enumerate(network[1:]):
+            values = module(values)
             if index in HEARD:
                 heard.append(normalize(values.mean((2, 3))))
     return torch.cat(heard, 1)
@@ -53,16 +53,13 @@ def _alexnet() -> torch.nn.Sequential:
 
 
 def histograms(pictures: Sequence[Image.Image]) -> Tensor:
-    """How often each colour and each orientation of edges occurs, each of length 1, side by side: (N, 76).
+    """How often each colour and each edge orientation occurs, each normalised to length 1, side by side: (N, 76).
 
-    Square roots of the shares are compared, so one frequent colour does not drown the rest (Hellinger's kernel). Edges
-    count by their strength, orientations over half a turn.
+    The square roots of the shares are compared, so one frequent colour does not drown out the rest (Hellinger's
+    kernel). Edges count by their strength, orientations over half a turn.
     """
-    return torch.stack([torch.cat([_colours(pixels), _edges(pixels)]) for pixels in map(_pixels, pictures)])
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    return np.asarray(_shown(picture), dtype=np.float64) / 255
+    values = (np.asarray(_shown(picture), dtype=np.float64) / 255 for picture in pictures)
+    return torch.stack([torch.cat([_colours(pixels), _edges(pixels)]) for pixels in values])
 
 
 def _colours(pixels: np.ndarray) -> Tensor:
@@ -89,7 +86,7 @@ JUDGES: Mapping[str, Judge] = {"alexnet": alexnet, "histograms": histograms}
 
 
 def decided(reference: Tensor, high: Tensor, low: Tensor) -> float:
-    """The share of pairs of a high and a low patch in which the high one is more like the reference; a tie is half.
+    """The share of pairs of a high and a low patch in which the high one is more like the reference; a tie counts half.
 
     All are features (N, D); the reference is the mean of its pieces.
     """
@@ -99,9 +96,9 @@ def decided(reference: Tensor, high: Tensor, low: Tensor) -> float:
 
 
 def crops(picture: Image.Image, side: int) -> list[Image.Image]:
-    """Nine crops of `side` px, three by three, edge to edge; the picture whole where it is not larger.
+    """Nine crops of `side` px, three by three, edge to edge; a picture that is not larger stays uncut.
 
-    So a reference is seen at the scale of the patches that it is compared with.
+    A reference is thus seen at the scale of the patches it is compared with.
     """
     if picture.width <= side:
         return [picture]

@@ -1,15 +1,14 @@
-"""Send a crowd to a page on this machine, and see whom it serves, how fast, and what it costs in memory.
+"""Send a crowd to a page on this machine, and see whom it serves, how fast, and at what cost in memory.
 
     python -m benchmarks.load [--users 100] [--seconds 180] [--then 1800] [--checkout FOLDER]
         [--json FILE] [--name NAME]
 
-Each user opens the page and uploads a photo (half of them one of the examples, the others one of their own). Then they
-ask, wait for the answer, download its picture, and think for 5 to 15 s: 40 % filter sheets, 40 % feature maps, 20 %
-ascents of 12 steps at 128 px, at random layers. They speak the browser's own protocol. `--then` goes on at a tenth of
-the load. The page runs in a process of its own, at 127.0.0.1; the crowd shares its cores.
+Each user opens the page and uploads a photo (half of them an example, the others one of their own). Then they ask for
+something, wait for it, download its picture, and think for 5 to 15 s: 40 % filter sheets, 40 % feature maps, 20 %
+ascents of 12 steps at 128 px, at random layers. They use the browser's own protocol. `--then` continues at a tenth of
+the load. The page runs in its own process at 127.0.0.1; the crowd shares its cores.
 """
 
-import argparse
 import asyncio
 import io
 import json
@@ -28,32 +27,32 @@ import httpx
 import psutil
 from PIL import Image
 
-from benchmarks.ascent import machine
+from benchmarks.report import machine, parser_of, read, write
 from benchmarks.serving import ROOT, Served, running
 from cnnvis.network.architecture import CONVOLUTIONS, find_layer
 from cnnvis.network.weights import load_vgg16
 
 THINK = 5, 15  # s
 WEIGHTS = {"filters": 40, "feature_maps": 40, "maximize": 20}
-SETTLED = 60  # s, after which memory should not grow
+SETTLED = 60  # s, after which memory should stop growing
 EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
 TIMEOUT = httpx.Timeout(300)
 
 
 @dataclass
 class Action:
-    """What one user asked for once, and what became of it. Times are seconds."""
+    """One request by one user, and what became of it. Times are in seconds."""
 
     kind: str
     asked: float  # since the load began
-    known: float | None = None  # until the first word from the server: a place in line, or its turn
+    known: float | None = None  # until the server's first message: a position in line, or its turn
     started: float | None = None  # since the load began: when its turn came
-    answered: float = 0  # until the picture was here
-    outcome: str = "lost"  # "served", "full room", or an error's words
+    answered: float = 0  # until the picture arrived
+    outcome: str = "lost"  # "served", "full room", or the text of an error
 
 
 class User:
-    """One visitor with a session of their own."""
+    """One visitor with their own session."""
 
     def __init__(self, number: int, page: "Page", http: httpx.AsyncClient) -> None:
         self.random = random.Random(number)
@@ -62,7 +61,7 @@ class User:
         self.photo: dict[str, Any] = {}
 
     async def live(self, until: float) -> list[Action]:
-        """Visit the page, and act until the time is over."""
+        """Visit the page and act until the time is up."""
         await asyncio.sleep(self.random.uniform(0, THINK[1]))
         await self.http.get("/")
         self.photo = await self._upload()
@@ -75,12 +74,11 @@ class User:
     async def _upload(self) -> dict[str, Any]:
         example = self.random.choice(EXAMPLES)
         content = example.read_bytes()
-        if self.random.random() < 0.5:  # a photo that nobody else has
+        if self.random.random() < 0.5:  # their own photo
             with Image.open(example) as opened:
-                left, top = self.random.randrange(20), self.random.randrange(20)
-                own = io.BytesIO()
-                opened.convert("RGB").crop((left, top, opened.width, opened.height)).save(own, "jpeg", quality=92)
-            content = own.getvalue()
+                left, top, file = self.random.randrange(20), self.random.randrange(20), io.BytesIO()
+                opened.convert("RGB").crop((left, top, opened.width, opened.height)).save(file, "jpeg", quality=92)
+            content = file.getvalue()
         answer = await self.http.post("/gradio_api/upload", files={"files": ("photo.jpg", content)})
         return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
@@ -108,8 +106,7 @@ class User:
         joined = await self.http.post("/gradio_api/queue/join", json=body)
         if joined.is_error:
             detail = str(joined.json()["detail"])
-            ours = "The line for ascents is full" in detail
-            action.outcome = "full room" if ours else detail[:200]
+            action.outcome = "full room" if "The line for ascents is full" in detail else detail[:200]
             return
         async for message in self._messages():
             if action.known is None:
@@ -136,7 +133,7 @@ class Page:
     def __init__(self, served: Served) -> None:
         self.served, self.began = served, time.monotonic()
         configuration = httpx.get(f"{served.url}/config", timeout=TIMEOUT).json()
-        self.functions = {one["api_name"]: one["id"] for one in configuration["dependencies"] if one["api_name"]}
+        self.functions = {event["api_name"]: event["id"] for event in configuration["dependencies"]}
         self.megabytes: list[float] = []
 
     def clock(self) -> float:
@@ -147,13 +144,13 @@ class Page:
         """Measure the memory of the page's process and its children every second."""
         process = psutil.Process(self.served.pid)
         while True:
-            everyone = [process, *process.children(recursive=True)]
-            self.megabytes.append(sum(one.memory_info().rss for one in everyone) / 1e6)
+            family = [process, *process.children(recursive=True)]
+            self.megabytes.append(sum(member.memory_info().rss for member in family) / 1e6)
             await asyncio.sleep(1)
 
 
 async def crowd(page: Page, users: int, seconds: float) -> list[Action]:
-    """Let users act for a time; return all that they did."""
+    """Let users act for a time; return everything they did."""
     limits = httpx.Limits(max_connections=None)
     until = page.clock() + seconds
     async with httpx.AsyncClient(base_url=page.served.url, timeout=TIMEOUT, limits=limits) as http:
@@ -166,36 +163,33 @@ def times(values: Iterable[float | None]) -> dict[str, float]:
     known = sorted(value for value in values if value is not None)
     if not known:
         return {}
-    return {
-        "median": round(statistics.median(known), 2),
-        "p95": round(known[int(0.95 * (len(known) - 1))], 2),
-        "max": round(known[-1], 2),
-    }
+    p95 = known[int(0.95 * (len(known) - 1))]
+    return {"median": round(statistics.median(known), 2), "p95": round(p95, 2), "max": round(known[-1], 2)}
 
 
 def out_of_order(ascents: list[Action]) -> int:
     """How many ascents had their turn before one that had asked at least a second earlier."""
-    turns = sorted((one for one in ascents if one.started is not None), key=lambda one: one.started or 0)
-    return sum(any(later.asked + 1 < one.asked for later in turns[i + 1 :]) for i, one in enumerate(turns))
+    turns = sorted((ascent for ascent in ascents if ascent.started is not None), key=lambda ascent: ascent.started or 0)
+    return sum(any(later.asked + 1 < turn.asked for later in turns[i + 1 :]) for i, turn in enumerate(turns))
 
 
 def summary(actions: list[Action], megabytes: list[float]) -> dict[str, Any]:
     """What the crowd got, and what it cost."""
-    light = [one for one in actions if one.kind != "maximize"]
-    ascents = [one for one in actions if one.kind == "maximize"]
-    served = [one for one in ascents if one.outcome == "served"]
+    light = [action for action in actions if action.kind != "maximize"]
+    ascents = [action for action in actions if action.kind == "maximize"]
+    served = [ascent for ascent in ascents if ascent.outcome == "served"]
     settled = megabytes[SETTLED] if len(megabytes) > SETTLED else megabytes[-1]
     return {
         "light": {
             "asked": len(light),
-            "outcomes": Counter(one.outcome for one in light).most_common(),
-            "seconds": times(one.answered for one in light if one.outcome == "served"),
+            "outcomes": Counter(action.outcome for action in light).most_common(),
+            "seconds": times(action.answered for action in light if action.outcome == "served"),
         },
         "ascents": {
             "asked": len(ascents),
-            "outcomes": Counter(one.outcome for one in ascents).most_common(),
-            "seconds": times(one.answered for one in served),
-            "seconds until the place was known": times(one.known for one in served),
+            "outcomes": Counter(ascent.outcome for ascent in ascents).most_common(),
+            "seconds": times(ascent.answered for ascent in served),
+            "seconds until the place was known": times(ascent.known for ascent in served),
             "out of order": out_of_order(served),
         },
         "memory in MB": {
@@ -208,44 +202,35 @@ def summary(actions: list[Action], megabytes: list[float]) -> dict[str, Any]:
 
 
 async def measure(served: Served, users: int, seconds: float, then: float) -> dict[str, Any]:
-    """Load the page, and then a tenth of that if asked."""
-    page = Page(served)
+    """Load the page, then with a tenth of the users if asked."""
+    page, report = Page(served), {}
     watching = asyncio.create_task(page.watch())
-    phases = {f"{users} users for {seconds:.0f} s": (users, seconds)}
-    if then:
-        phases[f"then {users // 10} users for {then:.0f} s"] = (users // 10, then)
-    report = {}
-    for name, phase in phases.items():
-        before = max(0, len(page.megabytes) - 1)
-        actions = await crowd(page, *phase)
-        report[name] = summary(actions, page.megabytes[before:])
-        print(name, json.dumps(report[name], indent=1), flush=True)
+    for words, number, duration in (("", users, seconds), ("then ", users // 10, then)):
+        if duration:
+            name, before = f"{words}{number} users for {duration:.0f} s", max(0, len(page.megabytes) - 1)
+            report[name] = summary(await crowd(page, number, duration), page.megabytes[before:])
+            print(name, json.dumps(report[name], indent=1), flush=True)
     watching.cancel()
     return report
 
 
 def main() -> None:
     """Measure, print, and write the figures as JSON if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--then", type=float, default=0, help="s at a tenth of the load")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="load the page of another checkout")
-    parser.add_argument("--json", type=Path, help="add the figures to this file")
-    parser.add_argument("--name", default="this commit", help="what to call them there")
+    parser.add_argument("--name", default="this commit", help="what to call the figures among those in the file")
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(options.checkout, GRADIO_TEMP_DIR=folder) as served,
-    ):
+    with tempfile.TemporaryDirectory() as folder, running(options.checkout, GRADIO_TEMP_DIR=folder) as served:
         report = asyncio.run(measure(served, options.users, options.seconds, options.then))
         files = [path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()]
         report["files"] = {"count": len(files), "MB": round(sum(files) / 1e6)}
     print(report["files"])
     if options.json:
-        known = json.loads(options.json.read_text()) if options.json.exists() else {}
-        known |= {options.name: report, "machine": machine(load_vgg16("cpu"))}
-        options.json.write_text(json.dumps(known, indent=1) + "\n")
+        known = read(options.json) or {}
+        write(options.json, known | {options.name: report, "machine": machine(load_vgg16("cpu"))})
 
 
 if __name__ == "__main__":

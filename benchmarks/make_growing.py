@@ -19,7 +19,7 @@ FRAMES, FRAME_MS, HELD_MS = 28, 110, 2500
 
 
 def main(out: str = "docs/growing.webp") -> None:
-    """Run four ascents, keep the same number of snapshots from each, and lay them side by side."""
+    """Run four ascents, keep the same number of snapshots from each, and place them side by side."""
     net = load_vgg16()
     columns = []
     for layer, channel in SHOWN:
@@ -27,9 +27,8 @@ def main(out: str = "docs/growing.webp") -> None:
         moments = np.linspace(0, len(pictures) - 1, FRAMES).round().astype(int)
         columns.append([np.asarray(pictures[i].resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)) for i in moments])
     frames = [contact_sheet(np.stack(tiles), len(SHOWN), GAP_PX) for tiles in zip(*columns, strict=True)]
-    durations = [FRAME_MS] * (FRAMES - 1) + [HELD_MS]
-    first, *rest = frames
-    first.save(out, save_all=True, append_images=rest, duration=durations, loop=0, quality=55, method=6)
+    times = [FRAME_MS] * (FRAMES - 1) + [HELD_MS]
+    frames[0].save(out, save_all=True, append_images=frames[1:], duration=times, loop=0, quality=55, method=6)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from benchmarks.page import FLAGS, chromium
 from benchmarks.serving import ROOT, running
@@ -18,8 +18,7 @@ from benchmarks.serving import ROOT, running
 SCREEN, WIDE = (1280, 800), (1280, 1050)
 PHONE, POST = (390, 1100), (860, 1100)
 SHOWN_PX = 1000  # in the README
-GAP_PX, BACKGROUND = 24, (248, 250, 252)
-QUALITY = 88
+GAP_PX, BACKGROUND, QUALITY = 24, (248, 250, 252), 88
 DRAWN = "id => { const sheet = document.querySelector(id + ' .sheet'); return sheet && !sheet.hidden; }"
 GROWN = "#stage a[download][aria-label^=GIF]"
 
@@ -37,7 +36,12 @@ def taken(page: Page, done: str = "") -> Image.Image:
     if done:
         page.wait_for_function(DRAWN, arg=done)
     page.wait_for_timeout(2000)  # for the other pictures: server events never stop, so the connection is never idle
-    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    return picture_of(page)
+
+
+def picture_of(shown: Page | Locator) -> Image.Image:
+    """Take a screenshot of a page, or a part of one, as it is now."""
+    return Image.open(io.BytesIO(shown.screenshot())).convert("RGB")
 
 
 def save(picture: Image.Image, path: Path) -> None:
@@ -80,37 +84,35 @@ def why(browser: Browser, url: str) -> Image.Image:
     page.locator("#silenced", has_text="draws").wait_for()
     page.evaluate("document.querySelector('#about-why').scrollIntoView(); scrollBy(0, -100)")
     page.wait_for_timeout(1000)
-    return Image.open(io.BytesIO(page.locator("#why-box").screenshot())).convert("RGB")
+    return picture_of(page.locator("#why-box"))
 
 
 def exemplars(browser: Browser, url: str) -> Image.Image:
     """The exemplars of two channels side by side, with weaker photos below."""
-    shown: list[list[Image.Image]] = []
+    columns = []
     for channel in ("conv5_1&channel=170", "conv5_3&channel=17"):
         page = opened(browser, f"{url}/?tab=maps&layer={channel}", (1100, 1050))
         page.locator("#exemplars img").first.wait_for()
         page.locator("#weaker-button").click()
         page.locator("#weaker svg").wait_for()
-        taken = [page.locator(part).screenshot() for part in ("#exemplars", "#weaker")]
-        shown.append([Image.open(io.BytesIO(one)).convert("RGB") for one in taken])
-    wide = max(part.width for parts in shown for part in parts)
-    high = max(sum(part.height for part in parts) for parts in shown)
-    both = Image.new("RGB", (2 * wide + GAP_PX, high + GAP_PX), BACKGROUND)
-    for number, parts in enumerate(shown):
-        top = 0
-        for part in parts:
-            both.paste(part, (number * (wide + GAP_PX), top))
-            top += part.height + GAP_PX
+        columns.append([picture_of(page.locator(part)) for part in ("#exemplars", "#weaker")])
+    width = max(part.width for column in columns for part in column)
+    height = max(upper.height + GAP_PX + lower.height for upper, lower in columns)
+    both = Image.new("RGB", (2 * width + GAP_PX, height), BACKGROUND)
+    for left, (upper, lower) in zip((0, width + GAP_PX), columns, strict=True):
+        both.paste(upper, (left, 0))
+        both.paste(lower, (left, upper.height + GAP_PX))
     return both
 
 
 def phone_and_post(browser: Browser, url: str) -> Image.Image:
     """A phone in dark mode, and beside it the page embedded in examples/embed.html."""
-    left = taken(
-        opened(browser, f"{url}/?tab=maps&layer=conv3_3&channel=60&photo=coffee.jpg", PHONE, "dark"), "#map-sheet"
-    )
+    phone = opened(browser, f"{url}/?tab=maps&layer=conv3_3&channel=60&photo=coffee.jpg", PHONE, "dark")
+    left = taken(phone, "#map-sheet")
     page = browser.new_page(viewport={"width": POST[0], "height": POST[1]})
-    page.set_content((ROOT / "examples" / "embed.html").read_text().replace("http://127.0.0.1:7860", url))
+    page.set_content(
+        (ROOT / "examples" / "embed.html").read_text(encoding="utf-8").replace("http://127.0.0.1:7860", url)
+    )
     page.frame_locator("iframe >> nth=0").locator("#filter-sheet .sheet").wait_for()
     both = Image.new("RGB", (left.width + POST[0], left.height))
     both.paste(left)

@@ -1,10 +1,10 @@
-"""Show the recipe `fourier` at a glance: four channels of each of the 13 convolutions, each above three photos.
+"""Show the recipe `fourier` at a glance: four channels of each of the 13 convolutions, each with three photos below.
 
     python -m benchmarks.make_sheet [OUT.jpg]
 
 Writes docs/layers.jpg: one column per layer, conv1_1 on the left. The channels are those at one, two, three and four
-fifths of the layer. Below each picture are the patches of the shelf's photos that excite the channel most, as large as
-its receptive field. Prints each picture's score.
+fifths of the layer. Below each picture are the patches of the shelf's photos that excite the channel most, each the
+size of its receptive field. Prints each picture's score.
 """
 
 import sys
@@ -32,10 +32,8 @@ def main(out: str = "docs/layers.jpg") -> None:
         for row, channel in enumerate(evenly(layer, ROWS)):
             *_, last = maximize(net, layer, channel, every=float("inf"))
             reached = score(net, last.picture, layer, channel)
-            figures = (
-                f"{reached.saved_activation:8.2f} robust {reached.robust:8.2f} saturated {reached.saturation:6.1%}"
-            )
-            print(f"{layer} {channel:4}: saved activation {figures}", flush=True)
+            figures = f"robust {reached.robust:8.2f} saturated {reached.saturation:6.1%}"
+            print(f"{layer} {channel:4}: saved activation {reached.saved_activation:8.2f} {figures}", flush=True)
             sheet.paste(above_its_photos(last.picture, layer, channel), (column * across, row * down))
     Path(out).write_bytes(encode(sheet, "jpeg"))
 
@@ -45,9 +43,9 @@ def above_its_photos(picture: Image.Image, layer: str, channel: int) -> Image.Im
     tile = Image.new("RGB", (TILE_PX, TILE_PX + PATCH_PX))
     tile.paste(picture.resize((TILE_PX, TILE_PX), Image.Resampling.LANCZOS))
     shelf = load_shelf()
-    for place, one in enumerate(shelf.exemplars(ARCHITECTURE.target(layer, channel), PHOTOS)):
-        patch = patch_tile(shelf, one).resize((PATCH_PX, PATCH_PX), Image.Resampling.LANCZOS)
-        tile.paste(patch, (place * PATCH_PX, TILE_PX))
+    for number, exemplar in enumerate(shelf.exemplars(ARCHITECTURE.target(layer, channel), PHOTOS)):
+        patch = patch_tile(shelf, exemplar).resize((PATCH_PX, PATCH_PX), Image.Resampling.LANCZOS)
+        tile.paste(patch, (number * PATCH_PX, TILE_PX))
     return tile
 
 

@@ -1,10 +1,10 @@
-"""Measure how strongly every channel of VGG16 usually responds: the mean of its map on the photos of the bundled shelf.
+"""Measure how strongly every channel of VGG16 usually responds: its map's mean over the photos of the bundled shelf.
 
     python -m benchmarks.make_statistics
 
 Writes cnnvis/assets/photo_statistics.safetensors. For each of the 31 layers it holds a float32 tensor (2, channels):
-the average over the photos of the map's mean, and its standard deviation from photo to photo (n − 1).
-`photos` is their number. Scores use these to compare how far a picture lifts its channel and the layer's others.
+the map's mean averaged over the photos, and its standard deviation from photo to photo (n − 1). `photos` is how many
+there were. Scores use them to compare how far a picture lifts its own channel and the others of the layer.
 """
 
 import json
@@ -22,12 +22,10 @@ PHOTOS = sorted((BUNDLED / "photos").iterdir())
 
 
 def measure() -> dict[str, torch.Tensor]:
-    """By layer name (2, channels), average and standard deviation; and the number of photos."""
+    """By layer name (2, channels): average and standard deviation; and the number of photos."""
     net = load_vgg16("cpu")
     layers = net.architecture.layers
-    photos = []
-    for photo in PHOTOS:
-        photos.append([maps.strength for maps in compute_maps(net, open_photo(photo), layers, "network")])
+    photos = [[maps.strength for maps in compute_maps(net, open_photo(photo), layers, "network")] for photo in PHOTOS]
     tables = {}
     for layer, strengths in zip(layers, zip(*photos, strict=True), strict=True):
         means = torch.stack(strengths)  # (photos, channels)

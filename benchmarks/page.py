@@ -2,12 +2,10 @@
 
     python -m benchmarks.page [--visits 3] [--json FILE] [--beside /tmp/base]
 
-Needs Debian's chromium and the package playwright. Starts its own page; with `--beside` that of another checkout too,
-and prints its times and the ratios. Each time runs from the visitor's action until the browser has painted the result.
+Needs Debian's chromium and the package playwright. Starts its own page; with `--beside`, also another checkout's, whose
+times and ratios it prints. Each time runs from the visitor's action until the browser has painted the result.
 """
 
-import argparse
-import json
 import shutil
 import statistics
 import sys
@@ -17,72 +15,70 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.report import medians, parser_of, write
 from benchmarks.serving import ROOT, running
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-# Runs in the browser: the ms until `done` holds (checked before every repaint) and the browser has repainted.
+# Runs in the browser: the seconds from `act` until `done` holds (checked before every repaint) and it has repainted.
 WAIT = """([act, done]) => new Promise((resolve) => {
   const begun = performance.now(), ready = new Function('return ' + done);
-  if (act) document.querySelector(act).click();
-  const look = () => ready() ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - begun)))
-    : requestAnimationFrame(look);
+  const end = () => resolve((performance.now() - begun) / 1000);
+  new Function(act)();
+  const look = () => requestAnimationFrame(ready() ? () => setTimeout(end) : look);
   look();
 })"""
+CHOOSE = """const list = document.querySelector('.choice-layer');
+  list.value = '%s';
+  list.dispatchEvent(new Event('change'));"""
 PAINTED = """(() => { const sheet = document.querySelector('%s .sheet');
   return sheet && sheet.ariaLabel.includes('%s') && window.loaded(sheet); })()"""
 # A sprite is painted once the browser has loaded it: then an <img> with the same address is complete.
 LOADED = """window.sprites = {}; window.loaded = (sheet) => {
-  const url = sheet.style.getPropertyValue('--sprite').slice(4, -1);
+  const url = sheet.style.getPropertyValue('--sprite').slice(4, -1).replaceAll('"', '');
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
   return window.sprites[url].complete; };"""
 
 GROWN = "(document.querySelector('#stage img')?.alt || '').includes('activation')"
 EDIT = """window.before = document.querySelector('.kernel-answer h4');
   const cell = document.querySelector('.kernel-weights input');
-  cell.value = act;
+  cell.value = %d;
   cell.dispatchEvent(new InputEvent('input', {bubbles: true}));"""
 EDITED = """document.querySelector('.kernel-answer h4') !== window.before
   && [...document.querySelectorAll('.kernel-answer img')].every((image) => image.complete)"""
 
-FIRST_SHEET = f"{PAINTED % ('#atlas-sheet', '')} || {PAINTED % ('#filter-sheet', '')}"
-
 
 def chromium() -> str:
     """Find the browser."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    return found or sys.exit(f"none of {', '.join(BROWSERS)} is installed")
-
-
-def first_paint(page: Page, url: str) -> float:
-    """Seconds from opening the address until the first sheet is painted: the atlas's, before it the filters'."""
-    begun = time.perf_counter()
-    page.goto(url)
-    page.wait_for_function(FIRST_SHEET)
-    return time.perf_counter() - begun
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return path or sys.exit(f"none of {', '.join(BROWSERS)} is installed")
 
 
 def timed(page: Page, act: str, done: str) -> float:
-    """Seconds from a click on `act` until `done` holds and is painted."""
-    elapsed: float = page.evaluate(WAIT, [act, done])
-    return elapsed / 1000
+    """Seconds from running `act` in the page until `done` holds and is painted."""
+    seconds: float = page.evaluate(WAIT, [act, done])
+    return seconds
+
+
+def clicked(page: Page, button: str, done: str) -> float:
+    """Seconds from a click on `button` until `done` holds and is painted."""
+    return timed(page, f"document.querySelector({button!r}).click()", done)
 
 
 def switch(page: Page, sheet: str, layer: str) -> float:
     """Seconds from choosing a layer until its sheet is painted."""
-    page.locator(".choice-layer").evaluate("(list, layer) => { list.value = layer; }", layer)
-    choose = "document.querySelector(act).dispatchEvent(new Event('change'))"
-    act = WAIT.replace("document.querySelector(act).click()", choose)
-    elapsed: float = page.evaluate(act, [".choice-layer", PAINTED % (sheet, layer)])
-    return elapsed / 1000
+    return timed(page, CHOOSE % layer, PAINTED % (sheet, layer))
 
 
 def visit(page: Page, url: str) -> dict[str, float]:
-    """Visit the page and measure everything once."""
+    """Visit the page and measure everything once. Commit a264c94 has no atlas and no wiring."""
     page.add_init_script(LOADED)
-    times = {"first sheet visible": first_paint(page, url)}
+    begun = time.perf_counter()
+    page.goto(url)
+    page.wait_for_function(f"{PAINTED % ('#atlas-sheet', '')} || {PAINTED % ('#filter-sheet', '')}")
+    times = {"first sheet visible": time.perf_counter() - begun}
     page.locator("#network", has_text="is ready").wait_for()
-    if page.locator("#atlas-sheet").count():  # a264c94 has none
+    if page.locator("#atlas-sheet").count():
         times |= walls(page)
         times |= own_kernel(page, url)
     # An ascent of its own number of steps could end before it is stopped.
@@ -91,16 +87,16 @@ def visit(page: Page, url: str) -> dict[str, float]:
     page.locator("#network", has_text="is ready").wait_for()
     times["filter sheet, conv1_2"] = switch(page, "#filter-sheet", "conv1_2")
     times["filter sheet, conv5_3 (512)"] = switch(page, "#filter-sheet", "conv5_3")
-    if page.locator("#relations").count():  # a264c94 has none
+    if page.locator("#relations").count():
         rows = "document.querySelector('#relations [data-of]')?.dataset.of === 'conv5_3 channel 1'"
-        times["wiring rows, conv5_3"] = timed(page, ".choice-next", rows)
+        times["wiring rows, conv5_3"] = clicked(page, ".choice-next", rows)
     page.get_by_role("tab", name="Feature maps").click()
     page.wait_for_function(PAINTED % ("#map-sheet", "conv5_3"))
     times["feature-map sheet, conv4_3 (512)"] = switch(page, "#map-sheet", "conv4_3")
     times["feature-map sheet, conv5_3 (512)"] = switch(page, "#map-sheet", "conv5_3")
     page.get_by_role("tab", name="Activation maximization").click()
     page.locator("#start").wait_for()
-    times["first growing picture, conv5_3"] = timed(page, "#start", GROWN)
+    times["first growing picture, conv5_3"] = clicked(page, "#start", GROWN)
     page.wait_for_timeout(1500)
     came = "document.querySelector('#stage .stage-slider').max"
     before, begun = int(page.evaluate(f"+{came}")), time.perf_counter()
@@ -111,32 +107,31 @@ def visit(page: Page, url: str) -> dict[str, float]:
 
 
 def walls(page: Page) -> dict[str, float]:
-    """Seconds until another layer's wall is painted, and until another channel is shown whole."""
-    for layer in ("conv4_2", "conv5_3"):  # both sheets are with the browser, and with the server
+    """Seconds until another layer's wall is painted, and until another channel's view is."""
+    for layer in ("conv4_2", "conv5_3"):  # afterwards browser and server both have these sheets
         switch(page, "#atlas-sheet", layer)
-    whole = "document.querySelector('#atlas-filter h3').textContent.includes('channel %d')"
+    shown = "document.querySelector('#atlas-filter h3').textContent.includes('channel %d')"
     return {
         "wall, conv4_2 (512)": switch(page, "#atlas-sheet", "conv4_2"),
         "wall, conv5_3 (512)": switch(page, "#atlas-sheet", "conv5_3"),
         "filter whole, conv5_3": statistics.median(
-            timed(page, f'#atlas-sheet [data-channel="{channel}"]', whole % channel) for channel in (101, 102, 103)
+            clicked(page, f'#atlas-sheet [data-channel="{channel}"]', shown % channel) for channel in (101, 102, 103)
         ),
     }
 
 
 def own_kernel(page: Page, url: str) -> dict[str, float]:
-    """Seconds from an edit of a weight, in the tab Learn, until its maps are painted; {} where there is none."""
+    """Seconds from the edit of a weight, in the tab Learn, until its maps are painted; {} where there is none."""
     page.goto(f"{url}?tab=learn&layer=conv1_1")
     page.locator("#sums h3").wait_for()
     if not page.locator("#kernel").count():
         return {}
     page.locator(".kernel-answer h4").first.wait_for()
-    edit = WAIT.replace("document.querySelector(act).click()", EDIT)
-    return {"own kernel, an edit": statistics.median(page.evaluate(edit, [str(i), EDITED]) / 1000 for i in (3, 4, 5))}
+    return {"own kernel, an edit": statistics.median(timed(page, EDIT % weight, EDITED) for weight in (3, 4, 5))}
 
 
 def stopped(page: Page) -> float:
-    """Seconds from pressing Stop until the page says that it has stopped: by then, nothing grows.
+    """Seconds from pressing Stop until the page says that it has stopped, when nothing grows any more.
 
     Stop waits for the snapshot being computed, one every 0.15 s: the median of five, spread evenly over that time.
     """
@@ -144,21 +139,20 @@ def stopped(page: Page) -> float:
     page.locator("#stop").click()
     times = []
     for pause in range(600, 750, 30):
-        page.locator("#stage a", has_text="GIF").wait_for()  # a264c94 confuses two ascents if the first is being scored
+        page.locator("#stage a", has_text="GIF").wait_for()  # a264c94 mixes up two ascents while it scores the first
         page.wait_for_timeout(500)
         page.locator("#start").click()
         page.wait_for_function(f"!{says}.includes('stopped') && {GROWN}")
         page.wait_for_timeout(pause)
-        times.append(timed(page, "#stop", f"{says}.includes('stopped')"))
+        times.append(clicked(page, "#stop", f"{says}.includes('stopped')"))
     return statistics.median(times)
 
 
 def main() -> None:
     """Visit the page, print the medians, and write all times as JSON if asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--visits", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--beside", type=Path, help="another checkout, whose page is visited by turns with this one")
+    parser.add_argument("--beside", type=Path, help="another checkout, to visit in alternation with this one")
     options = parser.parse_args()
     checkouts = [ROOT, *filter(None, [options.beside])]
     with ExitStack() as stack, sync_playwright() as playwright:
@@ -172,12 +166,11 @@ def main() -> None:
                 page.close()
         browser.close()
     visits = [times[1:] for times in visits]  # the first is a warm-up
-    medians = [{name: statistics.median(one[name] for one in times) for name in times[0]} for times in visits]
-    for name, median in medians[0].items():
-        others = "".join(f"{other[name]:8.2f}{median / other[name]:8.2f} ×" for other in medians[1:] if name in other)
-        print(f"{name:36}{median:8.2f}{others}")
-    if options.json:
-        options.json.write_text(json.dumps({"visits": visits, "medians": medians}, indent=1) + "\n")
+    usual, *others = summaries = [medians(times) for times in visits]
+    for name, seconds in usual.items():
+        ratios = "".join(f"{other[name]:8.2f}{seconds / other[name]:8.2f} ×" for other in others if name in other)
+        print(f"{name:36}{seconds:8.2f}{ratios}")
+    write(options.json, {"visits": visits, "medians": summaries})
 
 
 if __name__ == "__main__":

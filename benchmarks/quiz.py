@@ -1,16 +1,13 @@
-"""Let judges that are not VGG16 take the quiz, through the endpoints of the page as any program can.
+"""Let judges that are not VGG16 take the quiz through the page's endpoints, as any program can.
 
     python -m benchmarks.quiz [--layers conv3_3 conv5_1] [--seed 0] [--json FILE]
 
-50 questions of each layer, once with the grown picture and once with nine photos. The judges of `judges.py` choose the
-patch that is more like what is shown. benchmarks/README.md has the results.
+Asks 50 questions about each layer, once with the grown picture and once with nine photos. The judges of `judges.py`
+choose the patch that is more like what is shown. The main README has the results.
 """
 
-import argparse
 import io
-import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -19,9 +16,9 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from benchmarks.judges import JUDGES, Judge
+from benchmarks.report import LAYERS, parser_of, write
 from benchmarks.serving import running
 
-LAYERS = ("conv2_2", "conv3_1", "conv3_3", "conv4_1", "conv4_3", "conv5_1", "conv5_3")
 REFERENCES = ("picture", "photos")
 QUESTIONS = 50
 Fetch = Callable[[str], Image.Image]
@@ -29,10 +26,9 @@ Fetch = Callable[[str], Image.Image]
 
 def main() -> None:
     """Ask, judge, compare with the answers, and print each score with its 95 % interval."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--layers", nargs="+", default=list(LAYERS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with running() as page, httpx.Client() as http:
@@ -41,24 +37,22 @@ def main() -> None:
             for reference in REFERENCES:
                 asked = client.predict(options.seed, layer, QUESTIONS, reference, api_name="/quiz")
                 known = client.predict(options.seed, layer, QUESTIONS, reference, api_name="/quiz_answers")
-                answers = [one["answer"] for one in known]
+                answers = [solution["answer"] for solution in known]
                 for name, judge in JUDGES.items():
-                    told = [decided(judge, question, lambda url: _picture(http, url)) for question in asked]
-                    right = sum(mine == answer for mine, answer in zip(told, answers, strict=True))
-                    rows.append(
-                        {"judge": name, "layer": layer, "reference": reference, "right": right, "of": QUESTIONS}
-                    )
-                    show([rows[-1]], f"{name:10} {layer} {reference:8}")
+                    sides = [decided(judge, question, lambda url: _picture(http, url)) for question in asked]
+                    right = sum(side == answer for side, answer in zip(sides, answers, strict=True))
+                    row = {"judge": name, "layer": layer, "reference": reference, "right": right, "of": QUESTIONS}
+                    show([row], f"{name:10} {layer} {reference:8}")
+                    rows.append(row)
     for name in JUDGES:
         for reference in REFERENCES:
-            mine = [row for row in rows if (row["judge"], row["reference"]) == (name, reference)]
-            show(mine, f"{name:10} all     {reference:8}")
-    if options.json:
-        options.json.write_text(json.dumps({"seed": options.seed, "rows": rows}, indent=1) + "\n")
+            all_layers = [row for row in rows if (row["judge"], row["reference"]) == (name, reference)]
+            show(all_layers, f"{name:10} all     {reference:8}")
+    write(options.json, {"seed": options.seed, "rows": rows})
 
 
 def decided(judge: Judge, question: dict[str, Any], fetch: Fetch) -> str:
-    """The side that is more like what is shown of the channel."""
+    """The side that is more like what represents the channel."""
     shown = question["reference"]
     pictures = [shown["picture"]] if shown["picture"] else shown["photos"]
     features = judge([fetch(url) for url in (*pictures, question["left"], question["right"])])
@@ -66,9 +60,8 @@ def decided(judge: Judge, question: dict[str, Any], fetch: Fetch) -> str:
     return "left" if left > right else "right"
 
 
-def show(rows: Iterable[dict[str, Any]], words: str) -> None:
+def show(rows: Sequence[dict[str, Any]], words: str) -> None:
     """Print a share with Wilson's 95 % interval."""
-    rows = list(rows)
     right, of = sum(row["right"] for row in rows), sum(row["of"] for row in rows)
     interval = binomtest(right, of).proportion_ci(method="wilson")
     print(f"{words} {right:4} of {of:4}  {right / of:.2f} ({interval.low:.2f} to {interval.high:.2f})", flush=True)

@@ -1,10 +1,10 @@
 """Read Qt's binary resource archives (.rcc), in which GCompris keeps its photos.
 
-All numbers are big-endian. A header `qres` and four uint32: the format's version, and where the tree, the data and the
-names begin. A node of the tree has the offset of its name (uint32), flags (uint16), and then, if it is a folder, the
-number of its children and the first of them (two uint32), else its country and language (two uint16) and the offset of
-its data (uint32). From version 2 on, a node ends with a date (uint64). A name is a length (uint16), a hash (uint32) and
-UTF-16; data are a length (uint32) and bytes.
+All numbers are big-endian. The header is `qres` and four uint32: the format's version, and where the tree, the data and
+the names begin. A node of the tree has its name's offset (uint32) and flags (uint16); then a folder has its number of
+children and the first of them (two uint32), and a file its country and language (two uint16) and the offset of its data
+(uint32). From version 2 on, a node ends with a date (uint64). A name is a length (uint16), a hash (uint32) and UTF-16;
+data are a length (uint32) and bytes.
 """
 
 import struct
@@ -18,7 +18,7 @@ def files(archive: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield every file with its path. Raises ValueError for another format."""
     magic, version, tree, data, names = struct.unpack_from(">4s4I", archive)
     if magic != b"qres" or version not in (1, 2, 3):
-        raise ValueError("no .rcc archive of a known version")
+        raise ValueError("not an .rcc archive of a known version")
     node_bytes = 14 if version == 1 else 22
     folders = [(0, "")]
     while folders:
@@ -43,4 +43,4 @@ def _name(archive: bytes, at: int) -> str:
 def _content(archive: bytes, at: int, flags: int) -> bytes:
     (length,) = struct.unpack_from(">I", archive, at)
     content = archive[at + 4 : at + 4 + length]
-    return zlib.decompress(content[4:]) if flags & COMPRESSED else content  # four bytes say how long it becomes
+    return zlib.decompress(content[4:]) if flags & COMPRESSED else content  # after four bytes with the full length

@@ -1,7 +1,7 @@
 """Run other tools' ascents with our weights, against the clock: the 2020 notebook's loop, Lucent and DreamLens.
 
 Each tool keeps its own defaults (size, optimiser, transforms, gradients for every weight). We only decide when its loop
-ends. All run on the CPU: the notebook's loop knows nothing else, and Lucent takes a GPU if there is one, unless
+ends. All run on the CPU: the notebook's loop cannot do otherwise, and Lucent uses a GPU if there is one, unless
 CUDA_VISIBLE_DEVICES is empty. benchmarks/README.md explains how to install the two packages.
 """
 
@@ -31,14 +31,6 @@ from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 NOTEBOOK_SIDE = 224  # px
 ENDLESS = 10**9  # steps; the clock ends every loop long before
-
-# The modules that each tool imports and cnnvis does not need.
-MODULES: Mapping[str, tuple[str, ...]] = {
-    "original": (),
-    "lucent": ("lucent", "kornia", "IPython", "decorator", "tqdm"),
-    "dreamlens": ("dreamlens",),
-}
-
 State = Mapping[str, Tensor]  # features.N.weight and .bias
 
 
@@ -48,7 +40,7 @@ class Run:
 
     picture: Image.Image  # 8-bit RGB as the tool would save it, at its own size
     steps: int
-    seconds: float  # of these steps only, without building the model and without a trial step
+    seconds: float  # for these steps alone, without building the model or a trial step
     activation: float | None  # the channel's mean in the last step, before that step's update
 
 
@@ -102,35 +94,6 @@ class Clock:
 Loop = Callable[[torchvision.models.VGG, str, int, Clock, int], Run]
 
 
-def original(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
-    """The 2020 notebook's loop."""
-    return timed(original_loop, torchvision_vgg16(state), layer, channel, Clock(seconds, steps), seed)
-
-
-def lucent(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
-    """Lucent 0.1.8's `render_vis` with its defaults."""
-    return timed(lucent_loop, whole(torchvision_vgg16(state)), layer, channel, Clock(seconds, steps), seed)
-
-
-def dreamlens(state: State, layer: str, channel: int, seconds: float, seed: int = 0, steps: int = ENDLESS) -> Run:
-    """DreamLens 0.1.1's `maximize` with its defaults."""
-    return timed(dreamlens_loop, whole(torchvision_vgg16(state)), layer, channel, Clock(seconds, steps), seed)
-
-
-RIVALS: Mapping[str, Callable[..., Run]] = {"original": original, "lucent": lucent, "dreamlens": dreamlens}
-
-
-def installed() -> list[str]:
-    """The rivals that can run here; the original always can."""
-    return [name for name in RIVALS if all(find_spec(module) for module in MODULES[name])]
-
-
-def timed(loop: Loop, model: torchvision.models.VGG, layer: str, channel: int, clock: Clock, seed: int) -> Run:
-    """Run the loop until `clock` ends it, after one trial step whose result is thrown away."""
-    loop(model, layer, channel, Clock(steps=1), seed)
-    return loop(model, layer, channel, clock, seed)
-
-
 def torchvision_vgg16(state: State) -> torchvision.models.VGG:
     """Torchvision's model. Its weights require gradients, as shipped; its classifier takes up no memory."""
     with torch.device("meta"):
@@ -139,13 +102,13 @@ def torchvision_vgg16(state: State) -> torchvision.models.VGG:
     return model.eval()
 
 
-def whole(model: torchvision.models.VGG) -> torchvision.models.VGG:
+def with_classifier(model: torchvision.models.VGG) -> torchvision.models.VGG:
     """Give the model a full-size classifier, and ReLUs that leave their input unchanged.
 
     Lucent and DreamLens send every step through the whole model, whatever the target layer. For VGG16 that includes the
-    124 million weights of the classifier, so it is here. The values of its weights make no difference.
+    124 million weights of the classifier, whose values make no difference.
     Both tools read a layer's output after the whole model has run. By then torchvision's in-place ReLU has overwritten
-    it: a dead channel would have no gradient, and the figures would belong to another map than everyone else's.
+    it: a dead channel would have no gradient, and the figures would belong to a different map than everyone else's.
     """
     model.classifier.to_empty(device="cpu")
     for weights in model.classifier.parameters():
@@ -161,13 +124,16 @@ def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock
 
     The optimiser has only the pixels, so unused gradients pile up in the weights. That is part of the loop's cost.
     """
-    target = find_layer(layer).index
+    target, mean, std = find_layer(layer).index, np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
     heard: dict[str, Tensor] = {}
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         heard["map"] = output[0, channel]
 
-    pixels = notebook_noise(seed).requires_grad_()
+    # From greys of 125 to 189, normalised for ImageNet.
+    noise = np.random.RandomState(seed).randint(*START_VALUES, (NOTEBOOK_SIDE, NOTEBOOK_SIDE, 3), dtype=np.uint8)
+    normal = ((noise / 255 - mean) / std).transpose(2, 0, 1)
+    pixels = torch.from_numpy(normal).float()[None].requires_grad_()
     optimiser = Adam([pixels], lr=0.1, weight_decay=1e-6)
     features = list(model.features.children())
     hook = features[target].register_forward_hook(keep)
@@ -176,14 +142,14 @@ def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock
         while True:
             optimiser.zero_grad()
             x = pixels
-            for index, step in enumerate(features):
-                x = step(x)
+            for index, module in enumerate(features):
+                x = module(x)
                 if index == target:
                     break
             loss = clock.hear(-torch.mean(heard["map"]))
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            picture = notebook_picture(pixels)
+            picture = pixels.detach().numpy().squeeze(0).transpose(1, 2, 0) * std + mean  # may leave [0, 1]
             clock.tick()
     except OutOfTime:
         return clock.run(picture)
@@ -191,24 +157,10 @@ def original_loop(model: torchvision.models.VGG, layer: str, channel: int, clock
         hook.remove()
 
 
-def notebook_noise(seed: int) -> Tensor:
-    """The start picture (1, 3, 224, 224): greys of 125 to 189, normalised for ImageNet."""
-    noise = np.random.RandomState(seed).randint(*START_VALUES, (NOTEBOOK_SIDE, NOTEBOOK_SIDE, 3), dtype=np.uint8)
-    normal = (noise / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
-    return torch.from_numpy(normal.transpose(2, 0, 1)).float()[None]
-
-
-def notebook_picture(pixels: Tensor) -> NDArray[np.floating[Any]]:
-    """The picture (224, 224, 3) that the notebook rebuilds at every step. Values may lie outside [0, 1]."""
-    plain: NDArray[np.floating[Any]] = pixels.detach().numpy().squeeze(0).transpose(1, 2, 0)
-    picture: NDArray[np.floating[Any]] = plain * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)
-    return picture
-
-
 def lucent_loop(model: torchvision.models.VGG, layer: str, channel: int, clock: Clock, seed: int) -> Run:
     """Lucent's own `render_vis`: 128 px in Fourier space, shown to the network at 224 px, Adam 0.05.
 
-    It leaves its hooks in the model. Those of the trial step only store each layer's output a second time.
+    It leaves its hooks in the model; those of the trial step merely store each layer's output a second time.
     """
     render, objectives = patched_lucent()
     objective = objectives.channel(f"features_{find_layer(layer).index}", channel)
@@ -272,3 +224,27 @@ def seed_everything(seed: int) -> None:
 def saved(rgb: NDArray[np.floating[Any]]) -> Image.Image:
     """The picture in 8 bits, clipped and truncated, not rounded, as in matplotlib, Lucent and DreamLens."""
     return Image.fromarray((np.clip(rgb, 0, 1) * 255).astype(np.uint8))
+
+
+# Each tool's loop, and the modules that it imports and cnnvis does not need.
+RIVALS: Mapping[str, tuple[Loop, tuple[str, ...]]] = {
+    "original": (original_loop, ()),
+    "lucent": (lucent_loop, ("lucent", "kornia", "IPython", "decorator", "tqdm")),
+    "dreamlens": (dreamlens_loop, ("dreamlens",)),
+}
+
+
+def installed() -> list[str]:
+    """The rivals that can run here; the original always can."""
+    return [name for name, (_, modules) in RIVALS.items() if all(map(find_spec, modules))]
+
+
+def run_rival(
+    name: str, state: State, layer: str, channel: int, seconds: float = math.inf, seed: int = 0, steps: int = ENDLESS
+) -> Run:
+    """Run a rival until its time or its steps are up, after one trial step whose result is thrown away."""
+    loop, model = RIVALS[name][0], torchvision_vgg16(state)
+    if name != "original":  # which stops at its layer
+        with_classifier(model)
+    loop(model, layer, channel, Clock(steps=1), seed)
+    return loop(model, layer, channel, Clock(seconds, steps), seed)

@@ -1,5 +1,6 @@
-"""Run the page in a process of its own, so that what is measured does not share it."""
+"""Run the page, and a Dask cluster, in processes of their own, apart from what measures them."""
 
+import json
 import os
 import socket
 import subprocess
@@ -29,19 +30,18 @@ class Served:
 
 @contextmanager
 def running(checkout: Path = ROOT, log: Path = Path(os.devnull), **environment: str) -> Iterator[Served]:
-    """Run the page of a checkout, with further environment variables, and stop it in the end.
+    """Run a checkout's page, with further environment variables, and stop it afterwards.
 
-    What it prints goes to the file `log`. Raises RuntimeError if it ends instead of answering.
+    What it prints goes to the file `log`. Raises RuntimeError if it ends instead of starting.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", **environment}
     url = f"http://127.0.0.1:{port}"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=checkout, env=environment, stdout=output, stderr=output
-        )
+    with log.open("w", encoding="utf-8") as output:
+        command = [sys.executable, "app.py"]
+        process = subprocess.Popen(command, cwd=checkout, env=environment, stdout=output, stderr=output)
     try:
         while not _answers(url):
             if process.poll() is not None:
@@ -59,3 +59,27 @@ def _answers(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def cluster(folder: Path, path: str = str(ROOT)) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Run a Dask scheduler and two workers of one thread, and stop them afterwards; yields the address and the workers.
+
+    They run in `folder`, and `path` is their PYTHONPATH.
+    """
+    file, environment = folder / "scheduler.json", {**os.environ, "PYTHONPATH": path}
+
+    def start(program: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(file), "--no-dashboard"]
+        return subprocess.Popen([*command, *options], cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+
+    programs = [start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")]
+    try:
+        while not file.exists():
+            time.sleep(0.1)
+        programs += [start("dask_worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        yield json.loads(file.read_text(encoding="utf-8"))["address"], programs[1:]
+    finally:
+        for program in reversed(programs):
+            program.terminate()
+            program.wait(20)

@@ -26,7 +26,7 @@ def whole_number(value: object) -> int | None:
 
 
 def whole_between(name: str, value: object, low: int, high: int, unit: str = "") -> int:
-    """Read `value` as a whole number from `low` to `high`; `name` is what the error calls it. Raises SettingError."""
+    """Read `value` as a whole number from `low` to `high`; the error calls it `name`. Raises SettingError."""
     number = whole_number(value)
     if number is None or not low <= number <= high:
         raise SettingError.outside(name, value, f"a whole number from {low}", high, unit)
@@ -42,24 +42,24 @@ def real_number(value: object) -> float | None:
     return number if isfinite(number) and not isinstance(value, bool) else None
 
 
-def check_cell(row: object, column: object, shown: Tensor) -> tuple[int, int]:
-    """Read a row and a column as a cell of a map (H, W). Raises SettingError for one outside it."""
-    height, width = shown.shape
+def check_cell(row: object, column: object, feature_map: Tensor) -> tuple[int, int]:
+    """Read a row and a column as a cell of a map (H, W). Raises SettingError if the map has no such cell."""
+    height, width = feature_map.shape
     return whole_between("row", row, 0, height - 1), whole_between("column", column, 0, width - 1)
 
 
-def cell_or_largest(row: object, column: object, shown: Tensor) -> tuple[int, int]:
-    """Read a cell of a map (H, W); without row and column, where it is largest. Raises SettingError."""
+def cell_or_largest(row: object, column: object, feature_map: Tensor) -> tuple[int, int]:
+    """Read a cell of a map (H, W); without row and column, find its largest value. Raises SettingError."""
     if row is None and column is None:
-        return divmod(int(shown.argmax()), shown.shape[1])
-    cell = check_cell(0 if row is None else row, 0 if column is None else column, shown)
+        return divmod(int(feature_map.argmax()), feature_map.shape[1])
+    cell = check_cell(0 if row is None else row, 0 if column is None else column, feature_map)
     for name, value in (("row", row), ("column", column)):
         if value is None:
             raise SettingError(f"{name} is missing: give both row and column, or neither.")
     return cell
 
 
-def winner(shown: Tensor, row: int, column: int) -> tuple[int, int]:
-    """The cell of a map that won a cell (row, column) of the pool behind it; of equal ones the first."""
-    down, right = divmod(int(shown[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].argmax()), 2)
+def winner(feature_map: Tensor, row: int, column: int) -> tuple[int, int]:
+    """The cell of a map that the next 2×2 max pool keeps at (row, column); the first of several equal ones."""
+    down, right = divmod(int(feature_map[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].argmax()), 2)
     return 2 * row + down, 2 * column + right

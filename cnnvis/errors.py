@@ -1,17 +1,6 @@
-"""Everything that a person may have to read. Each error says what was given and what is allowed.
+"""Every error a person can cause. Each says what was given and what is allowed.
 
-CnnvisError
-├── LayerError         a layer that does not exist, or cannot be used here
-├── ChannelError       a channel outside the layer
-├── SettingError       a setting, word or file name that is not allowed
-├── PhotoError         a picture, or its record, that cannot be used
-├── WeightsError       weights that cannot be found, read or used
-├── ShelfError         a shelf of photos that cannot be found, read or used
-├── AtlasError         a layer of the atlas that cannot be found, read or used
-└── UnavailableError   what this machine cannot do now, because its disk or its memory is full
-
-The page shows these as messages; the command line prints one line and exits with code 2.
-Any other exception is a bug.
+The page shows them as messages; the command line prints one line and exits with code 2. Any other exception is a bug.
 """
 
 import re
@@ -19,12 +8,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-# One wording for everything that needs the classifier.
+# Everything that needs the classifier says this.
 GET_WHOLE_NETWORK = "start with CNNVIS_WEIGHTS=hub to download the whole network (553 MB, once)"
 
 
 class CnnvisError(Exception):
-    """The base of every error a person can cause. Its notes, such as a file's full path, are for the terminal alone."""
+    """The base of every error a person can cause. Only a terminal shows its notes, such as a file's full path."""
 
     def in_terminal(self) -> str:
         """The sentence and its notes, on one line."""
@@ -36,34 +25,32 @@ class LayerError(CnnvisError):
 
     @classmethod
     def unknown(cls, name: object, known: Iterable[str]) -> "LayerError":
-        """No layer is called `name`; offers the nearest of `known`, those of its block first."""
+        """No layer is called `name`; offers the closest names among `known`, those of its block first."""
         known = list(known)
-        ours = re.sub(r"block(\d+)[_/]?(conv|pool)", r"\2\1_", str(name).lower()).rstrip("_")
-        near = get_close_matches(ours, known, n=3, cutoff=0.5)
+        asked = re.sub(r"block(\d+)[_/]?(conv|pool)", r"\2\1_", str(name).lower()).rstrip("_")
+        near = get_close_matches(asked, known, n=3, cutoff=0.5)
         offer = f"Did you mean {' or '.join(near)}?" if near else f"The layers are {known[0]} to {known[-1]}."
         dialects = "(conv3_1 may also be written features.10, 10 or block3_conv1.)"
         return cls(f"layer {short(name)} does not exist. {offer} {dialects}")
 
     @classmethod
     def with_channel(cls, name: object) -> "LayerError":
-        """A layer with a channel, as in "conv5_3:165", where only a layer is asked for."""
-        return cls(
-            f"layer {short(name)} names a channel too: name the layer alone, and the channel where one is asked."
-        )
+        """A layer with a channel, as in "conv5_3:165", where only a layer is expected."""
+        return cls(f"layer {short(name)} includes a channel: give only the layer here.")
 
     @classmethod
     def other_classes(cls, classes: int) -> "LayerError":
         """The layer `class` of a network whose classes are not ImageNet's."""
-        return cls(f"layer 'class' has {classes} classes in these weights: the page knows ImageNet's 1,000 only.")
+        return cls(f"layer 'class' has {classes} classes in these weights: the page supports only ImageNet's 1,000.")
 
     @classmethod
     def no_classifier(cls) -> "LayerError":
-        """The layer `class`, when only the convolutional half was loaded."""
+        """The layer `class` when only the convolutional half is loaded."""
         return cls(f"layer 'class' belongs to the classifier, which is not loaded: {GET_WHOLE_NETWORK}.")
 
     @classmethod
     def not_a_convolution(cls, name: str, nearest: str) -> "LayerError":
-        """A ReLU, pooling or class layer where only a convolution will do."""
+        """A ReLU, pooling or class layer where a convolution is needed."""
         return cls(f"layer {name!r} has no filters of its own: choose a convolution, for example {nearest!r}.")
 
 
@@ -72,21 +59,19 @@ class ChannelError(CnnvisError):
 
     @classmethod
     def outside(cls, name: str, value: object, channels: int, layer: str) -> "ChannelError":
-        """A channel that is not one of `channels`; `name` is the parameter ("channel", "input_channel")."""
+        """A channel that a layer of `channels` channels lacks; `name` is the parameter ("channel", "input_channel")."""
         return cls(f"{name} {short(value)} does not exist in {layer}: choose a whole number from 0 to {channels - 1}.")
 
     @classmethod
     def twice(cls, number: str, channel: object) -> "ChannelError":
-        """A channel in the layer's name, as in "conv5_3:165", and another beside it."""
-        return cls(
-            f"channel {short(number)} stands in the layer's name and {short(channel)} beside it: give one of them."
-        )
+        """A channel in the layer's name, as in "conv5_3:165", and another one given separately."""
+        return cls(f"channel {short(number)} is in the layer's name and {short(channel)} was given too: give only one.")
 
     @classmethod
     def no_weights(cls, value: object, layer: str) -> "ChannelError":
         """Several channels whose weights are not numbers, or are all zero."""
         example = "{0: 1.0, 1: -0.5}"
-        return cls(f"channels {short(value)} of {layer} have no usable weights: give numbers, as in {example}.")
+        return cls(f"channels {short(value)} of {layer} have no usable weights: give numbers, such as {example}.")
 
 
 class SettingError(CnnvisError):
@@ -94,7 +79,7 @@ class SettingError(CnnvisError):
 
     @classmethod
     def outside(cls, name: str, value: object, low: object, high: object, unit: str = "") -> "SettingError":
-        """A number outside `low` to `high`."""
+        """A number that is not between `low` and `high`."""
         return cls(f"{name} {short(value)} is out of range: choose {low} to {high}{' ' + unit if unit else ''}.")
 
     @classmethod
@@ -121,9 +106,9 @@ class WeightsError(CnnvisError):
 
     @classmethod
     def not_ours(cls, net: object) -> "WeightsError":
-        """A module of torchvision or of the caller's own, or anything else, given as the network."""
-        way = "load_vgg16() loads one; for your own weights, save a state_dict() and name its file in CNNVIS_WEIGHTS"
-        return cls(f"the network is a {type(net).__name__}, not one of cnnvis: {way}.")
+        """Something else given as the network, such as a module from torchvision."""
+        way = "load one with load_vgg16(); for your own weights, save a state_dict() and set CNNVIS_WEIGHTS to its file"
+        return cls(f"the network is a {type(net).__name__}, not a network from cnnvis: {way}.")
 
 
 class ShelfError(CnnvisError):
@@ -135,26 +120,26 @@ class AtlasError(CnnvisError):
 
 
 class UnavailableError(CnnvisError):
-    """What this machine cannot do now: nobody's mistake, but worth a sentence and another try."""
+    """Something this machine cannot do right now: nobody's mistake, and worth another try."""
 
     @classmethod
     def disk(cls) -> "UnavailableError":
-        """Nothing can be written to the disk."""
+        """The disk accepts no more files."""
         return cls("the server cannot store pictures at the moment: try again in a few minutes.")
 
     @classmethod
     def memory(cls) -> "UnavailableError":
         """The memory of the GPU, or of the machine, is full."""
-        return cls("there is not enough memory for this at the moment: try a smaller size, or again in a minute.")
+        return cls("there is not enough memory for this at the moment: try a smaller size, or try again in a minute.")
 
     @classmethod
     def worker(cls) -> "UnavailableError":
-        """A process that was working has gone."""
-        return cls("a worker ended unexpectedly, perhaps for lack of memory: start again, what is done is kept.")
+        """A worker process has disappeared."""
+        return cls("a worker ended unexpectedly, perhaps for lack of memory: run it again; finished work is kept.")
 
 
 def short(value: object, limit: int = 60) -> str:
-    """`repr`, shortened: the value may be a megabyte of somebody's clipboard."""
+    """`repr`, shortened: the value may be a megabyte from somebody's clipboard."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to write out an int of thousands of digits

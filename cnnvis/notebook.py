@@ -1,4 +1,4 @@
-"""In a notebook: a picture that grows in the cell, with its curve, and ends as a still with its score."""
+"""Watch an ascent in a notebook: the picture grows in the cell beside its curve, and ends with its score."""
 
 import base64
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ CURVE_PX = 220, 120  # width and height
 
 
 class Watched(Finished):
-    """The end of an ascent that was watched."""
+    """The result of an ascent that was watched."""
 
-    def _repr_png_(self) -> None:  # type: ignore[override]  # the cell shows the picture already
-        return None
+    def _repr_png_(self) -> None:  # type: ignore[override]
+        """Nothing: the cell shows the picture already."""
 
     def __repr__(self) -> str:
         return f"<{_words(self.snapshot)}, {_score_words(self.score)}>"
@@ -35,16 +35,16 @@ def watch(
     start: Photo | None = None,
     **overrides: Any,
 ) -> Watched:
-    """Grow a picture in a notebook's cell, with the curve of its activation; the arguments are those of `maximize`.
+    """Grow a picture in a notebook's cell, beside the curve of its activation; takes the arguments of `maximize`.
 
-    Interrupting the cell ends the ascent and keeps the picture. At the end the cell shows the picture with its score.
+    Interrupting the cell ends the ascent and keeps the picture. The finished picture is shown with its score.
     Raises what `maximize` raises, and SettingError without IPython.
     """
     ascent = maximize(net, layer, channel, settings, start=start, **overrides)
     try:
         from IPython.display import DisplayHandle  # every notebook has it; nothing else needs it
     except ImportError as error:
-        raise SettingError("watch needs a notebook, with IPython: outside of one, loop over maximize.") from error
+        raise SettingError("watch needs a notebook with IPython: outside of one, loop over maximize.") from error
     cell: Any = DisplayHandle()  # type: ignore[no-untyped-call]
     cell.display({"text/plain": "…"}, raw=True)
     snapshot = None
@@ -83,8 +83,8 @@ def _curve(activations: Sequence[float]) -> str:
         return ""
     width, height = CURVE_PX
     low, span, last = min(activations), max(activations) - min(activations) or 1.0, len(activations) - 1
-    places = [(width * i / last, height * (1 - (value - low) / span)) for i, value in enumerate(activations)]
-    points = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+    spots = [(width * i / last, height * (1 - (value - low) / span)) for i, value in enumerate(activations)]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
     label = f"activation by step, from {activations[0]:.4g} to {activations[-1]:.4g}"
     line = f'<polyline points="{points}" fill="none" stroke="#d9541e" stroke-width="2"/>'
     svg = f'<svg width="{width}" height="{height}" role="img" aria-label="{label}">{line}</svg>'

@@ -63,7 +63,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def http(page: Any) -> Iterator[httpx.Client]:
-    """HTTP to the page's API. One connection for all tests: a new one reads all certificates first."""
+    """HTTP to the page's API. All tests share a client: a new one first reads all certificates."""
     with httpx.Client(base_url=f"{page.local_url}gradio_api", timeout=60) as connected:
         yield connected
 
@@ -80,7 +80,7 @@ def client(page: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
 
 @pytest.fixture
 def measured_anew() -> Iterator[None]:
-    """Let the bfloat16 convolutions be timed in this test, and again after it."""
+    """Have the bfloat16 convolutions timed again in this test, and after it."""
     _bfloat16_pays.cache_clear()
     yield
     _bfloat16_pays.cache_clear()
@@ -88,5 +88,5 @@ def measured_anew() -> Iterator[None]:
 
 @pytest.fixture
 def equally_fast(monkeypatch: pytest.MonkeyPatch, measured_anew: None) -> None:
-    """Give this machine convolutions that take the same time in every precision."""
+    """Make convolutions take the same time in every precision."""
     monkeypatch.setattr("cnnvis.network.precision.conv2d", lambda maps, kernels, padding: maps)

@@ -1,4 +1,4 @@
-"""The caller's torch: whatever modes and defaults are set, the results are the same, and the settings stay.
+"""The caller's torch: whatever modes and defaults are set, the results stay the same, and so do the settings.
 
 Another number of threads rounds sums in another order: `test_threads_change_no_more_than_rounding`.
 """
@@ -21,45 +21,33 @@ from cnnvis.network.vgg import VGG16
 CAT = EXAMPLES / "chelsea.jpg"
 
 
-def _default_dtype() -> Iterator[None]:
-    torch.set_default_dtype(torch.float64)
+@contextlib.contextmanager
+def switched(switch: Callable[[Any], Any], on: Any, off: Any) -> Iterator[None]:
+    switch(on)
     yield
-    torch.set_default_dtype(torch.float32)
+    switch(off)
 
 
-def _grad_off() -> Iterator[None]:
-    torch.set_grad_enabled(False)
-    yield
-    torch.set_grad_enabled(True)
-
-
-def _changed_rng() -> Iterator[None]:
+def randoms_drawn() -> contextlib.AbstractContextManager[None]:
     kept = torch.get_rng_state()
     torch.manual_seed(987)
     torch.rand(5)
-    yield
-    torch.set_rng_state(kept)
-
-
-def _deterministic() -> Iterator[None]:
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
+    return switched(torch.set_rng_state, torch.get_rng_state(), kept)
 
 
 SETTINGS: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
-    "float64 by default": contextlib.contextmanager(_default_dtype),
+    "float64 by default": lambda: switched(torch.set_default_dtype, torch.float64, torch.float32),
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
     "inference mode": torch.inference_mode,
-    "no gradients": contextlib.contextmanager(_grad_off),
-    "random numbers drawn": contextlib.contextmanager(_changed_rng),
-    "deterministic": contextlib.contextmanager(_deterministic),
+    "no gradients": lambda: switched(torch.set_grad_enabled, False, True),
+    "random numbers drawn": randoms_drawn,
+    "deterministic": lambda: switched(torch.use_deterministic_algorithms, True, False),
     "another device by default": lambda: torch.device("meta"),
 }
 
 
 def _state() -> tuple[Any, ...]:
-    """What of torch belongs to the caller."""
+    """Everything about torch that belongs to the caller."""
     return (
         torch.get_default_dtype(), torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"),
         torch.is_inference_mode_enabled(), torch.is_grad_enabled(), torch.get_num_threads(),
@@ -74,15 +62,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.dtype, tuple(value.shape), value.detach().contiguous().cpu().numpy().tobytes()
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     fields = getattr(value, "__dict__", None)
     if fields is None or isinstance(value, type):
         return value
-    return {name: _plain(one) for name, one in fields.items() if name not in ("seconds", "build", "target")}
+    return {name: _plain(field) for name, field in fields.items() if name not in ("seconds", "build", "target")}
 
 
 def _grown(net: VGG16, recipe: str, **asked: Any) -> list[Any]:
-    """Every snapshot of an ascent; between two of them the caller's settings must be as they were."""
+    """Every snapshot of an ascent; between any two of them the caller's settings must be unchanged."""
     before, snapshots = _state(), []
     for snapshot in cnnvis.maximize(net, "conv3_1", 3, recipe, steps=4, size=64, every=0, **asked):
         assert _state() == before
@@ -91,7 +79,7 @@ def _grown(net: VGG16, recipe: str, **asked: Any) -> list[Any]:
 
 
 CASES: dict[str, Callable[[VGG16], Any]] = {
-    "maximize fourier": lambda net: _grown(net, "fourier", small=0.5, blur=1.0),
+    "maximize fourier": lambda net: _grown(net, "fourier", coarse_share=0.5, blur=1.0),
     "maximize maco": lambda net: _grown(net, "maco"),
     "maximize erhan": lambda net: _grown(net, "erhan"),
     "maximize deepdream": lambda net: _grown(net, "deepdream", start=CAT),
@@ -105,7 +93,7 @@ CASES: dict[str, Callable[[VGG16], Any]] = {
     "expanded": lambda net: expanded(net, "conv2_1", 2),
     "applied": lambda net: apply_filter(net, CAT, "conv3_1", 2).at(3, 4),
     "own kernel": lambda net: apply_kernel(net, CAT, [[-1, 0, 1], [-2, 0.1, 2], [-1, 0, 1]], 0.2),
-    "steps": lambda net: surroundings(net, CAT, "conv3_1", 2, 3, 4),
+    "surroundings": lambda net: surroundings(net, CAT, "conv3_1", 2, 3, 4),
     "wiring": lambda net: cnnvis.wiring(net, "conv3_1", 2),
     "why": lambda net: cnnvis.why(net, CAT, "conv3_1", 2),
     "exemplars": lambda net: cnnvis.exemplars("conv5_3", 17),
@@ -120,9 +108,7 @@ def usual(tiny: VGG16) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_the_callers_settings_change_nothing_and_stay(
-    tiny: VGG16, usual: dict[str, Any], setting: str, case: str
-) -> None:
+def test_the_callers_settings_change_nothing_and_stay(tiny: VGG16, usual: Any, setting: str, case: str) -> None:
     with SETTINGS[setting]():
         before = _state()
         result = CASES[case](tiny)
@@ -150,12 +136,12 @@ def threads() -> Iterator[Callable[[int], None]]:
 
 
 def test_threads_change_no_more_than_rounding(tiny: VGG16, threads: Callable[[int], None]) -> None:
-    found = []
+    results = []
     for number in (1, 3):
         threads(number)
         maps = cnnvis.feature_maps(tiny, CAT, "conv5_3").values
-        found.append((maps, cnnvis.score(tiny, cnnvis.open_photo(CAT), "conv3_1", 2).saved_activation))
+        results.append((maps, cnnvis.score(tiny, cnnvis.open_photo(CAT), "conv3_1", 2).saved_activation))
         assert torch.get_num_threads() == number
-    (one, scored), (three, again) = found
-    torch.testing.assert_close(three, one)
+    (maps_of_one, scored), (maps_of_three, again) = results
+    torch.testing.assert_close(maps_of_three, maps_of_one)
     assert again == pytest.approx(scored)

@@ -1,4 +1,4 @@
-"""The tour notebook runs from its first cell to its last and shows pictures; a picture grows in a cell."""
+"""The tour runs from its first cell to its last and shows pictures, and `watch` grows a picture in a cell."""
 
 import base64
 import io
@@ -34,16 +34,14 @@ def test_the_tour_runs_and_shows_pictures() -> None:
     assert len(pictures) >= 14
     grown = [html for output in outputs if "data:image/png" in (html := output.get("data", {}).get("text/html", ""))]
     assert len(grown) == 1 and "robust" in grown[0]
-    said = "".join(output.get("text", "") for output in outputs)
-    assert "step 40: activation" in said
-    assert said.count("robust") == 5
-    assert said.count("reads conv2_2 channel") == said.count("is read by conv3_2 channel") == 3
-    assert re.search("(left|right): .+", said)
-    assert "conv3_1 60 0" in said
+    text = "".join(output.get("text", "") for output in outputs)
+    assert "step 40: activation" in text and text.count("robust") == 5
+    assert text.count("reads conv2_2 channel") == text.count("is read by conv3_2 channel") == 3
+    assert re.search("(left|right): .+", text) and "conv3_1 60 0" in text
 
 
 def test_the_tour_installs_from_the_repositorys_address_in_colab_alone() -> None:
-    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
     code = [cell.source for cell in nbformat.read(TOUR, as_version=4).cells if cell.cell_type == "code"]
     assert f'if "google.colab" in sys.modules:\n    %pip install --quiet git+{address}\n' in code[0]
     assert "%pip" not in "".join(code[1:])
@@ -66,23 +64,20 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     return shown
 
 
-def pictures_in(html: str) -> list[Image.Image]:
-    return [Image.open(io.BytesIO(base64.b64decode(code))) for code in re.findall(r"base64,([^\"]+)", html)]
-
-
-def test_watching_shows_each_snapshot_and_ends_with_the_picture_and_its_score(
+def test_watching_shows_each_snapshot_and_then_the_picture_with_its_score(
     tiny: VGG16, cell: list[dict[str, str]], tmp_path: Path
 ) -> None:
     grown = cnnvis.watch(tiny, "conv3_1", 3, "erhan", steps=4, size=64)
     *_, last = cnnvis.maximize(tiny, "conv3_1", 3, "erhan", steps=4, size=64)
     assert grown.picture.tobytes() == last.picture.tobytes()
     assert grown.score == cnnvis.score(tiny, last.picture, "conv3_1", 3)
-    first, *growing, still = cell
+    first, *growing, end = cell
     assert first == {"text/plain": "…"} and len(growing) >= 3
-    (picture,) = pictures_in(still["text/html"])
+    (code,) = re.findall(r"base64,([^\"]+)", end["text/html"])
+    picture = Image.open(io.BytesIO(base64.b64decode(code)))
     assert picture.format == "PNG" and picture.tobytes() == last.picture.tobytes()
-    assert f"saved activation {grown.score.saved_activation:.4g}, robust {grown.score.robust:.4g}" in still["text/html"]
-    (points,) = re.findall(r'points="([^"]+)"', still["text/html"])
+    assert f"saved activation {grown.score.saved_activation:.4g}, robust {grown.score.robust:.4g}" in end["text/html"]
+    (points,) = re.findall(r'points="([^"]+)"', end["text/html"])
     assert len(points.split()) == 4 and points.startswith("0.0,") and points.split()[-1].startswith("220.0,")
     assert grown._repr_png_() is None and repr(grown).startswith("<conv3_1 channel 3, erhan, step 4 of 4, saved")
     grown.save(tmp_path / "grown.png")

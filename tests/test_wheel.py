@@ -1,6 +1,6 @@
-"""The package that pip installs: complete, small enough, and at work where no checkout is near.
+"""The package that pip installs is complete, small enough, and works far from any checkout.
 
-It is built as a stranger's pip would build it. Torch and the other dependencies are lent by this environment.
+It is built as anybody's pip would build it. Torch and the other dependencies are borrowed from this environment.
 """
 
 import json
@@ -13,7 +13,7 @@ import sysconfig
 import time
 import tomllib
 import venv
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,12 @@ from PIL import Image
 import cnnvis
 from cnnvis.ui.serving.photos import EXAMPLES
 
-MOST_BYTES = 95_000_000  # PyPI takes 100 MB
-
-
-@pytest.fixture(scope="module")
-def project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MAX_BYTES = 95_000_000  # PyPI accepts 100 MB
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The sdist, and the wheel built from it."""
+    """The sdist and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     _run([sys.executable, "-m", "build", "--outdir", folder, ROOT], folder)
     (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
@@ -53,13 +48,13 @@ def elsewhere(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     python = folder / "env" / "bin" / "python"
     _run([sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", built[1]], folder)
     (packages,) = folder.glob("env/lib/python*/site-packages")
-    lent = [path for path in sys.path if Path(path).name == "site-packages"] or [sysconfig.get_path("purelib")]
-    (packages / "lent.pth").write_text("\n".join(lent))
+    borrowed = [path for path in sys.path if Path(path).name == "site-packages"] or [sysconfig.get_path("purelib")]
+    (packages / "borrowed.pth").write_text("\n".join(borrowed), encoding="utf-8")
     return folder
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """No settings of ours, no Hub."""
+    """An environment without our settings and without the Hub."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CNNVIS_", "GRADIO_", "HF_"))}
     kept.pop("PYTHONPATH", None)
     mine = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HOME": str(folder / "hub"), "HF_HUB_OFFLINE": "1"}
@@ -67,38 +62,36 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _run(command: list[Any], folder: Path) -> str:
-    done = subprocess.run(
-        [str(word) for word in command], cwd=folder, env=_environment(folder), capture_output=True, text=True,
-        timeout=400,
-    )  # fmt: skip
+    pipes: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 400}
+    done = subprocess.run([str(word) for word in command], cwd=folder, env=_environment(folder), **pipes)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-# What the package says of itself
+# What the package says about itself
 
 
-def test_the_licence_names_those_of_the_code_the_weights_and_every_photo(project: dict[str, Any]) -> None:
+def test_the_licence_covers_the_code_the_weights_and_every_photo() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert canonicalize_license_expression(project["license"]) == " ".join(project["license"].split())
-    named = set(project["license"].replace(" AND ", " ").split())
-    photos = json.loads((ROOT / "cnnvis" / "assets" / "shelf" / "photos.json").read_text())
-    of_photos = {photo["licence"].replace("public domain", "LicenseRef-Public-Domain") for photo in photos}
-    assert named == {"MIT", "BSD-3-Clause", "CC0-1.0"} | of_photos
+    photos = json.loads((ROOT / "cnnvis" / "assets" / "shelf" / "photos.json").read_text(encoding="utf-8"))
+    licences = {photo["licence"].replace("public domain", "LicenseRef-Public-Domain") for photo in photos}
+    assert set(project["license"].split(" AND ")) == {"MIT", "BSD-3-Clause", "CC0-1.0"} | licences
     assert all((ROOT / file).is_file() for file in project["license-files"])
 
 
-def test_the_changelog_and_the_citation_are_of_this_version() -> None:
-    assert f"\n## {cnnvis.__version__}" in (ROOT / "CHANGELOG.md").read_text()
-    assert f"\nversion: {cnnvis.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+def test_the_changelog_and_the_citation_name_this_version() -> None:
+    assert f"\n## {cnnvis.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\nversion: {cnnvis.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
-# Built
+# Built and installed
 
 
 @pytest.mark.slow
 def test_the_wheel_is_complete_and_clean(built: tuple[Path, Path], elsewhere: Path) -> None:
     sdist, wheel = built
-    assert max(sdist.stat().st_size, wheel.stat().st_size) < MOST_BYTES
+    assert max(sdist.stat().st_size, wheel.stat().st_size) < MAX_BYTES
     assert parse_wheel_filename(wheel.name)[:2] == ("cnnvis", Version(cnnvis.__version__))
     _run([sys.executable, "-m", "check_wheel_contents", wheel], elsewhere)
     (packed,) = elsewhere.glob("env/lib/python*/site-packages/cnnvis")
@@ -117,39 +110,31 @@ def test_the_installed_command_finds_its_weights_and_grows_a_picture(elsewhere: 
         assert json.loads(grown.text["cnnvis"])["step"] == 4  # type: ignore[attr-defined]
     _run([command, "shelf", "show", "conv5_3", "17", "-o", "shelf.png"], elsewhere)
     _run([command, "atlas", "show", "conv1_1", "-o", "atlas.png"], elsewhere)
-    where = _run([elsewhere / "env" / "bin" / "python", "-c", "import cnnvis; print(cnnvis.__file__)"], elsewhere)
-    assert Path(where.strip()).is_relative_to(elsewhere)
+    imported = _run([elsewhere / "env" / "bin" / "python", "-c", "import cnnvis; print(cnnvis.__file__)"], elsewhere)
+    assert Path(imported.strip()).is_relative_to(elsewhere)
     assert _run([command, "--help"], elsewhere).startswith("usage: cnnvis ")
 
 
-@pytest.fixture
-def served(elsewhere: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The address of the installed page, and its process."""
+@pytest.mark.slow
+def test_the_installed_page_answers_and_has_its_photos(elsewhere: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(elsewhere / "env" / "bin" / "cnnvis"), "page"]
-    environment = {**_environment(elsewhere), "GRADIO_SERVER_PORT": str(port)}
-    with subprocess.Popen(
-        command, cwd=elsewhere, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as page:
-        yield f"http://127.0.0.1:{port}", page
-        page.kill()
-
-
-@pytest.mark.slow
-def test_the_installed_page_serves_and_has_its_photos(served: tuple[str, subprocess.Popen[str]]) -> None:
-    url, page = served
-    for _ in range(240):
-        try:
-            answer = httpx.get(f"{url}/healthz")
-            break
-        except httpx.TransportError:
-            assert page.poll() is None, page.communicate()
-            time.sleep(0.5)
-    assert answer.status_code == 200
-    shown = httpx.get(f"{url}/config").text
-    assert all(f"example photo {name.removesuffix('.jpg')}" in shown for name in EXAMPLES)
-    page.send_signal(signal.SIGTERM)
-    _, err = page.communicate(timeout=30)
-    assert (page.returncode, err) == (0, "")
+        port = {"GRADIO_SERVER_PORT": str(free.getsockname()[1])}
+    url = f"http://127.0.0.1:{port['GRADIO_SERVER_PORT']}"
+    command, env = [elsewhere / "env" / "bin" / "cnnvis", "page"], _environment(elsewhere)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=elsewhere, env=env | port, **pipes) as page, ExitStack() as end:
+        end.callback(page.kill)
+        for _ in range(240):
+            try:
+                health = httpx.get(f"{url}/healthz")
+                break
+            except httpx.TransportError:
+                assert page.poll() is None, page.communicate()
+                time.sleep(0.5)
+        assert health.status_code == 200
+        config = httpx.get(f"{url}/config").text
+        assert all(f"example photo {name.removesuffix('.jpg')}" in config for name in EXAMPLES)
+        page.send_signal(signal.SIGTERM)
+        _, err = page.communicate(timeout=30)
+        assert (page.returncode, err) == (0, "")

@@ -1,1 +1,1 @@
-"""What weights and photos say: filters, feature maps, wiring, and why a value is what it is."""
+"""What the weights and a photo show: filters, feature maps, wiring, and why a value is what it is."""

@@ -1,6 +1,6 @@
 """How a filter is applied, number by number: the window, the kernels, their products, the sum, the bias, the ReLU.
 
-The sum worked out here by hand stands beside the same value in the network's own feature map.
+The sum worked out here by hand can be compared with the same value in the network's own feature map.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from cnnvis.analysis.maps import Maps
+from cnnvis.analysis.patches import Box
 from cnnvis.checks import check_cell
 from cnnvis.network.vgg import VGG16, bias_of, conv_module
 from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SHEET_BACKGROUND, colour, signed, stretch
@@ -28,9 +29,7 @@ class Applied:
     layer: str
     channel: int
     photo: Image.Image  # 224 px, as the network sees it
-    inputs: (
-        Tensor  # (C, H, W), what the filter slides over: the maps of the layer before; at conv1_1 the normalised photo
-    )
+    inputs: Tensor  # (C, H, W), what the filter slides over: the previous layer's maps; at conv1_1 the normalised photo
     kernels: Tensor  # (C, 3, 3), the filter
     bias: float
     map: Tensor  # (H, W), the network's own, before ReLU
@@ -41,13 +40,13 @@ class Applied:
         return int(self.kernels.flatten(1).norm(dim=1).argmax())
 
     def at(self, row: int, column: int) -> "Sum":
-        """Work out one value of the map. Raises SettingError for a place outside it."""
-        down, right = check_cell(row, column, self.map)
+        """Work out one value of the map. Raises SettingError for a cell outside it."""
+        row, column = check_cell(row, column, self.map)
         # Like the network, pad with zeros. At conv1_1 zero is ImageNet's mean colour, not black.
         padded = pad(self.inputs, (1, 1, 1, 1))
-        window = padded[:, down : down + 3, right : right + 3].double()
-        return Sum(self.layer, self.channel, down, right, window, self.kernels.double(), self.bias,
-                   float(self.map[down, right]))  # fmt: skip
+        window = padded[:, row : row + 3, column : column + 3].double()
+        network = float(self.map[row, column])
+        return Sum(self.layer, self.channel, row, column, window, self.kernels.double(), self.bias, network)
 
 
 @dataclass(frozen=True)
@@ -87,26 +86,18 @@ class Sum:
 def apply_to_maps(net: VGG16, maps: Maps, channel: int) -> Applied:
     """Lay one filter over the photo whose maps have been computed; the network does not run again."""
     module = conv_module(net, maps.layer)
-    return Applied(
-        layer=maps.layer.name,
-        channel=channel,
-        photo=maps.photo,
-        inputs=maps.inputs,
-        kernels=module.weight[channel].float().cpu(),
-        bias=bias_of(module, channel),
-        map=maps.values[channel],
-    )
+    kernels, bias = module.weight[channel].float().cpu(), bias_of(module, channel)
+    return Applied(maps.layer.name, channel, maps.photo, maps.inputs, kernels, bias, maps.values[channel])
 
 
 def sliding(applied: Applied) -> list[Image.Image]:
     """Draw the filter sliding over its input while the map grows beside it; the last picture has the whole map.
 
-    At conv1_1 the input is the photo. Elsewhere it is many maps, of which the one with the largest kernel is shown. The
-    map is blue below zero and orange above. A real filter stops at every value; this one stops at a few.
+    At conv1_1 the input is the photo. Elsewhere it is many maps; the one with the largest kernel is shown. The map is
+    blue below zero and orange above. A real filter stops at every value; this one stops at a few.
     """
     height, width = applied.map.shape
-    left = _input_picture(applied)
-    right = map_picture(applied)
+    left, right = _input_picture(applied), map_picture(applied)
     # Where bands and stops end, in cells of the map; a small map has fewer cells than stops.
     rows = np.unique(np.linspace(0, height, BANDS + 1).round().astype(int))
     columns = np.unique(np.linspace(0, width, STOPS + 1).round().astype(int))
@@ -114,9 +105,9 @@ def sliding(applied: Applied) -> list[Image.Image]:
     for top, bottom in pairwise(rows):
         for begin, end in pairwise(columns):
             partial = Image.new("RGB", right.size, SHEET_BACKGROUND)
-            for box in ((0, 0, width, top), (0, top, end, bottom)):
-                place = _pixels(box, width, height)
-                partial.paste(right.crop(place), place)
+            for cells in ((0, 0, width, top), (0, top, end, bottom)):
+                box = _pixels(cells, width, height)
+                partial.paste(right.crop(box), box)
             middle = (int(top + bottom - 1) // 2, int(begin + end - 1) // 2)
             pictures.append(_side_by_side(with_window(left, middle, (height, width)), partial))
     return [*pictures, _side_by_side(left, right)]
@@ -136,12 +127,11 @@ def _input_picture(applied: Applied) -> Image.Image:
     return picture.resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST)
 
 
-def _pixels(box: tuple[int, int, int, int], width: int, height: int) -> tuple[int, int, int, int]:
-    """Convert a box in cells of the map (left, top, right, bottom) to px of its panel."""
-    left, top, right, bottom = (
-        round(int(edge) * PANEL_PX / count) for edge, count in zip(box, (width, height) * 2, strict=True)
-    )
-    return left, top, right, bottom
+def _pixels(cells: Box, width: int, height: int) -> Box:
+    """Convert a box in cells of a map to px of its panel."""
+    left, top, right, bottom = cells
+    across, down = PANEL_PX / width, PANEL_PX / height
+    return round(left * across), round(top * down), round(right * across), round(bottom * down)
 
 
 def with_window(picture: Image.Image, cell: tuple[int, int], shape: tuple[int, int]) -> Image.Image:
@@ -149,9 +139,9 @@ def with_window(picture: Image.Image, cell: tuple[int, int], shape: tuple[int, i
     (row, column), (height, width) = cell, shape
     left, top, right, bottom = _pixels((column - 1, row - 1, column + 2, row + 2), width, height)
     margin = max(0, LEAST_WINDOW_PX - (right - left)) // 2
+    outline = (left - margin - 2, top - margin - 2, right + margin + 1, bottom + margin + 1)
     marked = picture.copy()
-    edge = (left - margin - 2, top - margin - 2, right + margin + 1, bottom + margin + 1)
-    ImageDraw.Draw(marked).rectangle(edge, outline=WINDOW_COLOUR, width=2)
+    ImageDraw.Draw(marked).rectangle(outline, outline=WINDOW_COLOUR, width=2)
     return marked
 
 

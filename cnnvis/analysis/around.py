@@ -1,4 +1,4 @@
-"""What follows one value of a map: what ReLU cuts, which value wins the next pool; and what each layer sees."""
+"""What happens around one value of a map: what ReLU cuts, which value wins the next pool, what each layer sees."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Pooled:
     map: Tensor  # (H / 2, W / 2), the pool's
     row: int  # of the pool's value
     column: int
-    winner: tuple[int, int]  # row and column of the value that it keeps, in `read`; of equal ones the first
+    winner: tuple[int, int]  # row and column in `read` of the value that it keeps; the first of equal ones
 
     @property
     def values(self) -> Tensor:
@@ -65,23 +65,19 @@ class Surroundings:
     column: int
     rectified: Rectified
     pooled: Pooled
-    seen: list[Seen]  # by the convolutions up to this one, the first one first: each lies within the next
+    seen: list[Seen]  # by each convolution up to this one, in order: each box lies within the next
 
 
-def follow(architecture: Architecture, maps: Maps, last: Maps, channel: int, place: tuple[int, int]) -> Surroundings:
+def follow(architecture: Architecture, maps: Maps, last: Maps, channel: int, cell: tuple[int, int]) -> Surroundings:
     """Follow one value of a convolution's map through ReLU and the next pool, and back to what it sees.
 
-    The pool reads the block's last convolution, whose maps are `last`: there it is the same channel number, at the same
-    cell.
+    The pool reads the block's last convolution, whose maps are `last`; the value followed there has the same channel
+    number and the same cell.
     """
-    return Surroundings(
-        maps.layer.name,
-        channel,
-        *place,
-        _rectified(maps.values[channel], place),
-        _pooled(last, channel, place),
-        seen(architecture, maps.layer, place),
-    )
+    shown, boxes = maps.values[channel], seen(architecture, maps.layer, cell)
+    before = float(shown[cell])
+    rectified = Rectified(shown, before, max(0.0, before), float((shown < 0).float().mean()))
+    return Surroundings(maps.layer.name, channel, *cell, rectified, _pooled(last, channel, cell), boxes)
 
 
 def last_of_block(architecture: Architecture, layer: Layer) -> Layer:
@@ -89,34 +85,29 @@ def last_of_block(architecture: Architecture, layer: Layer) -> Layer:
     return architecture.convolution_of(architecture.find(f"pool{layer.block}"))
 
 
-def seen(architecture: Architecture, layer: Layer, place: tuple[int, int]) -> list[Seen]:
+def seen(architecture: Architecture, layer: Layer, cell: tuple[int, int]) -> list[Seen]:
     """What a value of a layer sees, and what each convolution before it sees in the middle of that.
 
-    A pool's value is made of four; of these the first is followed.
+    A pool's value is made of four; the first of them is followed.
     """
-    row, column = place
-    found = []
-    for one in reversed(architecture.layers[: architecture.layers.index(layer) + 1]):
-        if one.kind == "pool":
+    row, column = cell
+    boxes = []
+    for before in reversed(architecture.layers[: architecture.layers.index(layer) + 1]):
+        if before.kind == "pool":
             row, column = 2 * row, 2 * column
-        elif one.kind == "conv":
-            box = one.field(row, column)
-            found.append(Seen(one, row, column, box, _beyond(box)))
-    return found[::-1]
+        elif before.kind == "conv":
+            box = before.field(row, column)
+            boxes.append(Seen(before, row, column, box, _beyond(box)))
+    return boxes[::-1]
 
 
-def _rectified(shown: Tensor, place: tuple[int, int]) -> Rectified:
-    before = float(shown[place])
-    return Rectified(shown, before, max(0.0, before), float((shown < 0).float().mean()))
-
-
-def _pooled(maps: Maps, channel: int, place: tuple[int, int]) -> Pooled:
-    """The value of the pool after `maps` that reads this place."""
-    after = maps.values[channel].clamp_min(0)
-    row, column = place[0] // 2, place[1] // 2
-    pooled = max_pool2d(after[None, None], 2)[0, 0]
-    name = f"pool{maps.layer.block}"
-    return Pooled(name, maps.layer.name, after, pooled, row, column, winner(after, row, column))
+def _pooled(maps: Maps, channel: int, cell: tuple[int, int]) -> Pooled:
+    """The value of the pool after `maps` that reads this cell."""
+    read = maps.values[channel].clamp_min(0)
+    pooled = max_pool2d(read[None, None], 2)[0, 0]
+    row, column = cell[0] // 2, cell[1] // 2
+    won = winner(read, row, column)
+    return Pooled(f"pool{maps.layer.block}", maps.layer.name, read, pooled, row, column, won)
 
 
 def _beyond(box: tuple[int, int, int, int]) -> float:

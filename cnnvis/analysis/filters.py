@@ -7,7 +7,6 @@ kernel at a time.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -25,8 +24,8 @@ FULL_COLOUR = 0.995  # share of a layer's weights within the signed scale; scale
 WEIGHT_PX = 16  # px for one weight on a sheet of all filters
 LARGE_WEIGHT_PX, KERNEL_PX = 80, 20  # px for one weight of a single filter: in colour, and in each of its kernels
 GAP_PX = 4
-EXPANDED = ("conv1_2", "conv2_1")
-WEIGHT_PX = 24
+EXPANDED = ("conv1_2", "conv2_1")  # shallow enough to be drawn over the picture's own pixels
+EXPANDED_WEIGHT_PX = 24
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +39,7 @@ class FilterSheet(Pictured):
     channels: int
     columns: int
     cell: int  # px from one tile to the next, the gap included
-    gap: int  # px between tiles, at the right and the bottom of each cell
+    gap: int  # px between tiles, to the right of each and below it
     scale: float | None  # weights of ±scale get the strongest colours; None if each kernel has its own range
     norm: list[float]  # L2 norm of each whole filter
     mean: list[float]  # mean weight of each whole filter
@@ -68,7 +67,7 @@ def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int 
 
     Views: `rgb` shows the filters of conv1_1 in colour; mid-grey is zero, and the layer has one scale.
     `signed` shows the kernels of one input channel, blue below zero and orange above; the layer has one scale, and the
-    half a percent of weights beyond it get its strongest colour.
+    0.5 % of weights beyond it get its strongest colour.
     `gray` stretches each of those kernels from its own smallest to its own largest weight, as the original
     notebooks (2020) do. `auto` is rgb at conv1_1 and signed elsewhere.
     Raises LayerError, ChannelError, SettingError.
@@ -78,12 +77,12 @@ def filter_sheet(net: VGG16, layer: str, view: str = "auto", input_channel: int 
 
 def check_sheet(net: VGG16, layer: str, view: str, input_channel: int) -> tuple[Layer, str, int]:
     """The arguments of `draw_filters`. Raises LayerError, ChannelError, SettingError."""
-    found = architecture_of(net).find(layer, kind="conv")
+    convolution = architecture_of(net).find(layer, kind="conv")
     SettingError.check("view", view, VIEWS)
-    if view == "rgb" and found.depth > 1:
-        raise SettingError(f"view 'rgb' is for conv1_1 alone, not {found.name}: choose signed or gray.")
-    inputs = conv_module(net, found).in_channels
-    return found, view, check_index(input_channel, inputs, found, "input_channel")
+    if view == "rgb" and convolution.depth > 1:
+        raise SettingError(f"view 'rgb' is for conv1_1 only, not {convolution.name}: choose signed or gray.")
+    inputs = conv_module(net, convolution).in_channels
+    return convolution, view, check_index(input_channel, inputs, convolution, "input_channel")
 
 
 def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> FilterSheet:
@@ -97,29 +96,18 @@ def draw_filters(net: VGG16, layer: Layer, view: str, input_channel: int) -> Fil
     else:
         scale = float(weights.abs().flatten().quantile(FULL_COLOUR))
         tiles = _kernel_tiles(weights[:, input_channel], view, scale)
-    norm, mean, sparsity = _statistics(weights)
     columns = columns_for(len(weights))
     return FilterSheet(
-        picture=contact_sheet(_enlarge(tiles, WEIGHT_PX), columns, GAP_PX),
-        layer=layer.convolution,
-        view=view,
-        input_channel=input_channel,
-        channels=len(weights),
-        columns=columns,
-        cell=3 * WEIGHT_PX + GAP_PX,
-        gap=GAP_PX,
-        scale=None if view == "gray" else scale,
-        norm=norm.tolist(),
-        mean=mean.tolist(),
-        sparsity=sparsity.tolist(),
-    )
+        picture=contact_sheet(_enlarge(tiles, WEIGHT_PX), columns, GAP_PX), layer=layer.convolution, view=view,
+        input_channel=input_channel, channels=len(weights), columns=columns, cell=3 * WEIGHT_PX + GAP_PX, gap=GAP_PX,
+        scale=None if view == "gray" else scale, **_statistics(weights),
+    )  # fmt: skip
 
 
 def one_filter(net: VGG16, layer: str, channel: int | None = None, kernels: int = 16, nearest: int = 8) -> Filter:
     """Draw one filter large; deeper than conv1_1, draw its `kernels` largest kernels by L2 norm.
 
     The record lists its `nearest` most similar filters.
-
     Raises LayerError, ChannelError.
     """
     return draw_filter(net, architecture_of(net).target(layer, channel, kind="conv"), kernels, nearest)
@@ -138,19 +126,11 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
         scale = _largest(mine)
         tiles = _enlarge(_kernel_tiles(mine[shown], "signed", scale), KERNEL_PX)
         picture = contact_sheet(tiles, columns_for(len(tiles)), GAP_PX)
-    norm, mean, sparsity = _statistics(weights)
     return Filter(
-        picture=picture,
-        layer=target.layer.convolution,
-        channel=number,
-        input_channels=shown.tolist(),
-        scale=scale,
-        bias=bias_of(module, number),
-        norm=float(norm[number]),
-        mean=float(mean[number]),
-        sparsity=float(sparsity[number]),
-        nearest=_nearest(weights, number, nearest),
-    )
+        picture=picture, layer=target.layer.convolution, channel=number, input_channels=shown.tolist(), scale=scale,
+        bias=bias_of(module, number), nearest=_nearest(weights, number, nearest),
+        **{name: values[number] for name, values in _statistics(weights).items()},
+    )  # fmt: skip
 
 
 def colour_picture(weights: Tensor) -> Image.Image:
@@ -162,11 +142,12 @@ def _largest(weights: Tensor) -> float:
     return float(weights.abs().max())
 
 
-def _statistics(weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """For filters (out, in, 3, 3): the L2 norm, the mean and the share of near-zero weights of each, (out,)."""
+def _statistics(weights: Tensor) -> dict[str, list[float]]:
+    """For filters (out, in, 3, 3): the L2 norm, the mean and the share of near-zero weights of each, by field name."""
     flat = weights.flatten(1)
-    near_zero = flat.abs() < NEAR_ZERO * flat.abs().max()
-    return flat.norm(dim=1), flat.mean(dim=1), near_zero.float().mean(dim=1)
+    near_zero = (flat.abs() < NEAR_ZERO * flat.abs().max()).float()
+    columns = {"norm": flat.norm(dim=1), "mean": flat.mean(dim=1), "sparsity": near_zero.mean(dim=1)}
+    return {name: column.tolist() for name, column in columns.items()}
 
 
 def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float]]:
@@ -179,7 +160,7 @@ def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float
 
 
 def _colour_tiles(weights: Tensor, scale: float) -> Pixels:
-    """Filters (N, 3, 3, 3) over red, green and blue as colours (N, 3, 3, 3): −scale is black, zero mid-grey."""
+    """Filters (N, 3, S, S) over red, green and blue as colours (N, S, S, 3): −scale is black, zero mid-grey."""
     return colour((0.5 + weights / (2 * scale)).permute(0, 2, 3, 1), GREY)[..., 0]
 
 
@@ -197,7 +178,7 @@ def _enlarge(tiles: Pixels, times: int) -> Pixels:
 
 @dataclass(frozen=True, repr=False)
 class Expanded(Pictured):
-    """What a filter weighs in the normalised picture, were there no ReLUs before it."""
+    """The weights that a filter would give the normalised picture if there were no ReLUs before it."""
 
     picture: Image.Image  # in colour: mid-grey is zero, full colour ± scale
     layer: str
@@ -208,25 +189,20 @@ class Expanded(Pictured):
 
 def draw_expanded(net: VGG16, target: Target) -> Expanded:
     """Expand a filter of one of the layers EXPANDED: at conv1_2 to 5 × 5 px, at conv2_1 to 10 × 10 px."""
-    weights = expand(net, target)
-    scale = float(weights.abs().max())
-    pixels = colour((0.5 + weights / (2 * (scale or 1.0))).permute(1, 2, 0), GREY)[..., 0]
-    large = np.repeat(np.repeat(pixels, WEIGHT_PX, 0), WEIGHT_PX, 1)
-    return Expanded(Image.fromarray(large), target.layer.name, target.number, scale, weights)
+    weights = _expand(net, target)
+    scale = _largest(weights)
+    pixels = _enlarge(_colour_tiles(weights[None], scale or 1.0), EXPANDED_WEIGHT_PX)[0]
+    return Expanded(Image.fromarray(pixels), target.layer.name, target.number, scale, weights)
 
 
-def expand(net: VGG16, target: Target) -> Tensor:
+def _expand(net: VGG16, target: Target) -> Tensor:
     """A filter's weights on the normalised picture, (3, side, side): its field without padding, ReLUs left out."""
     weights = conv_module(net, target.layer).weight[target.number][None].float().cpu()
-    for layer in reversed(_before(net, target.layer)):
+    layers = net.architecture.layers
+    for layer in reversed(layers[: layers.index(net.architecture.convolution_of(target.layer))]):
         if layer.kind == "pool":  # as a mean: a quarter of the weight on each of its 2 × 2 cells
             weights = weights.repeat_interleave(2, 2).repeat_interleave(2, 3) / 4
         elif layer.kind == "conv":
             with full_precision(weights.device):
                 weights = conv_transpose2d(weights, conv_module(net, layer).weight.float().cpu())
     return weights[0]
-
-
-def _before(net: VGG16, layer: Layer) -> list[Layer]:
-    layers = net.architecture.layers
-    return list(layers[: layers.index(net.architecture.convolution_of(layer))])

@@ -1,4 +1,4 @@
-"""How a layer responds to a photo: all its feature maps, one of them large, one channel in every convolution."""
+"""How a layer responds to a photo: all its feature maps, one map large, one channel through every convolution."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ class Maps:
     pipeline: str
     values: Tensor  # (channels, h, w), float32 on the CPU
     inputs: Tensor  # (in_channels, h, w), what the layer read: maps, or at conv1_1 the photo, normalised in the network
-    photo: Image.Image  # the picture that the network saw, before normalisation
-    usual: PhotoStatistics | None = None  # of the maxima of the convolution's maps; None: not known
+    photo: Image.Image  # what the network saw, before normalisation
+    usual: PhotoStatistics | None = None  # of the maxima of the convolution's maps on the shelf; None: unknown
 
     @property
     def strength(self) -> Tensor:
@@ -82,7 +82,7 @@ class MapSheet(Pictured):
     input_side: int  # px, the side of the square picture that the network saw
     columns: int
     cell: int  # px from one tile to the next, the gap included
-    gap: int  # px between tiles, at the right and the bottom of each cell
+    gap: int  # px between tiles, to the right of each and below it
     order: list[int]
     strength: list[float]  # mean of each map, in the order of the tiles
 
@@ -108,34 +108,32 @@ def feature_maps(net: VGG16, photo: Photo, layer: str, pipeline: str = "network"
 
     `network` is what VGG16 computes: torchvision's resize and crop to 224 px, normalisation, ReLUs, pooling.
     `conv_chain` is what the original notebooks (2020) do: they squash the whole photo to a square, do not normalise it,
-    and apply the convolutions alone, one after the other. To keep deep layers affordable, their square is smaller
+    and apply nothing but the convolutions, one after the other. To keep deep layers affordable, their square is smaller
     (`chain_side`). With another number of threads, the last digits may differ.
     Raises LayerError, SettingError, PhotoError.
     """
-    found = check_layer(net, layer, pipeline)
-    return compute_maps(net, open_photo(photo), [found], pipeline)[0]
+    checked = check_layer(net, layer, pipeline)
+    return compute_maps(net, open_photo(photo), [checked], pipeline)[0]
 
 
 def check_layer(net: VGG16, layer: str, pipeline: str) -> Layer:
     """Find a layer that the pipeline has. Raises LayerError, SettingError."""
-    found = architecture_of(net).find(layer)
+    checked = architecture_of(net).find(layer)
     SettingError.check("pipeline", pipeline, PIPELINES)
-    if pipeline == "conv_chain" and found.kind != "conv":
-        raise LayerError(f"the conv_chain pipeline has only convolutions, no {found.name}: choose a conv layer.")
-    return found
+    if pipeline == "conv_chain" and checked.kind != "conv":
+        raise LayerError(f"the conv_chain pipeline has convolutions only, so no {checked.name}: choose a conv layer.")
+    return checked
 
 
 def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipeline: str) -> list[Maps]:
     """Compute the maps of several layers, given in the order of the network, in one pass over an opened photo."""
     if pipeline == "network":
-        part = cut(net, layers[-1])
-        seen = crop_like_training(picture)
+        part, seen = cut(net, layers[-1]), crop_like_training(picture)
     else:
-        part = _convolutions_alone(net, layers[-1])
-        side = chain_side(net, layers[-1])
+        part, side = _convolutions_alone(net, layers[-1]), chain_side(net, layers[-1])
         seen = picture.resize((side, side), Image.Resampling.BILINEAR)
     wanted = {layer.name: layer for layer in layers}
-    found = []
+    computed = []
     with full_precision(net.device), torch.inference_mode():
         values = to_tensor(seen).to(net.device)
         for name, module in part.named_children():
@@ -143,8 +141,8 @@ def compute_maps(net: VGG16, picture: Image.Image, layers: Sequence[Layer], pipe
             if name in wanted:
                 maps, read = values[0].float().cpu(), inputs[0].float().cpu()
                 usual = net.usual.get(wanted[name].convolution) if net.usual and pipeline == "network" else None
-                found.append(Maps(wanted[name], pipeline, maps, read, seen, usual))
-    return found
+                computed.append(Maps(wanted[name], pipeline, maps, read, seen, usual))
+    return computed
 
 
 def _convolutions_alone(net: VGG16, layer: Layer) -> nn.Sequential:
@@ -154,25 +152,24 @@ def _convolutions_alone(net: VGG16, layer: Layer) -> nn.Sequential:
 
 def chain_side(net: VGG16, layer: Layer) -> int:
     """The side in px of the square photo that keeps the conv_chain pipeline up to `layer` affordable; at most 224."""
-    kernels = (kernel for kernel in _convolutions_alone(net, layer).parameters() if kernel.dim() == 4)
-    multiply_adds = sum(kernel.numel() for kernel in kernels)  # per pixel
+    parameters = _convolutions_alone(net, layer).parameters()
+    multiply_adds = sum(weights.numel() for weights in parameters if weights.dim() == 4)  # per pixel; biases add none
     return min(PHOTO_SIDE, int((CHAIN_BUDGET / multiply_adds) ** 0.5))
 
 
 def map_sheet(
     net: VGG16, photo: Photo, layer: str, pipeline: str = "network", order: str = "index", contrast: str = "map"
 ) -> MapSheet:
-    """Draw all maps of a layer on one sheet, by channel number, strongest or most unusual first.
+    """Draw all maps of a layer on one sheet: by channel number, strongest first or most unusual first.
 
-    `order="strength"` is by the map's mean, `"unusual"` by how many standard deviations its maximum lies above what is
-    usual on the photo shelf, so that channels that are always on do not lead.
-
+    `order="strength"` goes by the map's mean, `"unusual"` by how many standard deviations its maximum lies above what
+    is usual on the photo shelf, so that channels that are always on do not lead.
     `contrast="map"` stretches each map over its own range, `"layer"` stretches all of them over the layer's.
     Raises LayerError, SettingError, PhotoError.
     """
-    found = check_layer(net, layer, pipeline)
+    checked = check_layer(net, layer, pipeline)
     check_looks(net, pipeline, order, contrast)
-    return draw_sheet(compute_maps(net, open_photo(photo), [found], pipeline)[0], order, contrast)
+    return draw_sheet(compute_maps(net, open_photo(photo), [checked], pipeline)[0], order, contrast)
 
 
 def check_looks(net: VGG16, pipeline: str, order: str, contrast: str) -> None:
@@ -180,7 +177,7 @@ def check_looks(net: VGG16, pipeline: str, order: str, contrast: str) -> None:
     SettingError.check("order", order, ORDERS)
     SettingError.check("contrast", contrast, CONTRASTS)
     if order == "unusual" and not knows_usual(net, pipeline):
-        raise SettingError("order unusual needs the network pipeline, and a photo shelf made with these weights.")
+        raise SettingError("order unusual needs the network pipeline and a photo shelf made with these weights.")
 
 
 def knows_usual(net: VGG16, pipeline: str) -> bool:
@@ -201,22 +198,13 @@ def draw_sheet(maps: Maps, order: str = "index", contrast: str = "map") -> MapSh
     drawn = []
     for first in range(0, len(tiles), DRAWN_AT_ONCE):  # all at once would take 100 MB in shallow layers
         some = tiles[first : first + DRAWN_AT_ONCE]
-        colours = colour(stretch(maps.values[some], low[some], high[some]), HEAT)
-        drawn.append(_resize(colours, TILE_PX))
+        drawn.append(_resize(colour(stretch(maps.values[some], low[some], high[some]), HEAT), TILE_PX))
     columns = columns_for(len(tiles))
     return MapSheet(
-        picture=contact_sheet(np.concatenate(drawn), columns, GAP_PX),
-        layer=maps.layer.name,
-        pipeline=maps.pipeline,
-        channels=len(tiles),
-        size=list(maps.values.shape[1:]),
-        input_side=maps.photo.width,
-        columns=columns,
-        cell=TILE_PX + GAP_PX,
-        gap=GAP_PX,
-        order=tiles.tolist(),
-        strength=strength[tiles].tolist(),
-    )
+        picture=contact_sheet(np.concatenate(drawn), columns, GAP_PX), layer=maps.layer.name, pipeline=maps.pipeline,
+        channels=len(tiles), size=list(maps.values.shape[1:]), input_side=maps.photo.width, columns=columns,
+        cell=TILE_PX + GAP_PX, gap=GAP_PX, order=tiles.tolist(), strength=strength[tiles].tolist(),
+    )  # fmt: skip
 
 
 def feature_map(
@@ -226,7 +214,7 @@ def feature_map(
 
     Raises LayerError, ChannelError, SettingError, PhotoError.
     """
-    target = net.architecture.target(layer, channel)
+    target = architecture_of(net).target(layer, channel)
     check_layer(net, target.layer.name, pipeline)
     return draw_map(compute_maps(net, open_photo(photo), [target.layer], pipeline)[0], target.number)
 
@@ -243,28 +231,21 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
         low, colours = -high, signed(values, high)
     else:
         colours = colour(stretch(values, low, high), HEAT)
-    picture = Image.fromarray(_resize(colours[None], LARGE_PX)[0])
     # ReLU discards what is below zero, so only the rest lights up. The overlay is smooth, because the cells of a
     # 14 × 14 map would hide the photo; the picture beside it shows the cells.
     fired = stretch(values.clamp_min(0), 0, values.max().clamp_min(0))
     glow = interpolate(fired[None, None], size=(LARGE_PX, LARGE_PX), mode="bilinear")[0, 0]
     photo = maps.photo.resize((LARGE_PX, LARGE_PX), Image.Resampling.BICUBIC)
     return FeatureMap(
-        picture=picture,
-        overlay=blend(photo, colour(glow, HEAT), 0.85 * glow),
-        layer=maps.layer.name,
-        channel=channel,
-        pipeline=maps.pipeline,
-        min=float(values.min()),
-        max=float(values.max()),
-        mean=float(values.mean()),
-        span=[low, high],
-        size=list(values.shape),
-    )
+        picture=Image.fromarray(_resize(colours[None], LARGE_PX)[0]),
+        overlay=blend(photo, colour(glow, HEAT), 0.85 * glow), layer=maps.layer.name, channel=channel,
+        pipeline=maps.pipeline, min=float(values.min()), max=float(values.max()), mean=float(values.mean()),
+        span=[low, high], size=list(values.shape),
+    )  # fmt: skip
 
 
 def top_classes(net: VGG16, photo: Photo, count: int = 5) -> list[tuple[str, float]]:
-    """Classify a photo: the most likely classes by name, others by number, with their probabilities.
+    """Classify a photo: the most likely classes, by name where it is known, with their probabilities.
 
     Raises LayerError if the network has no classifier, PhotoError.
     """
@@ -291,8 +272,5 @@ def channel_path(net: VGG16, photo: Photo, channel: int, pipeline: str = "networ
 def _resize(tiles: Pixels, side: int) -> Pixels:
     """Resize square tiles (N, S, S, 3): enlarged, the cells stay visible; shrunk, every pixel counts."""
     pixels = torch.from_numpy(tiles).permute(0, 3, 1, 2).float()
-    if pixels.shape[-1] > side:
-        resized = interpolate(pixels, size=(side, side), mode="area")
-    else:
-        resized = interpolate(pixels, size=(side, side), mode="nearest-exact")
-    return resized.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    mode = "area" if pixels.shape[-1] > side else "nearest-exact"
+    return interpolate(pixels, size=(side, side), mode=mode).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -1,4 +1,4 @@
-"""A filter of one's own: 3×3 weights for red, green and blue, applied to a photo exactly as conv1_1 applies its own."""
+"""Your own filter: 3×3 weights for red, green and blue, applied to a photo exactly as conv1_1 applies its filters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class OwnKernel:
 
 @dataclass(frozen=True)
 class OwnMap:
-    """What a filter of one's own makes of a photo."""
+    """What your own filter makes of a photo."""
 
     kernel: OwnKernel
     photo: Image.Image  # 224 px, as the network sees it
@@ -56,35 +56,34 @@ class OwnMap:
 
 
 def check_kernel(kernel: object, bias: object = 0.0) -> OwnKernel:
-    """Read weights and bias, numbers from −100 to 100, which may be text.
+    """Read weights and bias: numbers from −100 to 100, which may be text.
 
-    `kernel` is (3, 3) for all three colours, or (3, 3, 3) with one for each. Raises SettingError, which names the place
-    of a wrong weight.
+    `kernel` is (3, 3) for all three colours, or (3, 3, 3) with one for each. Raises SettingError, which says where a
+    wrong weight stands.
     """
     given = np.asarray(kernel, dtype=object)
     if given.shape not in ((3, 3), (3, 3, 3)):
-        raise SettingError("the kernel is not 3 × 3: give three rows of three weights, or one such kernel a colour.")
-    each = COLOURS if given.ndim == 3 else [""]
+        raise SettingError("the kernel is not 3 × 3: give three rows of three weights, or one such kernel per colour.")
+    of_colours = [f" of {colour}" for colour in COLOURS] if given.ndim == 3 else [""]
     weights = [
-        _number(f"weight in row {row + 1}, column {column + 1}{of and f' of {of}'}", weight)
-        for of, one in zip(each, given.reshape(-1, 3, 3), strict=True)
-        for (row, column), weight in np.ndenumerate(one)
+        _number(f"weight in row {row + 1}, column {column + 1}{of_colours[index]}", weight)
+        for (index, row, column), weight in np.ndenumerate(given.reshape(-1, 3, 3))
     ]
     return OwnKernel(torch.tensor(weights, **PLAIN).view(-1, 3, 3).expand(3, 3, 3), _number("bias", bias))
 
 
 def filter_kernel(net: VGG16, channel: object) -> OwnKernel:
-    """A filter of conv1_1, to begin with. Raises ChannelError."""
+    """A filter of conv1_1 as a starting point. Raises ChannelError."""
     layer = architecture_of(net).layers[0]
     number, module = check_channel(channel, layer), conv_module(net, layer)
     return OwnKernel(module.weight[number].float().cpu(), bias_of(module, number))
 
 
 def apply_to_seen(net: VGG16, seen: Image.Image, kernel: OwnKernel) -> OwnMap:
-    """Apply a checked filter to the 224 px that the network sees, as conv1_1 applies its own.
+    """Apply a checked filter to the 224 px that the network sees, as conv1_1 applies its filters.
 
-    That is, to the normalised colours, with zeros beyond the edge, then the bias; what the three colours give is added
-    up. As in the network, the kernel is not flipped.
+    That is, to the normalised colours, with zeros beyond the edge; the results of the three colours and the bias are
+    added up. As in the network, the kernel is not flipped.
     """
     with full_precision(net.device), torch.inference_mode():
         normalised = net.get_submodule("input")(to_tensor(seen).to(net.device))

@@ -1,4 +1,4 @@
-"""Where a photo activates a channel most: the pieces of the photo that single cells of the feature map see."""
+"""Where a photo activates a channel most: the pieces of the photo that the strongest cells of its map see."""
 
 import math
 from dataclasses import dataclass
@@ -28,9 +28,8 @@ class Patch(Pictured):
 def patches(maps: Maps, channel: int, count: int = 6) -> list[Patch]:
     """Cut out the pieces of the photo that activate a channel most, strongest first.
 
-    No two are closer than half a patch. There are fewer than `count` if the channel is active in fewer places, and none
-    if nothing is above zero.
-    Raises ChannelError.
+    No two are closer than half a patch. There are fewer than `count` if the channel is active in fewer cells, and none
+    if nothing is above zero. Raises ChannelError.
     """
     return cut_patches(maps, check_channel(channel, maps.layer), count)
 
@@ -38,14 +37,14 @@ def patches(maps: Maps, channel: int, count: int = 6) -> list[Patch]:
 def cut_patches(maps: Maps, channel: int, count: int = 6) -> list[Patch]:
     """`patches` for a channel already checked."""
     values = maps.values[channel].clone()
-    found: list[Patch] = []
-    while len(found) < count and (value := float(values.max())) > 0:
+    strongest: list[Patch] = []
+    while len(strongest) < count and (value := float(values.max())) > 0:
         row, column = divmod(int(values.argmax()), values.shape[1])
         box = moved_inside(_seen(maps, row, column), maps.photo.width)
-        found.append(Patch(maps.photo.crop(box), maps.layer.name, channel, value, row, column, box))
+        strongest.append(Patch(maps.photo.crop(box), maps.layer.name, channel, value, row, column, box))
         near = max(1, (box[2] - box[0]) * values.shape[1] // (2 * maps.photo.width))  # cells in half a patch
         values[max(0, row - near) : row + near + 1, max(0, column - near) : column + near + 1] = -math.inf
-    return found
+    return strongest
 
 
 def moved_inside(box: Box, side: int) -> Box:
@@ -57,9 +56,8 @@ def moved_inside(box: Box, side: int) -> Box:
 
 
 def _seen(maps: Maps, row: int, column: int) -> Box:
-    """What one cell sees of the photo: left, top, right and bottom in px."""
+    """What one cell sees of the photo, in px."""
     if maps.pipeline == "network":
         return maps.layer.field(row, column)
-    # Convolutions alone: each reaches one px further, and nothing is skipped.
-    reach = maps.layer.depth
+    reach = maps.layer.depth  # with convolutions alone, each reaches one px further and nothing is skipped
     return column - reach, row - reach, column + reach + 1, row + reach + 1

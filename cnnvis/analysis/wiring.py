@@ -1,4 +1,4 @@
-"""The wiring: which channels of the layer before a filter weighs most, and which filters of the next one weigh it most.
+"""The wiring: the channels that a filter gives its largest weights, and the filters that give it theirs.
 
 Everything is read off the weights. Pooling in between keeps the numbers of the channels.
 """
@@ -18,14 +18,14 @@ INPUT = "input"  # what conv1_1 reads: its channels 0, 1 and 2 are red, green an
 
 @dataclass(frozen=True)
 class Wire:
-    """One kernel, between a channel that is read and the filter that reads it; named after the other end."""
+    """One kernel, between a channel and the filter that reads it; layer and channel are those of the other end."""
 
     layer: str
     channel: int
     norm: float  # the kernel's L2 norm
-    sum: float  # its nine weights added: whether it excites or inhibits on the whole
+    sum: float  # of its nine weights: whether it excites or inhibits on the whole
     share: float  # of the reading filter's squared norm, 0 to 1
-    usual: float | None  # norm times the mean after ReLU of what is read, on the shelf; None where that is not known
+    usual: float | None  # norm times the shelf's mean, after ReLU, of the channel that is read; None: unknown
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Wiring(Recorded):
 def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -> Wiring:
     """Find what a filter reads and what reads it: the `count` strongest of each, 1 to 64.
 
-    The strongest weigh most what is usually active: a large kernel on a silent channel does nothing. Without a shelf
+    The strongest are those that usually carry most: a large kernel on a silent channel does nothing. Without a shelf
     the norm alone counts. Raises LayerError, ChannelError, SettingError.
     """
     target = architecture_of(net).target(layer, channel, kind="conv")
@@ -52,15 +52,15 @@ def wiring(net: VGG16, layer: str, channel: int | None = None, count: int = 8) -
 def reads(net: VGG16, target: Target, by: str = "usual") -> list[Wire]:
     """All that a filter reads, by "usual" or "norm"; a ReLU or pool stands for its convolution."""
     kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
-    before = layer_before(net, target.layer)
+    before = neighbour(net, target.layer, -1)
     means = None if before is None else _means(net, before)
-    whole = kernels.square().sum().expand(len(kernels))
-    return strongest_first(_wires(before.name if before else INPUT, kernels, whole, means), by)
+    squared_norm = kernels.square().sum().expand(len(kernels))
+    return strongest_first(_wires(before.name if before else INPUT, kernels, squared_norm, means), by)
 
 
 def readers(net: VGG16, target: Target, by: str = "usual") -> list[Wire]:
     """All filters of the next convolution that read a channel, by "usual" or "norm"; none for the last one."""
-    after = layer_after(net, target.layer)
+    after = neighbour(net, target.layer, 1)
     if after is None:
         return []
     filters = conv_module(net, after).weight.float().cpu()
@@ -77,31 +77,22 @@ def strongest_first(wires: list[Wire], by: str) -> list[Wire]:
     return sorted(wires, key=lambda wire: -wire.norm)
 
 
-def layer_before(net: VGG16, layer: Layer) -> Layer | None:
-    """The convolution whose channels a layer's convolution reads; None for the first, which reads the picture."""
-    return _neighbour(net, layer, -1)
-
-
-def layer_after(net: VGG16, layer: Layer) -> Layer | None:
-    """The convolution that reads a layer's channels; None for the last."""
-    return _neighbour(net, layer, 1)
-
-
-def _neighbour(net: VGG16, layer: Layer, step: int) -> Layer | None:
+def neighbour(net: VGG16, layer: Layer, offset: int) -> Layer | None:
+    """The convolution before (−1) or after (1) a layer's own: what it reads, or what reads it; None at either end."""
     names = net.architecture.convolutions
-    at = names.index(layer.convolution) + step
+    at = names.index(layer.convolution) + offset
     return net.architecture.find(names[at]) if 0 <= at < len(names) else None
 
 
 def _means(net: VGG16, layer: Layer) -> Tensor | None:
-    """The mean of each channel after ReLU on the shelf's photos, (channels,); None if it is not known."""
+    """The mean of each channel after ReLU on the shelf's photos, (channels,); None: unknown."""
     return (net.mean_activation or {}).get(layer.name)
 
 
-def _wires(layer: str, kernels: Tensor, wholes: Tensor, means: Tensor | None) -> list[Wire]:
+def _wires(layer: str, kernels: Tensor, squared_norms: Tensor, means: Tensor | None) -> list[Wire]:
     """Wires for kernels (N, 3, 3), with the squared norms of the reading filters (N,) and the means of what is read."""
     norms = kernels.flatten(1).norm(dim=1)
-    shares = norms.square() / wholes.clamp_min(1e-30)
+    shares = norms.square() / squared_norms.clamp_min(1e-30)
     usual = [None] * len(kernels) if means is None else (norms * means).tolist()
     columns = zip(norms.tolist(), kernels.sum((1, 2)).tolist(), shares.tolist(), usual, strict=True)
     return [Wire(layer, number, *column) for number, column in enumerate(columns)]

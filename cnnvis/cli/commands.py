@@ -1,4 +1,4 @@
-"""What each command of `python -m cnnvis` does; the docstrings are its help."""
+"""What each command of `python -m cnnvis` does; the docstrings are its help texts."""
 
 import argparse
 import json
@@ -15,7 +15,6 @@ from PIL import Image
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.checks import whole_number
 from cnnvis.cli.exports import ARRAY_SUFFIXES, encode_maps
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.maximization.ascent import ascend, build_record
@@ -27,20 +26,20 @@ from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import architecture_in_use, load_for, pick_device
 from cnnvis.version import __version__
 
-SETTING_OPTIONS = {  # the settings that `maximize` takes, in words; their defaults, limits and choices are the engine's
-    "steps": "at most this many steps; 0: the recipe's own number at that depth",
+SETTING_OPTIONS = {  # the settings that `maximize` takes; their defaults, limits and choices come from the engine
+    "steps": "take at most this many steps; 0: as many as the recipe takes at that depth",
     "size": "side of the picture in px",
-    "seed": "of the noise to start from: same seed, same picture",
+    "seed": "seed of the noise to start from: same seed, same picture",
     "seconds": "end the ascent after this many seconds; 0: no limit",
     "objective": "maximise the channel's mean, maximise the centre of its map, or minimise its mean",
-    "precision": "of the convolutions; auto: the faster one on this device",
+    "precision": "precision of the convolutions; auto: the faster one on this device",
 }
 
 
 def info(options: argparse.Namespace) -> None:
     """Show the weights, the device and the versions in use.
 
-    The record of every ascent has them too, as `build`.
+    Every ascent keeps them in its record too, as `build`.
 
       python -m cnnvis info
     """
@@ -48,16 +47,16 @@ def info(options: argparse.Namespace) -> None:
     build = build_record(net, fast_dtype(pick_device()))
     weights = {"network": net.architecture.name, "weights": net.origin, "file": net.origin.path.absolute()}
     lines = [f"{name.replace('_', ' '):15} {value}" for name, value in {**weights, **build}.items()]
-    doubts = input_warning(net)
-    record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "doubt": doubts, "build": build}
-    report(options, record, "\n".join([*lines, doubts] if doubts else lines))
+    warning = input_warning(net)
+    record = {"network": net.architecture.name, "weights": net.origin.as_dict(), "doubt": warning, "build": build}
+    report(options, record, "\n".join([*lines, warning] if warning else lines))
 
 
 def layers(options: argparse.Namespace) -> None:
-    """List the layers, VGG16's 31 or those of the network in use.
+    """List the layers: VGG16's 31, or those of the network in use.
 
-    Stride: px of the picture between two neighbouring values of a feature map.
-    Receptive field: px of the picture, along one side, that one value sees.
+    Stride: px of the picture between neighbouring values of a feature map.
+    Receptive field: the side, in px, of the square that one value sees.
 
       python -m cnnvis layers
     """
@@ -71,8 +70,8 @@ def filters(options: argparse.Namespace) -> None:
 
     Filters of conv1_1 are shown in colour (rgb). A deeper filter has one kernel for
     each channel of the layer before. The sheet shows the kernels of one input
-    channel, blue below zero and orange above (signed), or each over its own range of
-    grey (gray).
+    channel, blue below zero and orange above (signed), or in grey, each over its own
+    range (gray).
 
       python -m cnnvis filters conv1_1 -o filters.png
       python -m cnnvis filters conv4_3 --view gray --input-channel 17 -o filters.png
@@ -86,13 +85,13 @@ def filters(options: argparse.Namespace) -> None:
 def maps(options: argparse.Namespace) -> None:
     """Draw how a layer responds to a photo: all its feature maps, or one.
 
-    All maps: by channel number or strongest first; the colours of each map span its
-    own values, or those of the whole layer.
-    One map: --channel makes two pictures, the map and, beside it, the map laid over
-    the photo (map-overlay.png for -o map.png).
-    As numbers: for -o maps.npz or maps.npy, float32 (channels, height, width).
-    The conv_chain pipeline has only the convolutions, as in the original
-    notebooks (2020).
+    All maps: in the order of their channel numbers, or the strongest or most unusual
+    first. The colours span each map's own values, or those of the whole layer.
+    One map: --channel makes two pictures, the map itself and the map laid over the
+    photo (-o map.png also writes map-overlay.png).
+    As numbers: -o maps.npz or maps.npy holds float32 (channels, height, width).
+    The pipeline conv_chain applies the convolutions alone, as the original notebooks
+    did (2020).
 
       python -m cnnvis maps examples/chelsea.jpg conv3_1 --order strength -o maps.jpg
       python -m cnnvis maps examples/chelsea.jpg relu4_3 --channel 17 -o map.png
@@ -106,13 +105,13 @@ def maps(options: argparse.Namespace) -> None:
         text = f"{sheet.channels} maps of {sheet.layer}, in {sheet.columns} columns"
         return report(options, sheet.record(), text, (options.output, sheet.picture))
     for name in asked.keys() - {"pipeline"}:
-        raise SettingError(f"{name} applies to the sheet of all maps, which is a picture: leave out --{name}.")
+        raise SettingError(f"{name} applies only to a picture of all maps: leave out --{name}.")
     if numbers:
         return _map_numbers(options, net, **asked)
-    one = cnnvis.feature_map(net, options.photo, options.layer, options.channel, **asked)
-    text = f"{one.layer} channel {one.channel}, {one.min:.4g} to {one.max:.4g}, mean {one.mean:.4g}"
-    pictures = (options.output, one.picture), (overlay_path(options.output), one.overlay)
-    return report(options, one.record(), text, *pictures)
+    drawn = cnnvis.feature_map(net, options.photo, options.layer, options.channel, **asked)
+    text = f"{drawn.layer} channel {drawn.channel}, {drawn.min:.4g} to {drawn.max:.4g}, mean {drawn.mean:.4g}"
+    pictures = (options.output, drawn.picture), (overlay_path(options.output), drawn.overlay)
+    return report(options, drawn.record(), text, *pictures)
 
 
 def _map_numbers(options: argparse.Namespace, net: cnnvis.VGG16, **asked: Any) -> None:
@@ -120,9 +119,9 @@ def _map_numbers(options: argparse.Namespace, net: cnnvis.VGG16, **asked: Any) -
     layer = net.architecture.find(options.layer)
     channels = list(range(layer.channels)) if options.channel is None else [check_channel(options.channel, layer)]
     maps = cnnvis.feature_maps(net, options.photo, options.layer, **asked)
-    size = list(maps.values.shape[1:])
+    height, width = size = list(maps.values.shape[1:])
     record = {"layer": layer.name, "pipeline": maps.pipeline, "channels": channels, "size": size}
-    text = f"{len(channels)} maps of {layer.name}, {size[0]} × {size[1]}, float32"
+    text = f"{len(channels)} maps of {layer.name}, {height} × {width}, float32"
     file = encode_maps(maps, channels, options.output.suffix.lower()[1:])
     report(options, {**record, "cnnvis": __version__}, text, (options.output, file))
 
@@ -131,15 +130,15 @@ def maximize(options: argparse.Namespace) -> None:
     """Grow the picture that activates one channel of a layer most.
 
     Prints three measures: `activation` at the last step of the ascent, `saved
-    activation` of the picture as a file, and `robust`, the activation of copies that
-    are compressed, rotated, scaled and cropped. Writes files only for -o, --animation
-    and --json. A PNG carries the same record as --json, in its text chunk "cnnvis".
-    Ctrl-C ends the ascent and keeps the last picture.
+    activation` of the picture as a file, and `robust`, the mean activation of copies
+    that were compressed, rotated, scaled and cropped. Files are written only for -o,
+    --animation and --json. A PNG carries the same record as --json, in its text
+    chunk "cnnvis". Ctrl-C ends the ascent and keeps the last picture.
 
-    The recipe fourier makes clear pictures, erhan those of the original notebooks.
-    With --like, layer, channel and settings come from a PNG saved by cnnvis; other
-    options override them, except --recipe, which --like refuses. If the weights,
-    versions, device, precision or threads are others, a line on stderr says so.
+    The recipe fourier makes clear pictures; erhan makes those of the original
+    notebooks. With --like, the layer, channel and settings come from a PNG saved by
+    cnnvis. Other options override them, except --recipe, which --like refuses. A line
+    on stderr says which weights, versions, device, precision or threads differ.
 
       python -m cnnvis maximize conv5_3 165 -o channel.png --animation growing.gif
       python -m cnnvis maximize pool3 28 --recipe erhan --steps 50 --seed 0 --json -
@@ -153,7 +152,7 @@ def maximize(options: argparse.Namespace) -> None:
     if not snapshots:
         raise KeyboardInterrupt
     last = saved = snapshots[-1]
-    # Write the pictures before the score, so that no later failure can lose them.
+    # Pictures are written before they are scored, so that no later failure can lose them.
     if options.output:
         options.output.write_bytes(_encode(last.picture, options.output))
         saved = replace(last, picture=cnnvis.open_photo(options.output))  # JPEG changes the picture
@@ -177,12 +176,12 @@ def maximize(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    """Measure how strongly a picture activates one channel, and how robustly.
+    """Measure how strongly and how robustly a picture activates one channel.
 
-    `saved activation` is the channel's mean on the picture at 224 px, `robust` the
-    same averaged over 16 compressed, rotated, scaled and cropped copies.
+    `saved activation` is the channel's mean on the picture at 224 px. `robust` is its
+    average over 16 copies that were compressed, rotated, scaled and cropped.
 
-    A PNG saved by cnnvis knows its layer and channel.
+    A PNG saved by cnnvis already names its layer and channel.
 
       python -m cnnvis score examples/chelsea.jpg conv5_3 165
       python -m cnnvis score channel.png
@@ -201,19 +200,19 @@ def score(options: argparse.Namespace) -> None:
 
 
 def _asked(options: argparse.Namespace) -> tuple[Target, Any, cnnvis.Experiment | None]:
-    """The target and the settings, as given or from the picture that --like names; and the latter's experiment."""
+    """The target and the settings, as given or from --like; and the experiment of the picture that --like names."""
     if not options.like:
         return named(options), options.recipe or cnnvis.Settings(), None
     made = cnnvis.read_experiment(options.like, pick_device(), architecture_in_use())
     if options.recipe:
         raise SettingError("the recipe comes from the picture: leave out --recipe or --like.")
     if made.start_sha256 and not options.start:
-        raise SettingError("that picture grew from a photo, which it does not contain: give the photo with --start.")
+        raise SettingError("that picture grew from a photo that it does not contain: give the photo with --start.")
     return (made.target if options.layer is None else named(options)), made.settings, made
 
 
 def named(options: argparse.Namespace) -> Target:
-    """The target that LAYER and CHANNEL name, or LAYER:CHANNEL."""
+    """The target named by LAYER and CHANNEL, or by LAYER:CHANNEL."""
     if options.channel is None and CHANNEL_MARK not in (options.layer or ""):
         or_picture = ", or a PNG made by cnnvis" if options.run in (maximize, score) else ""
         raise SettingError(f"no channel was given: name a layer and one of its channels{or_picture}.")
@@ -221,17 +220,8 @@ def named(options: argparse.Namespace) -> Target:
 
 
 def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """The options that were given; the engine has defaults for the others."""
+    """The options that were given; the engine has defaults for the others, and reads numbers from text."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}
-
-
-def whole_numbers(options: argparse.Namespace, *names: str) -> dict[str, int]:
-    """The same for options that are whole numbers. Raises SettingError."""
-    numbers = {name: whole_number(value) for name, value in given(options, *names).items()}
-    for name, number in numbers.items():
-        if number is None:
-            raise SettingError(f"{name} {getattr(options, name)!r} is no whole number: give one.")
-    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _watch(
@@ -239,7 +229,7 @@ def _watch(
 ) -> Sequence[cnnvis.Snapshot]:
     """Run the ascent to its end or to Ctrl-C, with a progress bar; return the last `keep` snapshots (None: all).
 
-    First say on stderr in what it differs from the ascent that it repeats.
+    First say on stderr how it differs from the ascent `made` that it repeats.
     """
     snapshots: deque[cnnvis.Snapshot] = deque(maxlen=keep)
     with tqdm(unit="step", disable=None) as bar, suppress(KeyboardInterrupt):  # disable=None: no bar without a terminal
@@ -261,13 +251,13 @@ def _measures(record: dict[str, Any]) -> str:
 
 
 def report(options: argparse.Namespace, record: object, text: str, *files: tuple[Path, Image.Image | bytes]) -> None:
-    """Write the files and the record, and print `text` with the files' names; with --json - only the record."""
+    """Write the files and the record, and print `text` with the files' names; with `--json -` only the record."""
     for path, content in files:
         path.write_bytes(content if isinstance(content, bytes) else _encode(content, path))
-    where = ", ".join(repr(str(path)) for path, _ in files)
-    print(json.dumps(record) if options.json == "-" else f"{text}: {where}" if where else text, flush=True)
+    paths = ", ".join(repr(str(path)) for path, _ in files)
+    print(json.dumps(record) if options.json == "-" else f"{text}: {paths}" if paths else text, flush=True)
     if options.json not in (None, "-"):
-        Path(options.json).write_text(json.dumps(record) + "\n")
+        Path(options.json).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def _encode(picture: Image.Image, path: Path, record: Mapping[str, Any] | None = None) -> bytes:
@@ -276,14 +266,14 @@ def _encode(picture: Image.Image, path: Path, record: Mapping[str, Any] | None =
 
 
 def overlay_path(output: Path) -> Path:
-    """The file for the map laid over the photo, next to `output`."""
+    """The file for the map laid over the photo, beside `output`."""
     return output.parent / f"{output.stem}-overlay{output.suffix}"
 
 
 def page(_: argparse.Namespace) -> None:
     """Start the web page.
 
-    It listens at 127.0.0.1:7860 unless GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say
+    It listens at 127.0.0.1:7860 unless GRADIO_SERVER_NAME or GRADIO_SERVER_PORT says
     otherwise. Ctrl-C ends it.
 
       python -m cnnvis page

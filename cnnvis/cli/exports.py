@@ -1,4 +1,4 @@
-"""Numbers for other programs: feature maps as NumPy files, lists of records as CSV."""
+"""Numbers for other programs: feature maps as NumPy files, records as CSV tables."""
 
 import csv
 import io
@@ -13,24 +13,23 @@ ARRAY_SUFFIXES = (".npz", ".npy")
 
 
 def encode_maps(maps: Maps, channels: Sequence[int], kind: str) -> bytes:
-    """Encode maps of some channels, float32 (channels, h, w), as npy or npz.
+    """Encode the maps of some channels, float32 (channels, h, w), as npy or npz.
 
-    An npz file also has the channels' numbers, `channels`, and the words `layer` and `pipeline`.
+    An npz file also holds the channel numbers, `channels`, and the words `layer` and `pipeline`.
     """
-    buffer, values = io.BytesIO(), maps.values[list(channels)].numpy()
+    file, values = io.BytesIO(), maps.values[list(channels)].numpy()
     if kind == "npy":
-        np.save(buffer, values)
+        np.save(file, values)
     else:
-        words = np.array(maps.layer.name), np.array(maps.pipeline)
-        np.savez_compressed(buffer, maps=values, channels=np.array(channels), layer=words[0], pipeline=words[1])
-    return buffer.getvalue()
+        np.savez_compressed(file, maps=values, channels=channels, layer=maps.layer.name, pipeline=maps.pipeline)
+    return file.getvalue()
 
 
 def encode_rows(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Encode records with the same fields as CSV in UTF-8; a list becomes words with spaces between them."""
+    """Encode records with the same fields as CSV in UTF-8; the items of a list are separated by spaces."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, fieldnames=list(rows[0]))
     table.writeheader()
     for row in rows:
-        table.writerow({name: " ".join(map(str, one)) if isinstance(one, list) else one for name, one in row.items()})
+        table.writerow({name: " ".join(map(str, v)) if isinstance(v, list) else v for name, v in row.items()})
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""The command line's parser, and the check of all files before any work."""
+"""The command line's parser, and the check of all files before any work begins."""
 
 import argparse
 import inspect
@@ -25,35 +25,26 @@ from cnnvis.prepared.shelf import MAX_EXEMPLARS
 from cnnvis.prepared.shelf_indexing import PRECISIONS
 from cnnvis.prepared.shelf_making import MAX_RANKS, RANKS
 
-DESCRIPTION = """Look inside VGG16: its filters, how they respond to a photo, what activates them most.
+DESCRIPTION = """Look inside VGG16: its filters, how they respond to a photo, and what they look for.
 
-The weights come with cnnvis. To use others, of VGG11, 13, 16 or 19, set
-CNNVIS_WEIGHTS to their file, or to hub to download the whole VGG16.
+The weights come with cnnvis. To use others (of VGG11, 13, 16 or 19), set
+CNNVIS_WEIGHTS to their file, or to hub to download the whole of VGG16.
 
 Exit codes: 0; 2 after a one-line error; 130 after Ctrl-C.
 """
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
-    "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class: the 1,000 logits",
-    "channel": "its number in the layer, from 0; in class also a name, such as goldfish; or write conv3_1:17",
+    "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class for the 1,000 logits",
+    "channel": "its number in the layer, from 0; in class also a name, such as goldfish; conv3_1:17 names both",
 }
-SUFFIXES: Mapping[str, tuple[str, ...]] = {  # (): any
-    "output": PICTURE_SUFFIXES,
-    "overlay": PICTURE_SUFFIXES,
-    "animation": (".gif", ".webp"),
-    "json": (),
-}
-OUTPUTS: Mapping[Callable[[argparse.Namespace], None], tuple[str, ...]] = {  # of commands that write other things too
+SUFFIXES = {"output": PICTURE_SUFFIXES, "overlay": PICTURE_SUFFIXES, "animation": (".gif", ".webp"), "json": ()}
+Run = Callable[[argparse.Namespace], None]
+OUTPUTS: Mapping[Run, tuple[str, ...]] = {  # of the commands that do not only write pictures
     maps: (*PICTURE_SUFFIXES, *ARRAY_SUFFIXES),
     shelf_show: (*PICTURE_SUFFIXES, ".csv"),
     wiring: (".csv",),
 }
 Adder = Callable[..., argparse.Action]
 PARSER_STYLE: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
-PICTURE_OUTPUT: dict[str, Any] = {
-    "metavar": "F",
-    "type": Path,
-    "help": f"the picture's file ({', '.join(PICTURE_SUFFIXES)})",
-}
 
 
 def check_files(options: argparse.Namespace) -> None:
@@ -65,13 +56,13 @@ def check_files(options: argparse.Namespace) -> None:
     if options.run is maps and options.channel is not None and options.output.suffix.lower() in PICTURE_SUFFIXES:
         files["overlay"] = overlay_path(options.output)
     inputs = (given[name] for name in ("photo", "picture", "start", "like") if given.get(name))
-    places = [os.path.realpath(path) for path in (*inputs, *files.values())]
+    paths = [os.path.realpath(path) for path in (*inputs, *files.values())]
     for name, path in files.items():
         allowed = OUTPUTS.get(options.run, SUFFIXES[name]) if name == "output" else SUFFIXES[name]
         if allowed and path.suffix.lower() not in allowed:
             raise SettingError.not_one_of("suffix", path.suffix, allowed)
-        if places.count(os.path.realpath(path)) > 1:
-            raise SettingError(f"file {str(path)!r} is named twice: give every file a name of its own.")
+        if paths.count(os.path.realpath(path)) > 1:
+            raise SettingError(f"file {str(path)!r} is named twice: give each file its own name.")
         new = not os.path.lexists(path)
         try:
             path.open("ab").close()  # the only reliable test; an existing file is not changed
@@ -82,61 +73,59 @@ def check_files(options: argparse.Namespace) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; `options.run` is the function of the one that was given."""
+    """The parser of all commands; `options.run` is the function of the command that was given."""
     installed = Path(sys.argv[0]).stem == "cnnvis"  # the command that pip makes, rather than `python -m`
     name = "cnnvis" if installed else "python -m cnnvis"
     parser = argparse.ArgumentParser(name, description=DESCRIPTION, **PARSER_STYLE)
-    commands = parser.add_subparsers(title="commands, each with a --help of its own", metavar="COMMAND", required=True)
-    _made(commands, page)
+    commands = parser.add_subparsers(title="commands (each has its own --help)", metavar="COMMAND", required=True)
+    _command(commands, page, record=False)
     _add_network(commands)
     _add_ascents(commands)
     _add_wiring(commands)
-    text = "Photos, and which of them excite a channel most: make a shelf, show it, describe it."
-    _add_shelf(commands.add_parser("shelf", help=text, description=text, **PARSER_STYLE))
-    text = "A picture grown ahead for every channel: make an atlas of them, show a layer of it."
-    _add_atlas(commands.add_parser("atlas", help=text, description=text, **PARSER_STYLE))
+    _add_shelf(_parser_of(commands, "shelf", "Make or show a shelf: photos, and which of them excite a channel most."))
+    _add_atlas(_parser_of(commands, "atlas", "Make or show an atlas: a picture of every channel, grown ahead of time."))
     return parser
 
 
-def _made(commands: Any, run: Callable[[argparse.Namespace], None]) -> Any:
-    """The parser of a command, whose docstring is its help and whose name is the last word of the function's."""
-    text = inspect.getdoc(run) or ""
-    made = commands.add_parser(
-        run.__name__.rpartition("_")[2], help=text.partition("\n")[0], description=text, **PARSER_STYLE
+def _parser_of(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """The parser of a command whose help is `text`; the list of commands shows its first line."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text.partition("\n")[0], description=text, **PARSER_STYLE
     )
-    made.set_defaults(run=run)
-    return made
+    return parser
 
 
-def _command(commands: Any, run: Callable[[argparse.Namespace], None], *positionals: str) -> Adder:
-    """Add a command that has a record; return what adds further arguments."""
-    made = _made(commands, run)
+def _command(commands: Any, run: Run, *positionals: str, record: bool = True) -> Adder:
+    """Add a command, called by the last word of its function's name; return what adds further arguments."""
+    parser = _parser_of(commands, run.__name__.rpartition("_")[2], inspect.getdoc(run) or "")
+    parser.set_defaults(run=run)
     for name in positionals:
         name, optional = name.removesuffix("?"), name.endswith("?")
-        kind: dict[str, Any] = {"nargs": "?"} if optional else {}
-        made.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name), **kind)
-    made.add_argument("--json", metavar="F", help="write the record to F as one JSON object; - prints only that")
-    adder: Adder = made.add_argument
-    return adder
+        parser.add_argument(name, metavar=name.upper(), help=ARGUMENTS.get(name), nargs="?" if optional else None)
+    if record:
+        text = "write the record to F as one JSON object; with - print it and nothing else"
+        parser.add_argument("--json", metavar="F", help=text)
+    return parser.add_argument
+
+
+def _add_output(add: Adder, also: str = "", *, required: bool = True) -> None:
+    """The option -o of a command that writes a picture; `also` says what else it can write."""
+    text = f"the picture's file ({', '.join(PICTURE_SUFFIXES)}){also}"
+    add("-o", "--output", metavar="F", type=Path, required=required, help=text)
 
 
 def _add_network(commands: Any) -> None:
     _command(commands, info)
     _command(commands, layers)
     add = _command(commands, filters, "layer")
-    add("-o", "--output", required=True, **PICTURE_OUTPUT)
+    _add_output(add)
     add("--view", metavar="V", help=f"{', '.join(VIEWS)} (default {VIEWS[0]})")
-    add("--input-channel", metavar="N", help="the input channel whose kernels to show (default 0)")
+    add("--input-channel", metavar="N", help="show the kernels of this input channel (default 0)")
     add = _command(commands, maps, "photo", "layer")
-    add(
-        "-o",
-        "--output",
-        required=True,
-        **PICTURE_OUTPUT | {"help": f"{PICTURE_OUTPUT['help']}, or numbers ({', '.join(ARRAY_SUFFIXES)})"},
-    )
+    _add_output(add, f", or numbers ({', '.join(ARRAY_SUFFIXES)})")
     for name, words in {"pipeline": PIPELINES, "order": ORDERS, "contrast": CONTRASTS}.items():
         add(f"--{name}", metavar=name[0].upper(), help=f"{', '.join(words)} (default {words[0]})")
-    add("--channel", metavar="N", help="only this channel's map, large, and laid over the photo")
+    add("--channel", metavar="N", help="draw only this channel's map, large, and laid over the photo")
 
 
 def _add_ascents(commands: Any) -> None:
@@ -149,20 +138,20 @@ def _add_ascents(commands: Any) -> None:
         add(f"--{name}", metavar="O" if name in CHOICES else "N", help=text)
     add("--start", metavar="PHOTO", help="start from this photo instead of noise")
     add("--like", metavar="F.png", help="repeat the experiment of a PNG saved by cnnvis")
-    add("-o", "--output", **PICTURE_OUTPUT)
+    _add_output(add, required=False)
     add("--animation", metavar="F.gif", type=Path, help="the ascent as an animation (.gif or .webp)")
     _command(commands, score, "picture", "layer?", "channel?")
 
 
 def _add_wiring(commands: Any) -> None:
     add = _command(commands, wiring, "layer", "channel?")
-    add("--count", metavar="N", help=f"how many of either kind (1 to {MOST_WIRES}; default 8)")
+    add("--count", metavar="N", help=f"list at most this many of each kind (1 to {MOST_WIRES}; default 8)")
     add("-o", "--output", metavar="F.csv", type=Path, help="the list as a table")
     add = _command(commands, why, "photo", "layer", "channel?")
-    add("--row", metavar="N", help="of the map, from 0; with --column (default: where the map is largest)")
-    add("--column", metavar="N", help="of the map, from 0")
-    add("--count", metavar="N", help=f"inputs named at every node (1 to {MOST_COUNT}; default 5)")
-    add("--depth", metavar="N", help=f"layers back (1 to {MOST_DEPTH}; default 3)")
+    add("--row", metavar="N", help="row of the map, from 0; needs --column (default: where the map is largest)")
+    add("--column", metavar="N", help="column of the map, from 0; needs --row")
+    add("--count", metavar="N", help=f"how many inputs to name for each value (1 to {MOST_COUNT}; default 5)")
+    add("--depth", metavar="N", help=f"how many layers to go back (1 to {MOST_DEPTH}; default 3)")
 
 
 def _add_shelf(shelf: argparse.ArgumentParser) -> None:
@@ -171,9 +160,10 @@ def _add_shelf(shelf: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="SHELF", type=Path, required=True, help="the shelf's folder")
     add("--top", metavar="N", help=f"how many photos to keep for each channel (1 to {MAX_RANKS}; default {RANKS})")
     add("--precision", metavar="P", help=f"{', '.join(PRECISIONS)} (default {PRECISIONS[0]})")
+    add("--list-skipped", action="store_true", help="name everything that is left out, with the reason")
     _add_workers(add)
     add = _command(among, shelf_show, "layer", "channel?")
-    add("-o", "--output", required=True, **PICTURE_OUTPUT | {"help": f"{PICTURE_OUTPUT['help']}, or a table (.csv)"})
+    _add_output(add, ", or a table (.csv)")
     add("--count", metavar="N", help=f"how many photos (1 to {MAX_EXEMPLARS}; default 9)")
     _command(among, shelf_info)
 
@@ -181,16 +171,15 @@ def _add_shelf(shelf: argparse.ArgumentParser) -> None:
 def _add_atlas(atlas: argparse.ArgumentParser) -> None:
     among = atlas.add_subparsers(metavar="COMMAND", required=True)
     add = _command(among, atlas_make)
-    add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: that of the atlas in use)")
-    add("--layers", metavar="LAYER", nargs="+", help="only these convolutions")
+    add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: the one in use)")
+    add("--layers", metavar="LAYER", nargs="+", help="grow only these convolutions")
     add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {cnnvis.Settings().seed})")
     add("--device", metavar="D", help="cuda or cpu (default: the GPU if there is one)")
     _add_workers(add)
-    add = _command(among, atlas_show, "layer")
-    add("-o", "--output", required=True, **PICTURE_OUTPUT)
+    _add_output(_command(among, atlas_show, "layer"))
 
 
 def _add_workers(add: Adder) -> None:
-    """The options that say where making runs."""
-    add("--workers", metavar="N", help="work in this many processes, of one thread each")
-    add("--scheduler", metavar="TCP", help="work on the Dask cluster with this address, tcp://HOST:PORT")
+    """The options that say where the making runs."""
+    add("--workers", metavar="N", help="use this many processes, with one thread each")
+    add("--scheduler", metavar="TCP", help="use the Dask cluster at this address, tcp://HOST:PORT")

@@ -1,33 +1,39 @@
-"""What `python -m cnnvis shelf …` and `atlas …` do; the docstrings are their help."""
+"""What `python -m cnnvis shelf …` and `atlas …` do; the docstrings are their help texts."""
 
 import argparse
+from collections import Counter
 from dataclasses import asdict
+from typing import Any
 
 from tqdm import tqdm
 
 import cnnvis
-from cnnvis.cli.commands import given, named, report, whole_numbers
+from cnnvis.checks import whole_between
+from cnnvis.cli.commands import given, named, report
 from cnnvis.cli.exports import encode_rows
 from cnnvis.network.usual import atlas_folder
 from cnnvis.prepared.atlas_making import make_atlas
 from cnnvis.prepared.shelf import load_shelf
-from cnnvis.prepared.shelf_making import make_shelf
+from cnnvis.prepared.shelf_making import Made, make_shelf
+from cnnvis.prepared.shelf_photos import shown
+from cnnvis.prepared.workers import MAX_WORKERS
 
-LISTED = 20  # unreadable photos that are named on the terminal
+LISTED = 20  # at most this many unreadable photos are named in the terminal, without --list-skipped
 
 
 def shelf_make(options: argparse.Namespace) -> None:
     """Index a folder of photos as a shelf.
 
-    Every picture in FOLDER and below passes the network once. The photos stay where
-    they are. If it is interrupted, start it again: what is done is kept.
-    Set CNNVIS_SHELF to the shelf to use it on the page and in `shelf show`.
+    Every picture in FOLDER and its subfolders passes through the network once; links
+    to folders are followed. The photos stay where they are. If it is interrupted, run
+    it again, with more photos if you like: finished work is kept. To use the shelf on
+    the page and in `shelf show`, set CNNVIS_SHELF to it.
 
       python -m cnnvis shelf make ~/Pictures -o my.shelf
       python -m cnnvis shelf make ~/Pictures -o my.shelf --workers 4
       python -m cnnvis shelf make /data -o my.shelf --scheduler tcp://10.0.0.7:8786
     """
-    asked = given(options, "precision", "scheduler") | whole_numbers(options, "workers", "top")
+    asked = given(options, "precision", "top") | _where(options)
     with tqdm(unit="photo", disable=None) as bar:  # no bar without a terminal
 
         def progress(done: int, of: int) -> None:
@@ -35,36 +41,50 @@ def shelf_make(options: argparse.Namespace) -> None:
             bar.update(done - bar.n)
 
         made = make_shelf(cnnvis.load_vgg16(), options.folder, options.output, progress=progress, **asked)
-    lines = [f"{made.photos} photos indexed: {str(options.output)!r}"]
-    lines += [f"left out: {file}: {reason}" for file, reason in list(made.unreadable.items())[:LISTED]]
-    if len(made.unreadable) > LISTED:
-        lines.append(f"and {len(made.unreadable) - LISTED} more; --json lists all")
-    report(options, asdict(made), "\n".join(lines))
+    lines = [f"{made.photos} photos indexed: {str(options.output)!r}", *_left_out(made, options.list_skipped)]
+    names = {"unreadable": made.unreadable, "skipped": made.skipped}
+    record = asdict(made) | {of: {shown(file): why for file, why in files.items()} for of, files in names.items()}
+    report(options, record, "\n".join(lines))
+
+
+def _left_out(made: Made, every: bool) -> list[str]:
+    """What is not on the shelf, in lines: unreadable pictures by name; other files by reason or, if asked, by name."""
+    unreadable, skipped = list(made.unreadable.items()), list(made.skipped.items())
+    named = unreadable + skipped if every else unreadable[:LISTED]
+    lines = [f"left out: {shown(file)}: {reason}" for file, reason in named]
+    if len(made.unreadable) > LISTED and not every:
+        lines.append(f"and {len(made.unreadable) - LISTED} more; --list-skipped names all")
+    if made.skipped and not every:
+        counts = Counter(made.skipped.values()).most_common()
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in counts)
+        lines.append(f"left out besides: {reasons} (--list-skipped names them)")
+    return lines
 
 
 def shelf_show(options: argparse.Namespace) -> None:
     """Show the photos that excite a channel most.
 
-    A patch of each photo, as large as what one value of the map sees; or, for -o
-    F.csv, a table: photo, place, value, author, licence and source of each.
+    Draws the patch of each photo that the channel's largest value sees. With
+    -o F.csv, writes a table instead: photo, cell, value, author, licence and source.
 
       python -m cnnvis shelf show conv5_3 17 -o arches.png
       python -m cnnvis shelf show conv5_1 170 --count 16 -o legs.csv
-      CNNVIS_SHELF=my.shelf python -m cnnvis shelf show conv4_3 307 --count 16 -o mine.png
+      CNNVIS_SHELF=my.shelf python -m cnnvis shelf show conv4_3 307 -o mine.png
     """
     target = named(options)
-    found = cnnvis.exemplars(target.layer.name, target.number, **given(options, "count"))
-    strongest = f"{found.exemplars[0].value:.4g}"
-    text = f"{found.layer} channel {found.channel}, the best {len(found.exemplars)} of {found.photos} photos"
-    rows = found.record()["exemplars"]
-    file = encode_rows(rows) if options.output.suffix.lower() == ".csv" else found.picture
-    report(options, found.record(), f"{text}, at most {strongest}", (options.output, file))
+    sheet = cnnvis.exemplars(target.layer.name, target.number, **given(options, "count"))
+    record, largest = sheet.record(), sheet.exemplars[0].value
+    text = f"{target}, the top {len(sheet.exemplars)} of {sheet.photos} photos, largest value {largest:.4g}"
+    file = encode_rows(record["exemplars"]) if options.output.suffix.lower() == ".csv" else sheet.picture
+    report(options, record, text, (options.output, file))
 
 
 def shelf_info(options: argparse.Namespace) -> None:
     """Describe the shelf in use.
 
-    python -m cnnvis shelf info
+    Its name and folder, how many photos it holds, and which weights made it.
+
+      python -m cnnvis shelf info
     """
     shelf = load_shelf()
     about = {**shelf.about, "folder": str(shelf.folder)}
@@ -74,19 +94,19 @@ def shelf_info(options: argparse.Namespace) -> None:
 def atlas_make(options: argparse.Namespace) -> None:
     """Grow the picture of every channel.
 
-    A layer is written as soon as it is whole: LAYER.webp and LAYER.json in the
-    folder. If it is interrupted, start it again: what is done is kept.
-    Set CNNVIS_ATLAS to the folder to use it on the page and in `atlas show`.
+    A layer is written as soon as it is complete, as LAYER.webp and LAYER.json in the
+    folder. If it is interrupted, run it again: finished work is kept.
+    To use the atlas on the page and in `atlas show`, set CNNVIS_ATLAS to the folder.
 
       python -m cnnvis atlas make -o my.atlas --layers conv5_2 conv5_3 --workers 2
       python -m cnnvis atlas make -o my.atlas --scheduler tcp://10.0.0.7:8786
     """
-    asked = given(options, "layers", "seed", "scheduler") | whole_numbers(options, "workers")
+    asked = given(options, "layers", "seed") | _where(options)
     folder = options.output or atlas_folder()
     with tqdm(unit="picture", disable=None, smoothing=0.05) as bar:  # no bar without a terminal
 
         def progress(done: int, of: int) -> None:
-            if not bar.total:  # what was done before counts as done, but not for the rate
+            if not bar.total:  # earlier work counts as done, but not towards the rate
                 bar.reset(of)
                 bar.initial = bar.n = done
             bar.update(done - bar.n)
@@ -96,10 +116,20 @@ def atlas_make(options: argparse.Namespace) -> None:
 
 
 def atlas_show(options: argparse.Namespace) -> None:
-    """Save the sheet of a layer: the picture of every channel, grown ahead.
+    """Save a layer's sheet from the atlas in use.
 
-    python -m cnnvis atlas show conv5_3 -o conv5_3.png
+    It shows the picture of every channel, grown ahead of time.
+
+      python -m cnnvis atlas show conv5_3 -o conv5_3.png
     """
     sheet = cnnvis.atlas_sheet(options.layer)
     text = f"{sheet.channels} pictures of {sheet.layer}, in {sheet.columns} columns"
     report(options, sheet.record(), text, (options.output, sheet.picture))
+
+
+def _where(options: argparse.Namespace) -> dict[str, Any]:
+    """Where the making runs, checked before anything is written. Raises SettingError."""
+    asked = given(options, "workers", "scheduler")
+    if "workers" in asked:
+        asked["workers"] = whole_between("workers", asked["workers"], 0, MAX_WORKERS)
+    return asked

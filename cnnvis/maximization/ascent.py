@@ -28,8 +28,8 @@ from cnnvis.pictures.images import Pictured, to_picture
 from cnnvis.pictures.photo import Photo, open_photo
 from cnnvis.version import __version__
 
-BLURRED = 0.65  # share of an ascent in which views are blurred less and less; the rest sharpens the picture
-SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: between six and seven a second
+BLURRED = 0.65  # share of an ascent over which the blur of the views falls to zero; the rest sharpens the picture
+SNAPSHOT_SECONDS = 0.15  # between two snapshots, on average: six or seven a second
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,7 +39,7 @@ class Snapshot(Targeted, Pictured):
     picture: Image.Image
     step: int  # 0 is the start picture
     steps: int  # the most there can be
-    activation: float | None  # measured before this step's update, so on the previous picture; None at step 0
+    activation: float | None  # measured before this step's update, that is, on the previous picture; None at step 0
     seconds: float  # since the ascent began
     target: Target
     settings: Settings
@@ -67,8 +67,8 @@ def maximize(
 ) -> Iterator[Snapshot]:
     """Grow the picture that activates one channel of a layer, and yield snapshots on the way.
 
-    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}; then their weighted sum is maximised. It
-    may also stand in the layer's name, "conv5_3:165".
+    `channel` is a number, or several with a weight each, {17: 1.0, 42: -0.5}, whose weighted sum is maximised. It may
+    also be part of the layer's name, "conv5_3:165".
     `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. `start` is a photo to start
     from instead of noise. Steps 0 and 1 and the last one yield a snapshot. Others come every `every` seconds, or after
     each step if a step takes longer; math.inf leaves out all but the start and the last.
@@ -93,12 +93,13 @@ def maximize_many(
     """Grow pictures for several channels of a layer in one batch, each as `maximize` would alone.
 
     Yields lists of snapshots in the order of `channels`. A batch is rounded differently from a single picture, and
-    small differences grow from step to step. In all else it is like `maximize`.
+    small differences grow from step to step. Otherwise it is like `maximize`.
     """
-    targets = [architecture_of(net).weighted_target(layer, channel) for channel in channels]
+    architecture = architecture_of(net)
+    targets = [architecture.weighted_target(layer, channel) for channel in channels]
     if not targets:
-        found = net.architecture.find(layer)
-        raise ChannelError(f"no channel was given: choose from 0 to {found.channels - 1} of {found.name}.")
+        asked = architecture.find(layer)
+        raise ChannelError(f"no channel was given: choose one or more from 0 to {asked.channels - 1} of {asked.name}.")
     return ascend(net, targets, settings, start=start, every=every, **overrides)
 
 
@@ -112,15 +113,26 @@ def ascend(
     **overrides: Any,
 ) -> Iterator[list[Snapshot]]:
     """Grow pictures for targets already checked, all of one layer. Raises SettingError or PhotoError at once."""
-    settled = settle(settings, targets[0].layer, net.device, **overrides)
-    if start is None and settled.recipe == "deepdream":
-        raise SettingError("recipe deepdream starts from a photo: give one.")
-    if start is not None and settled.parameterisation == "phase":
-        raise SettingError("recipe maco cannot start from a photo, of which it would keep nothing: try deepdream.")
-    photo = None if start is None else open_photo(start)
-    if photo is not None:  # the first picture shows it whole
-        settled = replace(settled, coarse_share=0.0)
+    settled, photo = check_ascent(targets, settings, start, net.device, **overrides)
     return _steps(net, targets, settled, photo, every)
+
+
+def check_ascent(
+    targets: Sequence[Target],
+    settings: Settings | str,
+    start: Photo | None,
+    device: torch.device | str,
+    **overrides: Any,
+) -> tuple[Settings, Image.Image | None]:
+    """The settled settings of an ascent on a device, and its photo opened. Raises SettingError or PhotoError."""
+    settled = settle(settings, targets[0].layer, device, **overrides)
+    if start is None:
+        if settled.recipe == "deepdream":
+            raise SettingError("recipe deepdream starts from a photo: give one.")
+        return settled, None
+    if settled.parameterisation == "phase":
+        raise SettingError("recipe maco cannot start from a photo, because it would keep nothing of it: try deepdream.")
+    return replace(settled, coarse_share=0.0), open_photo(start)  # the first picture shows all its pixels
 
 
 def _steps(
@@ -129,14 +141,15 @@ def _steps(
     begun = time.perf_counter()
     due = begun if every < math.inf else math.inf  # the first step is due at once: a visitor waits for it
     precision = precision_of(settings.precision, net.device)
-    generator = torch.Generator("cpu").manual_seed(settings.seed)  # on the CPU, so every device starts alike
+    generator = torch.Generator("cpu").manual_seed(settings.seed)  # on the CPU: the same noise for every device
     # Tensors made inside a caller's inference mode could not be optimised.
     with full_precision(net.device), torch.inference_mode(False):
         canvas = new_canvas(settings, len(targets), start, generator, net.device)
         objective = objective_of(net, targets, settings, precision)
     view = RandomView(settings.crop, settings.jitter, settings.zoom, settings.rotation)
     optimiser = _adam(canvas, settings)
-    album = _Album(targets, settings, _build_of(net, precision, start), begun)
+    pixels = None if start is None else hashlib.sha256(start.tobytes()).hexdigest()
+    album = _Album(targets, settings, {**build_record(net, precision), "start_sha256": pixels}, begun)
 
     yield album.snapshots(canvas, 0, last=False)
     for step in range(1, settings.steps + 1):
@@ -144,14 +157,15 @@ def _steps(
         progress = max((step - 1) / settings.steps, spent)
         if canvas.side < settings.size and progress >= settings.coarse_share:
             canvas, optimiser = _doubled(canvas, optimiser, settings)
-        optimiser.param_groups[0]["lr"] = settings.learning_rate * _slowed(settings, progress)
+        rate = min(1.0, max(0.0, 1 - progress) / settings.decay_share) if settings.decay_share else 1.0
+        optimiser.param_groups[0]["lr"] = settings.learning_rate * rate
         blur = settings.blur * max(0.0, 1 - progress / BLURRED)
         album.activations.append(_update(canvas, view, blur, partial(objective, progress), optimiser, generator))
         now = time.perf_counter()
         last = step == settings.steps or 0 < settings.seconds <= now - begun
         if last or now >= due:  # only snapshots wait for the device
             yield album.snapshots(canvas, step, last)
-            # Due at fixed times, not `every` seconds after the last one: with steps of 0.11 s that would be one only
+            # Due at fixed times, not `every` seconds after the last one: with steps of 0.11 s, there would be one only
             # every 0.22 s. Time that the caller spends between snapshots does not count.
             due = max(due, now - every) + every + time.perf_counter() - now
         if last:
@@ -167,7 +181,7 @@ class _Album:
         self.curves: list[tuple[float, ...]] = [()] * len(targets)
 
     def snapshots(self, canvas: Canvas, step: int, last: bool) -> list[Snapshot]:
-        """Take one snapshot of each picture."""
+        """Take a snapshot of each picture."""
         seconds = time.perf_counter() - self.begun
         if self.activations:
             news = torch.stack(self.activations, 1).tolist()
@@ -191,25 +205,20 @@ def _adam(canvas: Canvas, settings: Settings) -> torch.optim.Adam:
 def _doubled(canvas: Canvas, optimiser: torch.optim.Adam, settings: Settings) -> tuple[Canvas, torch.optim.Adam]:
     """A canvas of twice the side, and an Adam that goes on where this one stopped.
 
-    The new frequencies between the old ones begin without momentum, and with their neighbours' squared gradients: from
-    none their first steps would be several times too long.
+    The new frequencies between the old ones begin without momentum but with their neighbours' squared gradients: with
+    none, their first steps would be several times too long.
     """
     assert isinstance(canvas, FourierCanvas)
     with full_precision(canvas.values.device), torch.inference_mode(False), torch.no_grad():
         larger, ratio = canvas.doubled()
         going_on = _adam(larger, settings)
-        if state := optimiser.state.get(canvas.values):  # none if the time was up before the first step
+        if state := optimiser.state.get(canvas.values):  # there is none if the time was up before the first step
             first, second = torch.zeros_like(larger.values), torch.empty_like(larger.values)
             first[:, :, ::2, ::2] = state["exp_avg"] / ratio[..., None]
             squares = state["exp_avg_sq"] / ratio[..., None] ** 2
             second[:] = squares.repeat_interleave(2, 2).repeat_interleave(2, 3)[:, :, :, : second.shape[3]]
             going_on.state[larger.values] = {"step": state["step"], "exp_avg": first, "exp_avg_sq": second}
     return larger, going_on
-
-
-def _slowed(settings: Settings, progress: float) -> float:
-    """The share of the learning rate that is left when `progress` (0 to 1) of the ascent is done."""
-    return min(1.0, max(0.0, 1 - progress) / settings.decay_share) if settings.decay_share else 1.0
 
 
 def _update(
@@ -222,8 +231,7 @@ def _update(
 ) -> Tensor:
     """Take one step and return the activations (N,) before it. No torch mode outlives the call."""
     with full_precision(canvas.values.device), torch.inference_mode(False), torch.enable_grad():
-        seen = view.of(canvas.rgb(), generator, blur)
-        activations, maximised = objective(seen)
+        activations, maximised = objective(view.of(canvas.rgb(), generator, blur))
         # A gradient for the canvas alone: visitors share the weights, which are never written.
         (canvas.values.grad,) = torch.autograd.grad(-maximised.sum(), canvas.values)
         optimiser.step()
@@ -241,9 +249,3 @@ def build_record(net: VGG16, precision: torch.dtype) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "weights_sha256": net.origin.sha256 if net.origin else None,
     }
-
-
-def _build_of(net: VGG16, precision: torch.dtype, start: Image.Image | None) -> dict[str, Any]:
-    """`build_record`, with the sha256 of the pixels of the photo that the ascent starts from."""
-    pixels = None if start is None else hashlib.sha256(start.tobytes()).hexdigest()
-    return {**build_record(net, precision), "start_sha256": pixels}

@@ -1,7 +1,7 @@
 """What an ascent optimises: pixels, Fourier coefficients or phases; and the random views that the network is shown.
 
-A canvas wraps around: what leaves it on one side comes back on the other. So a view may lie anywhere, and with enough
-jitter (0.5) edges get as much attention as the middle.
+A canvas wraps around: what leaves it on one side comes back on the other. So a view may be anywhere, and with enough
+jitter (0.5) the edges get as much attention as the middle.
 """
 
 import math
@@ -54,7 +54,7 @@ class PixelCanvas:
 
 
 class FourierCanvas:
-    """Fourier coefficients, weighted so that all frequencies learn alike; Olah et al., "Feature Visualization", 2017.
+    """Fourier coefficients, weighted so that all frequencies learn equally; Olah et al., "Feature Visualization", 2017.
 
     Coefficients are divided by the frequency to the power `decay` (1: the spectrum of photographs). With `decorrelated`
     the three planes are the uncorrelated colour axes of photographs instead of red, green and blue.
@@ -101,55 +101,48 @@ def _mixed(planes: Tensor, matrix: Tensor | None) -> Tensor:
 class PhaseCanvas:
     """Phases alone, while every frequency keeps a fixed magnitude; Fel et al., "MACO", NeurIPS 2023.
 
-    The paper's magnitudes are the mean over ImageNet. Ours fall as 1/f^`decay`, the law that photographs follow, with
+    The paper's magnitudes are the mean over ImageNet. Ours fall as 1/f^`decay`, as those of photographs do, and have
     the contrast of a photograph.
     """
 
     def __init__(self, phases: Tensor, side: int, decay: float, decorrelated: bool) -> None:
         self.side = side
+        columns = torch.arange(side // 2 + 1, device="cpu")
+        own_mirror = (columns == 0) | (2 * columns == side)  # half a spectrum lacks the mirror images of the others
         magnitude = fourier_weight(side, decay)
         magnitude[0, 0] = 0  # so the mean is mid-grey
-        self.magnitude = (magnitude * PHASE_CONTRAST / _deviation(magnitude, side)).to(phases.device)
+        copies = torch.where(own_mirror, torch.tensor(1.0, **PLAIN), torch.tensor(2.0, **PLAIN))
+        deviation = ((magnitude**2 * copies).sum() / side**2).sqrt()  # of the plane with these magnitudes
+        self.magnitude = (magnitude * PHASE_CONTRAST / deviation).to(phases.device)
         self.mix = COLOUR_CORRELATION.to(phases.device) if decorrelated else None
-        # In columns that mirror themselves, a real-valued picture has opposite phases at opposite frequencies.
-        self.mirrored = _own_mirror(side).to(phases.device)
+        self.own_mirror = own_mirror.to(phases.device)
         self.values = phases.requires_grad_()
 
     def rgb(self) -> Tensor:
         """The whole canvas, (N, 3, side, side), within [0, 1]."""
-        phases = torch.where(self.mirrored, self.values - _mirror(self.values), self.values)
+        # In a column that mirrors itself, a real-valued picture has opposite phases at opposite frequencies.
+        opposite = torch.roll(self.values.flip(-2), 1, -2)
+        phases = torch.where(self.own_mirror, self.values - opposite, self.values)
         spectrum = torch.polar(self.magnitude.expand_as(phases), phases)
         return _mixed(torch.fft.irfft2(spectrum, s=(self.side, self.side), norm="ortho"), self.mix).sigmoid()
 
 
-def _own_mirror(side: int) -> Tensor:
-    """Which columns of half a spectrum (side, side // 2 + 1) mirror themselves: the first, and the last if even."""
-    columns = torch.arange(side // 2 + 1, device="cpu")
-    return (columns == 0) | (2 * columns == side)
-
-
-def _mirror(values: Tensor) -> Tensor:
-    """A spectrum's values (…, side, columns) at the opposite vertical frequency."""
-    return torch.roll(values.flip(-2), 1, -2)
-
-
-def _deviation(magnitude: Tensor, side: int) -> Tensor:
-    """The standard deviation of the plane whose half spectrum has these magnitudes (side, side // 2 + 1)."""
-    copies = torch.where(_own_mirror(side), torch.tensor(1.0, **PLAIN), torch.tensor(2.0, **PLAIN))
-    return ((magnitude**2 * copies).sum() / side**2).sqrt()
-
-
 def fourier_weight(side: int, decay: float) -> Tensor:
     """The weight of each coefficient (side, side // 2 + 1): frequency^−decay; the mean counts as the lowest."""
-    rows, columns = torch.fft.fftfreq(side, **PLAIN)[:, None], torch.fft.rfftfreq(side, **PLAIN)[None]
-    frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / side)
-    weight: Tensor = frequency.pow(-decay)
+    weight: Tensor = _squared_frequency(side).sqrt().clamp_min(1 / side).pow(-decay)
     return weight
+
+
+def _squared_frequency(side: int) -> Tensor:
+    """The square of each coefficient's frequency, in cycles per px, (side, side // 2 + 1)."""
+    rows, columns = torch.fft.fftfreq(side, **PLAIN)[:, None], torch.fft.rfftfreq(side, **PLAIN)[None]
+    squared: Tensor = rows**2 + columns**2
+    return squared
 
 
 @dataclass(frozen=True)
 class RandomView:
-    """What the network sees of a canvas: at each step another piece, slightly rotated and scaled."""
+    """What the network sees of a canvas: a different piece at each step, slightly rotated and scaled."""
 
     share: float  # of the canvas's side that a view spans
     jitter: float  # moved off the middle by up to this share of the side, down and across
@@ -159,7 +152,7 @@ class RandomView:
     def of(self, canvas: Tensor, generator: torch.Generator, blur: float = 0.0) -> Tensor:
         """Draw a random view (N, 3, size, size) of a canvas (N, 3, side, side), the same for the whole batch.
 
-        It is blurred by a Gaussian whose deviation is random too, from 0 to `blur` px.
+        It is blurred by a Gaussian with a random deviation, from 0 to `blur` px.
         """
         side = canvas.shape[-1]
         if blur:
@@ -176,10 +169,9 @@ class RandomView:
 
 
 def blurred(canvas: Tensor, deviation: float) -> Tensor:
-    """Blur a canvas (N, 3, side, side) by a Gaussian of so many px; like the canvas, the blur wraps around."""
+    """Blur a canvas (N, 3, side, side) by a Gaussian of that deviation in px; like the canvas, it wraps around."""
     side = canvas.shape[-1]
-    rows, columns = torch.fft.fftfreq(side, **PLAIN)[:, None], torch.fft.rfftfreq(side, **PLAIN)[None]
-    passed = torch.exp(-2 * (math.pi * deviation) ** 2 * (rows**2 + columns**2)).to(canvas.device)
+    passed = torch.exp(-2 * (math.pi * deviation) ** 2 * _squared_frequency(side)).to(canvas.device)
     result: Tensor = torch.fft.irfft2(torch.fft.rfft2(canvas) * passed, s=(side, side))
     return result
 
@@ -189,15 +181,12 @@ def turned(canvas: Tensor, size: int, share: float, angle: float) -> Tensor:
     cos, sin = share * math.cos(angle), share * math.sin(angle)
     matrix = torch.tensor([[[cos, -sin, 0.0], [sin, cos, 0.0]]], **PLAIN)
     grid = affine_grid(matrix, [1, 3, size, size], align_corners=False).to(canvas.device)
-    if canvas.device.type == "cpu":
-        if abs(cos) + abs(sin) > 1:  # beyond its edge the canvas continues from its other side
-            rim = canvas.shape[-1] // 2
-            canvas, grid = (
-                pad(canvas, [rim] * 4, mode="circular"),
-                grid * canvas.shape[-1] / (canvas.shape[-1] + 2 * rim),
-            )
-        return grid_sample(canvas, grid.expand(len(canvas), -1, -1, -1), align_corners=False)
-    return _sampled(canvas, grid[0])
+    if canvas.device.type != "cpu":
+        return _sampled(canvas, grid[0])
+    if abs(cos) + abs(sin) > 1:  # beyond its edge the canvas continues from its other side
+        side, rim = canvas.shape[-1], canvas.shape[-1] // 2
+        canvas, grid = pad(canvas, [rim] * 4, mode="circular"), grid * side / (side + 2 * rim)
+    return grid_sample(canvas, grid.expand(len(canvas), -1, -1, -1), align_corners=False)
 
 
 def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
@@ -209,8 +198,7 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
     for column in (0, 1):
         for row in (0, 1):
             weight = (1 - (across - left - column).abs()) * (1 - (down - top - row).abs())
-            piece = canvas[..., (top + row).long() % side, (left + column).long() % side]
-            result = result + weight * piece
+            result = result + weight * canvas[..., (top + row).long() % side, (left + column).long() % side]
     return result
 
 
@@ -219,14 +207,13 @@ def new_canvas(
 ) -> Canvas:
     """Make a canvas of `count` equal pictures from noise, or from a photo cropped to fit.
 
-    It is `settings.size` px a side, or half of that where the settings start small.
+    Its side is `settings.size` px, or half of that where the settings start small.
     """
     side = settings.size // 2 if settings.coarse_share else settings.size
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
         noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator, **PLAIN)
-        spectrum = noise.to(device).repeat(count, 1, 1, 1, 1)
-        return FourierCanvas(spectrum, side, settings.decay, settings.decorrelated)
+        return FourierCanvas(noise.to(device).repeat(count, 1, 1, 1, 1), side, settings.decay, settings.decorrelated)
     if settings.parameterisation == "phase":
         phases = (torch.rand(3, side, side // 2 + 1, generator=generator, **PLAIN) * 2 - 1) * math.pi
         return PhaseCanvas(phases.to(device).repeat(count, 1, 1, 1), side, settings.decay, settings.decorrelated)

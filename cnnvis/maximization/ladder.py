@@ -14,31 +14,12 @@ STEPS = 48
 SIZE = 160  # px; five ascents then take as long as one or two
 
 # The settings that each rung takes over from the recipe `fourier`, on top of the rungs below it.
-_ADDED: Mapping[str, tuple[str, ...]] = {
-    "erhan": (),
-    "+ jitter": ("jitter",),
-    "+ Fourier": (
-        "parameterisation",
-        "decay",
-        "learning_rate",
-        "beta1",
-        "beta2",
-        "decay_share",
-        "weight_decay",
-        "coarse_share",
-    ),
-    "+ decorrelated colour": ("decorrelated",),
-    "+ scale, rotation and blur": (
-        "crop",
-        "zoom",
-        "rotation",
-        "blur",
-        "leak",
-        "headroom",
-        "redirected",
-        "precision",
-        "recipe",
-    ),
+RUNGS: Mapping[str, str] = {
+    "erhan": "",
+    "+ jitter": "jitter",
+    "+ Fourier": "parameterisation decay learning_rate beta1 beta2 decay_share weight_decay coarse_share",
+    "+ decorrelated colour": "decorrelated",
+    "+ scale, rotation and blur": "crop zoom rotation blur leak headroom redirected precision recipe",
 }
 
 
@@ -57,8 +38,8 @@ def ladder(net: VGG16, layer: str, channel: int | None = None, **overrides: Any)
     """Run five ascents, from `erhan` to `fourier`; each adds one regulariser, with the settings that it needs.
 
     They add jitter, Fourier coefficients, decorrelated colour, then scale, rotation and blur. All have the same seed,
-    size and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Yields each rung when
-    its ascent ends.
+    size and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Each rung is yielded
+    when its ascent ends.
     Raises LayerError, ChannelError or SettingError at once.
     """
     return run_ladder(net, architecture_of(net).target(layer, channel), **overrides)
@@ -70,8 +51,8 @@ def run_ladder(net: VGG16, target: Target, **overrides: Any) -> Iterator[Rung]:
     goal = settle("fourier", target.layer, net.device, **common)
     settings = settle("erhan", target.layer, net.device, **common)
     ascents: dict[str, Iterator[list[Snapshot]]] = {}
-    for name, added in _ADDED.items():
-        settings = replace(settings, **{setting: getattr(goal, setting) for setting in added})
+    for name, added in RUNGS.items():
+        settings = replace(settings, **{setting: getattr(goal, setting) for setting in added.split()})
         ascents[name] = ascend(net, [target], settings, every=float("inf"))
     return (_finished(net, name, ascent) for name, ascent in ascents.items())
 

@@ -11,33 +11,32 @@ from cnnvis.network.architecture import Target
 from cnnvis.network.precision import PLAIN
 from cnnvis.network.vgg import VGG16, forward, narrowed
 
-# Edges come from the recipe's leak. Once they stand, a map whose mean is still low has to rise as a whole:
-LEAKING = 0.4  # from this share of an ascent on
-LATE_LEAK = 0.95  # values below zero count this much there
-LOW = 0.2  # a mean below this share of the map's mean distance from zero
+# The recipe's leak makes edges. Once they are there, a map whose mean is still low has to rise as a whole:
+LATE = 0.4  # from this share of an ascent on
+LATE_LEAK = 0.95  # values below zero then count this much
+LOW_MEAN = 0.2  # a mean is low if it is below this share of the map's mean distance from zero
 
-# The progress of the ascent (0 to 1) and each picture's view (N, 3, S, S), to the activation to report and the value
-# to maximise, both (N,).
+# From the progress of the ascent (0 to 1) and each picture's view (N, 3, S, S) to the activation that is reported and
+# the value that is maximised, both (N,).
 Objective = Callable[[float, Tensor], tuple[Tensor, Tensor]]
 
 
 def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, precision: torch.dtype) -> Objective:
     """Build the objective: for picture i the weighted sum of its target's channels.
 
-    A channel counts by the mean of its map or by the central value; the objective `negative` changes the sign.
+    A channel counts by the mean of its map or by its central value; the objective `negative` flips the sign.
     """
     layer = targets[0].layer
     rows = [row for row, target in enumerate(targets) for _ in target.direction]
     channels = [channel for target in targets for channel in target.direction]
-    # `erhan` repeats the original's rounding too, which computes the whole layer.
+    # `erhan` repeats even the rounding of the original, which computes the whole layer.
     computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
     body, after = narrowed(net, layer, computed, precision)
     columns = [computed.index(channel) for channel in channels]
-    weights = [weight for target in targets for weight in target.direction.values()]
     mix = torch.zeros(len(targets), len(channels), **PLAIN).to(net.device)
-    mix[rows, list(range(len(rows)))] = mix.new_tensor(weights)
+    mix[rows, list(range(len(rows)))] = mix.new_tensor([w for target in targets for w in target.direction.values()])
     sign = -1 if settings.objective == "negative" else 1
-    # The mean of a map before ReLU is lost to opposite signs: at conv1_1 an edge adds nothing to it.
+    # Before ReLU, opposite signs cancel out in the mean of a map: at conv1_1 an edge adds nothing to it.
     leaky = layer.kind == "conv" and settings.leak < 1 and sign > 0
 
     def value(maps: Tensor) -> Tensor:
@@ -53,18 +52,18 @@ def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, prec
             maximised = torch.where(reached > 0, reached, value(before))
         if leaky:
             maximised = value(leaky_relu(before, settings.leak))
-            if progress >= LEAKING:
-                low = reached < LOW * value(before.abs())
+            if progress >= LATE:
+                low = reached < LOW_MEAN * value(before.abs())
                 maximised = torch.where(low, value(leaky_relu(before, max(settings.leak, LATE_LEAK))), maximised)
         maximised = sign * (mix @ maximised)
         if settings.headroom:
-            # In units of the activation, so one number suits every layer.
-            maximised = maximised - settings.headroom * (mix.abs() @ reached.detach().abs()) * crowding(seen)
+            scale = mix.abs() @ reached.detach().abs()  # in units of the activation, so one number suits every layer
+            maximised = maximised - settings.headroom * scale * crowding(seen)
         return mix @ reached, maximised
 
     return objective
 
 
 def crowding(rgb: Tensor) -> Tensor:
-    """How close colours (N, 3, H, W) are to black or white: 0 if none is in the last 5 %, 1 if all are one of them."""
+    """How close colours (N, 3, H, W) are to black or white: 0 if none is in the last 5 %, 1 if all are at the end."""
     return ((rgb - 0.5).abs() - 0.45).clamp_min(0).mean((1, 2, 3)) / 0.05

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from cnnvis.checks import real_number, whole_number
+from cnnvis.checks import real_number, whole_between
 from cnnvis.errors import SettingError
 from cnnvis.network.architecture import Layer
 
 SWITCH = (True, False)
-SMALL_FROM = 128  # px; a smaller canvas is cheap enough as it is
+SMALL_FROM = 128  # px; a smaller canvas is cheap enough from the start
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "objective": ("channel", "centre", "negative"),
     "parameterisation": ("fourier", "phase", "pixels"),
@@ -22,8 +22,8 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
 
 
 def _limit(default: float | None, low: float, high: float, unit: str = "", cpu: float | None = None) -> Any:
-    whole = isinstance(default, int)
-    bounds = {"low": low, "high": high, "cpu": high if cpu is None else cpu, "unit": unit, "whole": whole}
+    integer = isinstance(default, int)
+    bounds = {"low": low, "high": high, "cpu": high if cpu is None else cpu, "unit": unit, "integer": integer}
     return field(default=default, metadata=bounds)
 
 
@@ -60,7 +60,7 @@ class Settings:
     precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
 
 
-# What records saved before version 0.1 call some settings.
+# What records saved before version 0.1 call some of the settings.
 OLD_NAMES = {
     "momentum": "beta1", "smoothing": "beta2", "decline": "decay_share",
     "turn": "rotation", "view": "crop", "small": "coarse_share",
@@ -77,52 +77,37 @@ RECIPES: Mapping[str, Settings] = {
     "fourier": Settings(),
     # What the original notebooks (2020) do, after Erhan et al. 2009: noise, Adam, nothing else.
     "erhan": Settings(
-        recipe="erhan",
-        parameterisation="pixels",
-        decorrelated=False,
-        beta1=0.9,
-        beta2=0.999,
-        decay_share=0.0,
-        weight_decay=1e-6,
-        crop=1.0,
-        zoom=0.0,
-        rotation=0.0,
-        redirected=False,
-        precision="float32",
+        recipe="erhan", parameterisation="pixels", decorrelated=False, beta1=0.9, beta2=0.999, decay_share=0.0,
+        weight_decay=1e-6, crop=1.0, zoom=0.0, rotation=0.0, redirected=False, precision="float32",
     ),
     # Fel et al. 2023: only the phases are free. The paper's magnitudes are ImageNet's mean; ours fall as 1/f.
     "maco": Settings(recipe="maco", parameterisation="phase"),
     # Mordvintsev et al. 2015: starts from a photo and takes small steps, so the photo stays recognisable.
     "deepdream": Settings(recipe="deepdream"),
-}
+}  # fmt: skip
 
 
-def _by_block(**numbers: Any) -> tuple[Mapping[str, Any], ...]:
-    """Numbers for each of the five blocks, from a number for all or five of them."""
-    five = {name: number if isinstance(number, tuple) else (number,) * 5 for name, number in numbers.items()}
-    return tuple({name: each[block] for name, each in five.items()} for block in range(5))
-
-
-_ELSE: Mapping[str, float] = {"headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25}
-# What 0 steps and None mean in each of VGG16's five blocks. A shallow layer sees few pixels: it needs fewer and longer
-# steps, and views from anywhere, or the rim would still be noise when the middle is finished. And its maps, still
-# nearly linear in the picture, have means that edges cannot raise: so values below zero count less. What a deep layer
-# answers to is made of large shapes: without blur its pictures are crowded with details that no photo has.
-_OWN_NUMBERS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
-    "fourier": _by_block(
-        steps=(36, 26, 52, 80, 80),
-        learning_rate=(0.4, 0.6, 0.4, 0.3, 0.15),
-        decay=(1.3, 1.0, 1.0, 1.0, 1.0),
-        jitter=(0.5, 0.5, 0.25, 0.12, 0.12),
-        headroom=(8.0, 3.0, 3.0, 3.0, 3.0),
-        coarse_share=(0.75, 0.75, 0.7, 0.6, 0.65),
-        decay_share=(0.25, 0.25, 0.25, 0.25, 0.15),
-        blur=(0.0, 0.0, 0.0, 0.0, 4.0),
-        leak=(0.7, 0.6, 0.3, 1.0, 1.0),
-    ),
-    "erhan": _by_block(steps=50, learning_rate=0.1, decay=0.0, jitter=0.0),
-    "maco": _by_block(steps=88, learning_rate=0.3, decay=1.0, jitter=0.25),
-    "deepdream": _by_block(steps=32, learning_rate=0.04, decay=1.0, jitter=0.12, headroom=3.0),
+_FALLBACKS: Mapping[str, float] = {"headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25}
+# What 0 steps and None mean: five numbers are for VGG16's five blocks, one is for all of them. A shallow layer sees few
+# pixels: it needs fewer and longer steps, and views from anywhere, or the rim would still be noise when the middle is
+# finished. And its maps, still nearly linear in the picture, have means that edges cannot raise, so values below zero
+# count less. A deep layer responds to large shapes: without blur, its pictures are crowded with details that no photo
+# has.
+_OWN_NUMBERS: Mapping[str, Mapping[str, float | tuple[float, ...]]] = {
+    "fourier": {
+        "steps": (36, 26, 52, 80, 80),
+        "learning_rate": (0.4, 0.6, 0.4, 0.3, 0.15),
+        "decay": (1.3, 1.0, 1.0, 1.0, 1.0),
+        "jitter": (0.5, 0.5, 0.25, 0.12, 0.12),
+        "headroom": (8.0, 3.0, 3.0, 3.0, 3.0),
+        "coarse_share": (0.75, 0.75, 0.7, 0.6, 0.65),
+        "decay_share": (0.25, 0.25, 0.25, 0.25, 0.15),
+        "blur": (0.0, 0.0, 0.0, 0.0, 4.0),
+        "leak": (0.7, 0.6, 0.3, 1.0, 1.0),
+    },
+    "erhan": {"steps": 50, "learning_rate": 0.1, "decay": 0.0, "jitter": 0.0},
+    "maco": {"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25},
+    "deepdream": {"steps": 32, "learning_rate": 0.04, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
 }
 
 
@@ -132,10 +117,11 @@ def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
     return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Settings) if item.metadata}
 
 
-def settle(settings: Settings | str, layer: Layer, device: torch.device | str, **overrides: Any) -> Settings:
+def settle(settings: Settings | str, layer: Layer, device: torch.device | str, /, **overrides: Any) -> Settings:
     """Check settings for one layer on one device, and fill in the recipe's own numbers.
 
-    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings. Raises SettingError.
+    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings: anything else, such as a
+    "device" in somebody's record, is refused by its name. Raises SettingError.
     """
     if not isinstance(settings, Settings):
         settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
@@ -145,44 +131,35 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, *
         SettingError.check("setting", name, names)
     settings = replace(settings, **overrides)
     SettingError.check("recipe", settings.recipe, RECIPES)
-    bounds = limits(device)
-    settings = replace(settings, **{name: _checked(settings, name, bounds.get(name)) for name in names})
+    settings = replace(settings, **{name: check_setting(name, getattr(settings, name), device) for name in names})
     if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    own = {
-        **_ELSE,
-        **_OWN_NUMBERS[settings.recipe][layer.block - 1],
-    }  # `class` has block 0, so index −1 takes the last block's
+    # The layer `class` has block 0, so its index, −1, is the last block's.
+    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe]}
+    own: dict[str, Any] = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
     settings = replace(settings, **missing, steps=settings.steps or own["steps"])
     return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
 
 
 def _can_start_small(settings: Settings, layer: Layer) -> bool:
-    """Whether half the side is enough to begin with: its views give the layer a map of 2 × 2 cells at least."""
+    """Whether half the side is enough to begin with: its views must give the layer a map of at least 2 × 2 cells."""
     cells = settings.crop * (settings.size // 2) / layer.stride
-    return (
-        settings.parameterisation == "fourier" and settings.size >= SMALL_FROM and not settings.size % 2 and cells >= 2
-    )
+    has_half = settings.parameterisation == "fourier" and not settings.size % 2
+    return has_half and settings.size >= SMALL_FROM and cells >= 2
 
 
 def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
     """Check one field of Settings and convert it to its type: "64" becomes 64. Raises SettingError."""
-    return _checked(replace(Settings(), **{name: value}), name, limits(device).get(name))
-
-
-def _checked(settings: Settings, name: str, bounds: tuple[float, float] | None) -> Any:
-    """Check that one setting is within its bounds, and convert it to its type."""
-    value = getattr(settings, name)
-    if bounds is None:
-        return SettingError.check(name, value, CHOICES[name]) if name in CHOICES else value
+    if name in CHOICES:
+        return SettingError.check(name, value, CHOICES[name])
     about = next(item for item in fields(Settings) if item.name == name)
-    if value is None and about.default is None:
-        return None
-    whole = about.metadata["whole"]
-    number = whole_number(value) if whole else real_number(value)
-    low, high = bounds
+    if not about.metadata or (value is None and about.default is None):  # `settle` checks the recipe, fills in None
+        return value
+    (low, high), unit = limits(device)[name], about.metadata["unit"]
+    if about.metadata["integer"]:
+        return whole_between(name, value, int(low), int(high), unit)
+    number = real_number(value)
     if number is None or not low <= number <= high:
-        kind = "a whole number from " if whole else ""
-        raise SettingError.outside(name, value, f"{kind}{low}", high, about.metadata["unit"])
+        raise SettingError.outside(name, value, low, high, unit)
     return number

@@ -30,10 +30,7 @@ ROBUST_TURN = 10.0  # degrees, either way
 ROBUST_SCALE = (0.8, 1.2)
 ROBUST_CROP = 0.75  # of the side
 SATURATED = 2  # of 255: a colour value this close to black or white counts as saturated
-SLOPE_FREQUENCIES = (
-    1 / 64,
-    1 / 4,
-)  # cycles per px: waves of 64 to 4 px, which JPEG does not blur
+SLOPE_FREQUENCIES = (1 / 64, 1 / 4)  # cycles per px: waves of 64 to 4 px, which JPEG does not blur
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,10 @@ class Selectivity:
     deviation on the photos.
     """
 
-    rank: int  # of the channel's lift among its layer's; 1: the largest
+    rank: int  # of the channel's lift among its layer's; 1 is the largest
     of: int  # channels ranked: those whose response differs between the photos
     deviations: float  # the channel's lift, in standard deviations
-    photos: int  # how many photos the average and the deviation are of
+    photos: int  # how many photos the average and the deviation were measured on
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,8 @@ class Score:
     robust: float  # the same over 16 compressed, rotated, scaled and cropped copies, in the device's fast precision
     fires: bool  # whether the map is above zero anywhere
     saturation: float  # share of the colour values within 2/255 of black or white, 0 to 1
-    naturalness: (
-        float | None
-    )  # slope of the power spectrum; photographs: about -2 to -3. None for a picture of one colour
-    selectivity: Selectivity | None  # None where it is not known: see `_selectivity`
+    naturalness: float | None  # slope of the power spectrum; photographs: about -2 to -3. None: all of one colour
+    selectivity: Selectivity | None  # None where it is unknown: see `_selectivity`
 
     def record(self) -> dict[str, Any]:
         """The score as plain values."""
@@ -71,9 +66,9 @@ class Score:
 def score(net: VGG16, picture: Photo, layer: str, channel: int | Direction | None = None) -> Score:
     """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
 
-    Robust activation, a measure of this project: the picture is compressed as JPEG of quality 75; then each of 16
+    Robust activation is this project's own measure: the picture is compressed as JPEG of quality 75; then each of 16
     copies is rotated by up to 10°, scaled by 0.8 to 1.2 (bilinear, on black) and cropped to the central 75 % of the
-    side. The 16 are always the same. A picture made of invisible noise loses almost everything there.
+    side. The 16 distortions are always the same. A picture made of invisible noise loses almost everything this way.
     Raises LayerError, ChannelError, PhotoError.
     """
     target = architecture_of(net).weighted_target(layer, channel)
@@ -82,24 +77,19 @@ def score(net: VGG16, picture: Photo, layer: str, channel: int | Direction | Non
 
 def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     """`score` for a target already checked."""
-    picture = picture.convert("RGB")
-    shown = picture
-    if picture.size != (PHOTO_SIDE, PHOTO_SIDE):
-        shown = picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-    found = respond(net, shown, target)
+    picture, size = picture.convert("RGB"), (PHOTO_SIDE, PHOTO_SIDE)
+    shown = picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+    response = respond(net, shown, target)
     return Score(
-        saved_activation=found.activation,
-        robust=found.robust,
-        fires=found.fires,
-        saturation=saturation(picture),
-        naturalness=spectral_slope(picture),
-        selectivity=_selectivity(net, target.layer.name, list(target.direction), found.means),
-    )
+        saved_activation=response.activation, robust=response.robust, fires=response.fires,
+        saturation=saturation(picture), naturalness=spectral_slope(picture),
+        selectivity=_selectivity(net, target.layer.name, list(target.direction), response.means),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Response:
-    """What a layer responds to a picture as it is, at its own size."""
+    """How a layer responds to a picture at the picture's own size."""
 
     activation: float  # the target's mean, in float32; in a convolution, before ReLU
     robust: float  # the same over 16 distorted copies, in the device's fast precision
@@ -117,12 +107,7 @@ def respond(net: VGG16, picture: Image.Image, target: Target) -> Response:
         copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
         weights = torch.tensor(list(target.direction.values()), **PLAIN).to(net.device)
         activation, robust = weights @ maps[numbers].mean((1, 2)), weights @ copies.mean((0, 2, 3))
-    return Response(
-        activation=float(activation),
-        robust=float(robust),
-        fires=bool(maps[numbers].max() > 0),
-        means=maps.mean((1, 2)).cpu(),
-    )
+    return Response(float(activation), float(robust), bool(maps[numbers].max() > 0), maps.mean((1, 2)).cpu())
 
 
 def saturation(picture: Image.Image) -> float:
@@ -134,8 +119,8 @@ def saturation(picture: Image.Image) -> float:
 def spectral_slope(picture: Image.Image) -> float | None:
     """The slope of log power over log frequency of a picture's brightness; photographs: about -2 to -3 (Field 1987).
 
-    Fitted by least squares to rings one cycle per picture wide, from 1/64 to 1/4 cycles per px. None if the picture has
-    no contrast.
+    It is fitted by least squares to rings one cycle per picture wide, from 1/64 to 1/4 cycles per px. None if the
+    picture has no contrast.
     """
     grey = np.asarray(picture.convert("L"), dtype=np.float64)
     window = np.outer(np.hanning(grey.shape[0]), np.hanning(grey.shape[1]))  # otherwise the edges count as detail
@@ -155,7 +140,7 @@ def spectral_slope(picture: Image.Image) -> float | None:
 def _selectivity(net: VGG16, layer: str, channels: Sequence[int], means: Tensor) -> Selectivity | None:
     """Rank the channel's lift in its layer; `means` (channels,) holds the mean of each map on the picture.
 
-    None for several channels, for a layer without statistics, and for a channel that is the same on every photo.
+    None for several channels, for a layer without statistics, and for a channel that responds the same to every photo.
     """
     usual = (net.photo_statistics or {}).get(layer)
     if usual is None or len(channels) > 1:
@@ -202,4 +187,5 @@ class Finished(Pictured):
 
 def scored_record(net: VGG16, snapshot: Snapshot) -> dict[str, Any]:
     """The record of a snapshot with the score of its picture: the record that ends every ascent."""
+    architecture_of(net)  # refuses a network from elsewhere
     return {**snapshot.record(), **score_target(net, snapshot.picture, snapshot.target).record()}

@@ -2,8 +2,8 @@
 
 Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2015.
 
-Layers and channels are looked up and checked here, once, where they enter cnnvis. The code inside passes on the
-`Layer` or `Target` it was given and checks nothing again.
+Layers and channels are looked up and checked here once, where they enter cnnvis. Everything inside passes the
+resulting `Layer` or `Target` on and checks nothing again.
 """
 
 import re
@@ -21,24 +21,24 @@ Direction = Mapping[int, float]  # channel to weight: several channels of a laye
 
 CLASS = "class"  # the layer of the logits
 CLASS_DIALECTS = (CLASS, "classifier.6", "predictions")  # torchvision's and Keras's names for it
-CHANNEL_MARK = ":"  # Lucid's and Lucent's, between layer and channel
+CHANNEL_MARK = ":"  # between layer and channel, as in Lucid and Lucent
 CLASSIFIER_CELLS = 7  # the classifier reads a map of 7 × 7 cells
-CLASSIFIER_LAYERS = 3  # fully connected ones, which the paper counts too: VGG16 has 13 convolutions
+CLASSIFIER_LAYERS = 3  # fully connected; the paper counts them too, so VGG16 has only 13 convolutions
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a network, and its geometry."""
+    """One layer of a network and its geometry."""
 
     name: str  # conv3_1
     kind: Kind
     index: int  # position in torchvision's `features`
     channels: int
     stride: int  # px of the picture between two neighbouring values of a map
-    receptive_field: int  # px of the picture, along one side, that one value sees
-    offset: int  # px from the picture's edge to the field of the first value; negative where padding moves it outside
-    depth: int  # convolutions up to this layer, itself included
-    convolution: str  # the one that its maps come from: itself, or for a ReLU or pool the one before it
+    receptive_field: int  # px of the picture that one value sees, along one side
+    offset: int  # px from the picture's edge to the first value's receptive field; negative if that begins outside
+    depth: int  # convolutions up to and including this layer
+    convolution: str  # the one its maps come from: itself, or for a ReLU or pool the one before it
 
     def as_dict(self) -> dict[str, Any]:
         """The layer as plain values, ready for JSON."""
@@ -46,7 +46,7 @@ class Layer:
         return {name: getattr(self, name) for name in names}
 
     def field(self, row: int, column: int) -> tuple[int, int, int, int]:
-        """What one value of a map sees: left, top, right and bottom in px of the picture; may reach outside it."""
+        """The box one value of a map sees: left, top, right, bottom in px of the picture; it may reach outside."""
         left, top = self.offset + column * self.stride, self.offset + row * self.stride
         return left, top, left + self.receptive_field, top + self.receptive_field
 
@@ -56,37 +56,33 @@ class Layer:
 
     @property
     def block(self) -> int:
-        """The number of its block, from 1; 0 for the layer `class`."""
+        """The number of its block, counted from 1; 0 for the layer `class`."""
         return 0 if self.kind == "class" else int(self.name.partition("_")[0][4:])
 
     def dialects(self) -> list[str]:
         """Its name in cnnvis, torchvision's two, and Keras's where there is one."""
         if self.kind == "class":
             return list(CLASS_DIALECTS)
-        names = [self.name, f"features.{self.index}", str(self.index)]
-        if match := re.fullmatch(r"conv(\d)_(\d)", self.name):
-            names.append(f"block{match[1]}_conv{match[2]}")
-        if match := re.fullmatch(r"pool(\d)", self.name):
-            names.append(f"block{match[1]}_pool")
-        return names
+        keras = [] if self.kind == "relu" else [f"block{self.block}_{self.kind}{self.name.partition('_')[2]}"]
+        return [self.name, f"features.{self.index}", str(self.index), *keras]
 
 
 @dataclass(frozen=True, repr=False)
 class Target:
-    """One channel of a layer, or several with a weight each, looked up and checked."""
+    """One channel of a layer, or several with a weight each; looked up and checked."""
 
     layer: Layer
     direction: Direction  # {17: 1.0} for channel 17 alone
 
     @property
     def number(self) -> int:
-        """The channel's number; only for a target of one channel."""
+        """The channel's number, for a target with only one."""
         (number,) = self.direction
         return number
 
     @property
     def channel(self) -> int | Direction:
-        """The channel as records write it: its number, or the weights of several."""
+        """The channel as records hold it: its number, or the weights of several."""
         return self.number if list(self.direction.values()) == [1.0] else self.direction
 
     def __str__(self) -> str:
@@ -97,7 +93,7 @@ class Target:
 
 
 class Targeted:
-    """Gives a class with a `target` the `layer` and `channel` that records use."""
+    """Gives a class that has a `target` the `layer` and `channel` that records use."""
 
     target: Target
 
@@ -114,7 +110,7 @@ class Targeted:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The convolutions of each block and their widths, and all that follows from them."""
+    """The convolutions of each block and their widths, and everything that follows from them."""
 
     blocks: tuple[int, ...] = (2, 2, 3, 3, 3)  # convolutions in each block; VGG16 is the paper's configuration D
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)  # channels in each block
@@ -122,13 +118,13 @@ class Architecture:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers of the convolutional half in order, with strides and receptive fields worked out step by step."""
+        """The layers of the convolutional half in order, with their strides and receptive fields."""
         layers: list[Layer] = []
         stride, field, offset, depth = 1, 1, 0, 0
         for block, (convolutions, width) in enumerate(zip(self.blocks, self.widths, strict=True), start=1):
             for number in range(1, convolutions + 1):
-                field += 2 * stride  # a 3×3 window reaches one map cell further on each side,
-                offset -= stride  # and its padding begins one cell outside the map
+                field += 2 * stride  # a 3×3 window reaches one cell further on each side,
+                offset -= stride  # and its padding starts one cell outside the map
                 depth += 1
                 name = f"conv{block}_{number}"
                 layer = Layer(name, "conv", len(layers), width, stride, field, offset, depth, name)
@@ -140,7 +136,7 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """VGG16, or what else the paper would call a network with as many layers that have weights."""
+        """VGG16, or whatever the paper would call a network with this many layers that have weights."""
         return f"VGG{len(self.convolutions) + CLASSIFIER_LAYERS}"
 
     @cached_property
@@ -151,8 +147,8 @@ class Architecture:
     @cached_property
     def logits(self) -> Layer:
         """The layer `class`: the logits, each of which sees the whole picture."""
-        side = CLASSIFIER_CELLS * self.layers[-1].stride
         last = self.layers[-1]
+        side = CLASSIFIER_CELLS * last.stride
         return Layer(CLASS, "class", len(self.layers), self.classes, side, side, 0, last.depth, CLASS)
 
     @cached_property
@@ -162,12 +158,12 @@ class Architecture:
     def find(self, name: str | int, kind: Literal["conv"] | None = None) -> Layer:
         """Look up the layer called `name` in any of the three dialects.
 
-        `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` are one layer; so are
-        Lucent's `features_10`, `module.features.10` and `block3/conv1`. With `kind="conv"` anything but a convolution
-        is refused.
+        `conv3_1`, torchvision's `features.10`, `features[10]` or `10`, and Keras's `block3_conv1` all name the same
+        layer; so do Lucent's `features_10`, `module.features.10` and `block3/conv1`. With `kind="conv"`, only a
+        convolution will do.
         Raises LayerError.
         """
-        layer = self._by_dialect.get(_plain(name))
+        layer = self._by_dialect.get(_normalized(name))
         if layer is None:
             if CHANNEL_MARK in str(name):
                 raise LayerError.with_channel(name)
@@ -180,32 +176,32 @@ class Architecture:
         return layer
 
     def convolution_of(self, layer: Layer) -> Layer:
-        """The convolution that the maps of `layer` come from."""
+        """The convolution the maps of `layer` come from."""
         return self._by_dialect[layer.convolution]
 
     def target(self, layer: str | int, channel: object = None, kind: Literal["conv"] | None = None) -> Target:
         """Look up one channel of a layer; `layer="conv5_3:165"` names both. Raises LayerError, ChannelError."""
-        layer, channel = _parted(layer, channel)
-        found = self.find(layer, kind)
-        return Target(found, {check_channel(channel, found): 1.0})
+        name, channel = _split(layer, channel)
+        checked = self.find(name, kind)
+        return Target(checked, {check_channel(channel, checked): 1.0})
 
     def weighted_target(self, layer: str | int, channel: object = None) -> Target:
         """The same, or several channels with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
-        layer, channel = _parted(layer, channel)
-        found = self.find(layer)
         if not isinstance(channel, Mapping):
-            return Target(found, {check_channel(channel, found): 1.0})
-        weights = {check_channel(number, found): real_number(weight) for number, weight in channel.items()}
-        numbers = {number: weight for number, weight in weights.items() if weight is not None}
-        if numbers != weights or not any(numbers.values()):
-            raise ChannelError.no_weights(channel, found.name)
-        return Target(found, numbers)
+            return self.target(layer, channel)
+        name, _ = _split(layer, channel)
+        checked = self.find(name)
+        weights = {check_channel(number, checked): real_number(weight) for number, weight in channel.items()}
+        direction = {number: weight for number, weight in weights.items() if weight is not None}
+        if direction != weights or not any(direction.values()):
+            raise ChannelError.no_weights(channel, checked.name)
+        return Target(checked, direction)
 
 
 def check_channel(channel: object, layer: Layer) -> int:
     """Read `channel` as the number of one of the layer's channels. Raises ChannelError.
 
-    In the layer `class` it may also be the name of a class, "goldfish", if it has ImageNet's 1,000.
+    In a layer `class` with ImageNet's 1,000 classes it may also be a class's name, such as "goldfish".
     """
     named = layer.kind == "class" and layer.channels == len(CLASSES)
     if named and isinstance(channel, str) and whole_number(channel) is None:
@@ -214,36 +210,34 @@ def check_channel(channel: object, layer: Layer) -> int:
 
 
 def check_index(value: object, count: int, layer: Layer, name: str) -> int:
-    """Read `value` as an int from 0 to `count` − 1; `name` is the parameter it came as. Raises ChannelError."""
+    """Read `value` as an int from 0 to `count` − 1; `name` is the parameter's name. Raises ChannelError."""
     number = whole_number(value)
     if number is None or not 0 <= number < count:
         raise ChannelError.outside(name, value, count, layer.name)
     return number
 
 
-def _plain(name: object) -> str:
-    """A layer's name in the spelling of `Layer.dialects`."""
+def _normalized(name: object) -> str:
+    """A layer's name as `Layer.dialects` spells it."""
     text = str(name).strip().lower().replace("[", ".").rstrip("]").replace("-", "_").replace("/", "_")
-    inside = re.fullmatch(r"(?:.*\.)?features[._](\d+)", text)  # of a module, whatever it is called
+    inside = re.fullmatch(r"(?:.*\.)?features[._](\d+)", text)  # inside a module of any name
     return inside[1] if inside else text
 
 
-def _parted(layer: str | int, channel: object) -> tuple[str | int, object]:
-    """Layer and channel of "conv5_3:165", if no channel was given beside it. Raises ChannelError."""
+def _split(layer: str | int, channel: object) -> tuple[str | int, object]:
+    """Take "conv5_3:165" apart into layer and channel. Raises ChannelError if a channel is also given separately."""
     if not isinstance(layer, str) or CHANNEL_MARK not in layer:
         return layer, channel
-    alone, _, number = layer.partition(CHANNEL_MARK)
+    name, _, number = layer.partition(CHANNEL_MARK)
     if channel is not None:
         raise ChannelError.twice(number, channel)
-    return alone, number
+    return name, number
 
 
-# The four depths of the paper that people use: configurations A, B, D and E.
-ARCHITECTURES = tuple(
-    Architecture(blocks) for blocks in ((1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4))
-)
+# The four configurations of the paper in common use: A, B, D and E.
+ARCHITECTURES = tuple(map(Architecture, ((1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4))))
 
-# VGG16 as published, for use before a network is loaded. A network carries its own: `net.architecture`.
+# VGG16 as published, for use before a network is loaded. A loaded network carries its own: `net.architecture`.
 ARCHITECTURE = Architecture(classes=len(CLASSES))
 LAYERS = ARCHITECTURE.layers
 CONVOLUTIONS = ARCHITECTURE.convolutions
@@ -255,5 +249,5 @@ def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
 
 
 def convolution(target: Target) -> Target:
-    """The channel in the convolution that its map comes from, which shelf, atlas and wiring know; of VGG16."""
+    """The same channel of the convolution its map comes from, where shelf, atlas and wiring keep it; of VGG16."""
     return Target(ARCHITECTURE.convolution_of(target.layer), target.direction)

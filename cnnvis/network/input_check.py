@@ -1,7 +1,7 @@
-"""Whether weights were made for input like ours: RGB, normalised as for ImageNet. Their first layer tells.
+"""Whether weights expect the input they get here, RGB normalised as for ImageNet; their first layer tells.
 
-Files made for Caffe have the same names and shapes, but expect BGR from 0 to 255. Of our input, some sixty times
-smaller, they see little more than an even grey: the first layer answers nearly the same everywhere.
+Weights made for Caffe have the same names and shapes, but expect BGR from 0 to 255. Our input is some sixty times
+smaller and looks to them like an even grey: the first layer responds nearly the same everywhere.
 """
 
 from functools import cache
@@ -15,18 +15,18 @@ from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
 
 PHOTOS = 4  # of the bundled shelf
-# How far the first layer's answers vary around their means, as a share of these: 1.2 for the published weights, from
-# 1.0 to 1.7 for changed and random ones and those made for RGB in [0, 1] or [−1, 1], 0.05 for those made for 0 to 255.
+# How far the first layer's responses vary around their means, as a share of the means: 1.2 for the published weights,
+# 1.0 to 1.7 for changed or random ones and those made for RGB in [0, 1] or [−1, 1], 0.05 for those made for 0 to 255.
 LEAST_VARIATION = 0.3
 INPUT_WARNING = (
-    "The first layer hardly answers to what is in a photo: these weights seem made for other input, "
-    "such as Caffe's (BGR from 0 to 255), and what is shown of them means little."
+    "The first layer barely responds to image content; these weights seem to expect other input, "
+    "such as Caffe's (BGR from 0 to 255). What you see of them means little."
 )
 
 
 @cache
 def input_warning(net: VGG16) -> str | None:
-    """A sentence if the network's answers to photos are far from anything usual, otherwise None."""
+    """A warning if the network's first layer barely responds to the content of photos, otherwise None."""
     files = sorted((SHELF / "photos").glob("*"))
     try:
         photos = [open_photo(file) for file in files[:: len(files) // PHOTOS or 1]]
@@ -40,7 +40,7 @@ def input_warning(net: VGG16) -> str | None:
     return INPUT_WARNING if variation(maps) <= LEAST_VARIATION else None
 
 
-def variation(answers: torch.Tensor) -> float:
-    """How far rows of answers (channels, N) vary around their means, all rows together, as a share of the means."""
-    deviations, means = answers.std(1), answers.mean(1)
+def variation(responses: torch.Tensor) -> float:
+    """How far responses (channels, N) vary around each channel's mean, over all channels, as a share of the means."""
+    deviations, means = responses.std(1), responses.mean(1)
     return float(deviations.norm() / means.norm()) if means.any() else 0.0

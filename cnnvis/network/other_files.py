@@ -1,4 +1,4 @@
-"""What a file is that holds no VGG: for people who named another network, another format, or a whole model."""
+"""What a file without a VGG is instead, for people who named another format or a whole model."""
 
 import pickletools
 import re
@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-DAMAGED = "is truncated, damaged or no weights file"
+DAMAGED = "is truncated, damaged or not a weights file"
 SAVE_STATE = "save its state_dict() with torch.save and name that file"
 AS_PYTORCH = "save the network as a PyTorch state_dict"
-LEGACY_PICKLES = 4  # PyTorch's format before zip: a magic number, a version, the system, then what was saved
+ONE_FILE = "save the whole network's state_dict() as one file"
+LEGACY_PICKLES = 4  # in PyTorch's format before zip: a magic number, a version, the system, the content
 
 
 class Unusable(Exception):
-    """A file that cannot be used: what it is or has, as the end of a sentence, and what to do if not the usual."""
+    """A file that cannot be used: what it is or has, to end a sentence, and the way out if it is a special one."""
 
-    def __init__(self, found: str, way_out: str | None = None) -> None:
-        super().__init__(found)
+    def __init__(self, what: str, way_out: str | None = None) -> None:
+        super().__init__(what)
         self.way_out = way_out
 
 
@@ -27,10 +28,13 @@ _BEGINNINGS: tuple[tuple[bytes, str, str | None], ...] = (
     (rb"\x08[\x01-\x20]\x12.{0,40}(pytorch|onnx|keras|tf2onnx|skl)", "is an ONNX model", AS_PYTORCH),
     (rb"\x1f\x8b", "is compressed with gzip", "unpack it"),
     (rb".{257}ustar", "is a tar archive", "unpack it"),
-    (rb"version https://git-lfs", "is only a pointer of Git LFS", "fetch the file itself with `git lfs pull`"),
-    (rb"\s*<(!doctype|html)", "is a web page, not the file that was to be downloaded", None),
+    (rb"GGUF", "is a GGUF file", AS_PYTORCH),
+    (rb"\s*\{\s*\"(metadata|weight_map)\"", "is only the index of weights in several files", ONE_FILE),
+    (rb"\s*\{\s*\"[\w-]", "is a JSON file without weights", None),
+    (rb"version https://git-lfs", "is only a Git LFS pointer", "fetch the file itself with `git lfs pull`"),
+    (rb"\s*<(!doctype|html)", "is a web page, not the file you meant to download", None),
 )
-# Files inside a zip archive, by the ends of their names.
+# Files inside a zip archive, by how their names end.
 _INSIDE: tuple[tuple[str, str, str | None], ...] = (
     ("constants.pkl", "is a TorchScript archive", SAVE_STATE),
     (".h5", "is a Keras model", AS_PYTORCH),
@@ -39,37 +43,37 @@ _INSIDE: tuple[tuple[str, str, str | None], ...] = (
 
 
 def refuse_beginning(start: bytes) -> None:
-    """Refuse a file of another kind, told by its first bytes. Raises Unusable."""
+    """Refuse a file of another kind, judged by its first bytes. Raises Unusable."""
     if not start.strip(b"\0"):
         raise Unusable("is empty")
-    for pattern, found, way_out in _BEGINNINGS:
+    for pattern, what, way_out in _BEGINNINGS:
         if re.match(pattern, start, re.IGNORECASE | re.DOTALL):
-            raise Unusable(found, way_out)
+            raise Unusable(what, way_out)
 
 
 def refuse_archive(path: Path) -> None:
-    """Refuse a zip archive that `torch.save` did not make, told by the files inside. Raises Unusable."""
+    """Refuse a zip archive that `torch.save` did not make, judged by the files inside. Raises Unusable."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-    for end, found, way_out in _INSIDE:
+    for end, what, way_out in _INSIDE:
         if any(name.endswith(end) for name in names):
-            raise Unusable(found, way_out)
+            raise Unusable(what, way_out)
     if not any(name.endswith("data.pkl") for name in names):
         raise Unusable("is a zip archive without weights")
 
 
 def refusal_of_pickle(path: Path, error: Exception) -> Unusable:
-    """Why `torch.load` would not read a file: it holds a whole model, other things than tensors, or is damaged."""
+    """Why `torch.load` cannot read a file: it holds a whole model or more than tensors, or it is damaged."""
     other = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if other and _is_module(path):
-        return Unusable("is a whole model, not its weights alone", SAVE_STATE)
-    if other:
-        return Unusable(f"holds more than tensors ({other[1][:60]})", SAVE_STATE)
-    return Unusable(f"{DAMAGED} ({type(error).__name__})")
+    if not other:
+        return Unusable(f"{DAMAGED} ({type(error).__name__})")
+    if _is_module(path):
+        return Unusable("is a whole model, not just its weights", SAVE_STATE)
+    return Unusable(f"holds more than tensors ({other[1][:60]})", SAVE_STATE)
 
 
 def _is_module(path: Path) -> bool:
-    """Whether a pickle has a word that every module's has."""
+    """Whether a pickle holds a module, by a word that all of those contain."""
     try:
         return "_modules" in _words(path)
     except Exception:  # a damaged pickle can raise almost anything

@@ -1,4 +1,4 @@
-"""What is usual for each channel on photos, and where shelf and atlas lie: what a network knows beside its weights."""
+"""What a network knows besides its weights: the usual responses of its channels, and where shelf and atlas are."""
 
 import hashlib
 import json
@@ -15,16 +15,15 @@ from cnnvis.network.vgg import VGG16, PhotoStatistics
 
 log = logging.getLogger(__name__)
 
-STATISTICS = Path(__file__).parents[1] / "assets" / "photo_statistics.safetensors"
-SHELF = Path(__file__).parents[1] / "assets" / "shelf"
-ATLAS = Path(__file__).parents[1] / "assets" / "atlas"
+_ASSETS = Path(__file__).parents[1] / "assets"
+STATISTICS, SHELF, ATLAS = _ASSETS / "photo_statistics.safetensors", _ASSETS / "shelf", _ASSETS / "atlas"
 
 
 @cache
 def tensors_sha256(net: VGG16) -> str:
     """The sha256 of a network's convolutions as little-endian float16, in the order of the layers.
 
-    The bundled file, the Hub's and torchvision's `.pth` of the same network agree in it.
+    It is the same for the bundled file, the Hub's and torchvision's `.pth` of one network.
     """
     digest = hashlib.sha256()
     for layer in net.architecture.convolutions:
@@ -35,30 +34,35 @@ def tensors_sha256(net: VGG16) -> str:
 
 
 def photo_statistics() -> dict[str, PhotoStatistics] | None:
-    """How the bundled weights respond to the photos of the shelf; made by benchmarks/make_statistics.py."""
+    """How the bundled weights respond to the shelf's photos; made by benchmarks/make_statistics.py."""
     try:
         tables = load_file(STATISTICS)
         photos = int(tables.pop("photos"))
         return {layer: PhotoStatistics(mean, deviation, photos) for layer, (mean, deviation) in tables.items()}
-    except Exception as error:  # missing or damaged in any way: a score then goes without selectivity
+    except Exception as error:  # missing or damaged in any way: a score then has no selectivity
         log.warning("photo statistics %s cannot be read (%s): restore it from the repository.", STATISTICS.name, error)
         return None
 
 
+def path_in(variable: str) -> str:
+    """The path that an environment variable holds, or ""; `~` and `$NAME` in it mean what they mean to a shell."""
+    return os.path.expandvars(os.path.expanduser(os.environ.get(variable, "").strip()))
+
+
 def shelf_folder() -> Path:
-    """The photo shelf in use: the one that CNNVIS_SHELF names, or the bundled one."""
-    return Path(os.environ.get("CNNVIS_SHELF", "").strip() or SHELF)
+    """The photo shelf in use: the one CNNVIS_SHELF names, or the bundled one."""
+    return Path(path_in("CNNVIS_SHELF") or SHELF)
 
 
 def atlas_folder() -> Path:
-    """The atlas in use: the one that CNNVIS_ATLAS names, or the bundled one."""
-    return Path(os.environ.get("CNNVIS_ATLAS", "").strip() or ATLAS)
+    """The atlas in use: the one CNNVIS_ATLAS names, or the bundled one."""
+    return Path(path_in("CNNVIS_ATLAS") or ATLAS)
 
 
 def usual_responses(net: VGG16) -> tuple[dict[str, PhotoStatistics], dict[str, Tensor]] | None:
-    """How large each convolution's maps usually are: their maxima, and their means after ReLU, on the shelf in use.
+    """How large each convolution's maps usually are on the shelf in use: their maxima, and their means after ReLU.
 
-    None if it does not know these weights.
+    None if the shelf was not made with these weights.
     """
     folder = shelf_folder()
     try:
@@ -66,12 +70,10 @@ def usual_responses(net: VGG16) -> tuple[dict[str, PhotoStatistics], dict[str, T
         if about["weights_sha256"] != tensors_sha256(net):
             return None
         with safe_open(folder / "index.safetensors", framework="pt") as file:
-            layers, tensor = net.architecture.convolutions, file.get_tensor
-            maxima = {
-                layer: PhotoStatistics(tensor(f"{layer}.mean"), tensor(f"{layer}.deviation"), about["count"])
-                for layer in layers
-            }
+            layers, tensor, photos = net.architecture.convolutions, file.get_tensor, about["count"]
+            table = ((layer, tensor(f"{layer}.mean"), tensor(f"{layer}.deviation")) for layer in layers)
+            maxima = {layer: PhotoStatistics(mean, deviation, photos) for layer, mean, deviation in table}
             return maxima, {layer: tensor(f"{layer}.usual") for layer in layers}
-    except Exception as error:  # missing or damaged in any way: maps then go without the order "unusual"
+    except Exception as error:  # missing or damaged in any way: maps then have no order "unusual"
         log.warning("photo shelf %s cannot be read (%s).", folder.name, error)
         return None

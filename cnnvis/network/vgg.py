@@ -1,6 +1,6 @@
 """VGG16 as one named, frozen `nn.Sequential` that can be cut at any layer.
 
-To reach a layer, cut the network there: there are no hooks. Nothing here touches the disk or the internet.
+There are no hooks: to reach a layer, cut the network at it. Nothing here touches the disk or the internet.
 """
 
 from collections import OrderedDict
@@ -23,7 +23,7 @@ CLASSIFIER_WIDTH = 4096  # outputs of the first two fully connected layers
 
 
 class Normalize(nn.Module):
-    """Normalise RGB in [0, 1] as in VGG16's training; the shape (N, 3, H, W) stays."""
+    """Normalise RGB in [0, 1] as in VGG16's training; the shape (N, 3, H, W) stays the same."""
 
     mean: Tensor
     std: Tensor
@@ -39,43 +39,42 @@ class Normalize(nn.Module):
 
 
 class PhotoStatistics(NamedTuple):
-    """How strongly each channel of a layer usually responds: a number for each map, over photos."""
+    """How strongly each channel of a layer usually responds, from one number per map and photo."""
 
-    mean: Tensor  # (channels,), average over the photos
+    mean: Tensor  # (channels,), over the photos
     deviation: Tensor  # (channels,), standard deviation over the photos
     photos: int  # how many were measured
 
 
 class VGG16(nn.Sequential):
-    """The network: children `input, conv1_1, relu1_1, …, pool5`, frozen, in eval mode. Made by `build`."""
+    """The network: children `input, conv1_1, relu1_1, …, pool5`, frozen, in eval mode. `build` makes one."""
 
     architecture: Architecture
     origin: Any = None  # weights.Origin; None: random weights
-    photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: not known for these weights
-    usual: Mapping[str, PhotoStatistics] | None = None  # the same of the maps' maxima, by convolution
+    photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: unknown for these weights
+    usual: Mapping[str, PhotoStatistics] | None = None  # the same for the maps' maxima, by convolution
     mean_activation: Mapping[str, Tensor] | None = None  # after ReLU on photos, (channels,), by convolution
 
     @property
     def device(self) -> torch.device:
-        """The device that the network computes on."""
+        """The device the network computes on."""
         return next(self.parameters()).device
 
     def __repr__(self) -> str:
-        names = list(self._modules)
-        return (
-            f"{self.architecture.name}({names[0]} … {names[-1]}: {len(names)} steps, {self.origin or 'random weights'})"
-        )
+        first, *_, last = self._modules
+        about = f"{first} … {last}: {len(self._modules)} modules, {self.origin or 'random weights'}"
+        return f"{self.architecture.name}({about})"
 
 
 def architecture_of(net: VGG16) -> Architecture:
-    """The architecture that a network carries. Raises WeightsError for what is not a network of ours."""
+    """The architecture a network carries. Raises WeightsError unless it is one of cnnvis."""
     if not isinstance(net, VGG16):
         raise WeightsError.not_ours(net)
     return net.architecture
 
 
 def build(architecture: Architecture | None = None) -> VGG16:
-    """Build the untrained convolutional half; an architecture with small widths makes a toy with the same names."""
+    """Build the untrained convolutional half; small widths make a toy with the same layer names."""
     architecture = architecture or Architecture()
     children: OrderedDict[str, nn.Module] = OrderedDict(input=Normalize())
     before = 3  # red, green and blue
@@ -84,8 +83,7 @@ def build(architecture: Architecture | None = None) -> VGG16:
             children[layer.name] = nn.Conv2d(before, layer.channels, kernel_size=3, padding=1)
             before = layer.channels
         elif layer.kind == "relu":
-            # Not in-place: a ReLU that overwrites its input would turn the maps of the convolution into its own.
-            children[layer.name] = nn.ReLU()
+            children[layer.name] = nn.ReLU()  # not in place, which would overwrite the convolution's maps
         else:
             children[layer.name] = nn.MaxPool2d(kernel_size=2, stride=2)
     net = VGG16(children).eval().requires_grad_(False)
@@ -94,18 +92,19 @@ def build(architecture: Architecture | None = None) -> VGG16:
 
 
 def with_classifier(net: VGG16, classes: int = len(CLASSES)) -> VGG16:
-    """Add an untrained classifier after `net`, whose modules are shared: six more children, the last named `class`.
+    """Add an untrained classifier to `net`, whose modules are shared: six more children, the last named `class`.
 
-    The fully connected layers become convolutions over what is left of the picture, (N, classes, 1, 1) at the end. As
-    in torchvision, the map is averaged to 7 × 7 first if the picture has another size. Dropout, which does nothing in
-    eval mode, is left out.
+    The fully connected layers become convolutions, with an output of (N, classes, 1, 1). As in torchvision, the last
+    map is averaged to 7 × 7 first unless it has that size. Dropout is left out, as it does nothing in eval mode.
     """
-    children = OrderedDict(net.named_children())
-    children["avgpool"] = nn.AdaptiveAvgPool2d(CLASSIFIER_CELLS)
-    children["fc6"] = nn.Conv2d(net.architecture.layers[-1].channels, CLASSIFIER_WIDTH, kernel_size=CLASSIFIER_CELLS)
-    children["relu6"] = nn.ReLU()
-    children["fc7"] = nn.Conv2d(CLASSIFIER_WIDTH, CLASSIFIER_WIDTH, kernel_size=1)
-    children["relu7"] = nn.ReLU()
+    children = OrderedDict(
+        net.named_children(),
+        avgpool=nn.AdaptiveAvgPool2d(CLASSIFIER_CELLS),
+        fc6=nn.Conv2d(net.architecture.layers[-1].channels, CLASSIFIER_WIDTH, kernel_size=CLASSIFIER_CELLS),
+        relu6=nn.ReLU(),
+        fc7=nn.Conv2d(CLASSIFIER_WIDTH, CLASSIFIER_WIDTH, kernel_size=1),
+        relu7=nn.ReLU(),
+    )
     children["class"] = nn.Conv2d(CLASSIFIER_WIDTH, classes, kernel_size=1)
     whole = VGG16(children).eval().requires_grad_(False)
     whole.architecture = replace(net.architecture, classes=classes)
@@ -129,22 +128,21 @@ def up_to(net: VGG16, name: str) -> nn.Sequential:
 def narrowed(
     net: VGG16, layer: Layer, channels: Sequence[int], precision: torch.dtype = torch.float32
 ) -> tuple[nn.Sequential, nn.Sequential]:
-    """The part of `net` up to the convolution of `layer`, with only these of its channels, and the part after it.
+    """The part of `net` up to the convolution of `layer`, with only the given channels, and the part after it.
 
-    The second part leads to `layer`: it holds a ReLU, a ReLU and a pool, or nothing. Values and gradients are the whole
-    layer's, up to rounding. In another precision than float32 the convolutions are copies, whose weights autocast need
-    not cast at every step: that changes no bit and saves a tenth of the step.
-    Raises UnavailableError if a GPU's memory does not suffice.
+    The second part leads on to `layer`: a ReLU, a ReLU and a pool, or nothing. Values and gradients equal the full
+    layer's, up to rounding. In a precision other than float32 the convolutions are copies with cast weights, so that
+    autocast need not cast them at every step: the result is the same bit for bit, and a step takes a tenth less time.
+    Raises UnavailableError if the GPU's memory is too small.
     """
-    body = up_to(net, layer.convolution)  # shares the network's modules, but has a list of its own
+    body = up_to(net, layer.convolution)  # a new sequence of the network's own modules
     after = up_to(net, layer.name)[len(body) :]
-    whole = conv_module(net, layer)
     with full_precision(net.device):
-        few = deepcopy(whole)
-        few.out_channels = len(channels)
-        for name, tensor in whole.state_dict().items():
-            setattr(few, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
-        setattr(body, layer.convolution, few.to(memory_format=torch.channels_last))
+        narrow = deepcopy(conv_module(net, layer))
+        narrow.out_channels = len(channels)
+        for name, tensor in narrow.state_dict().items():
+            setattr(narrow, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
+        setattr(body, layer.convolution, narrow.to(memory_format=torch.channels_last))
         if precision != torch.float32:
             for name, module in list(body.named_children()):
                 if name in net.architecture.convolutions:  # not the classifier, with its 124 million weights
@@ -153,7 +151,7 @@ def narrowed(
 
 
 def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:
-    """The convolution that the maps of `layer` come from, as a module."""
+    """The convolution the maps of `layer` come from, as a module."""
     module = net.get_submodule(layer.convolution)
     assert isinstance(module, nn.Conv2d)
     return module
@@ -166,6 +164,6 @@ def bias_of(module: nn.Conv2d, channel: int) -> float:
 
 
 def forward(part: nn.Sequential, rgb: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """Pass RGB (N, 3, H, W) through a part of a network, convolutions in `precision`; the result is float32."""
+    """Pass RGB (N, 3, H, W) through part of a network, with convolutions in `precision`; the result is float32."""
     with full_precision(rgb.device), torch.autocast(rgb.device.type, precision, enabled=precision != torch.float32):
         return part(rgb.contiguous(memory_format=torch.channels_last)).float()  # type: ignore[no-any-return]

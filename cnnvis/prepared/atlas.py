@@ -1,9 +1,10 @@
-"""The atlas: a picture grown ahead for every channel of the 13 convolutions, a sheet a layer."""
+"""The atlas: a picture of every channel of the 13 convolutions, grown ahead, on one sheet for each layer."""
 
 import io
 import json
+import os
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,30 +27,30 @@ class AtlasTile:
 
     channel: int
     seed: int
-    batch: list[int]  # the channels grown together, in order: with it and the build the picture can be grown again
+    batch: list[int]  # the channels grown together, in order; with it and the build, the picture can be grown again
     activation: float  # the channel's mean on the whole canvas, in float32, before ReLU
-    robust: float  # the same over 16 distorted copies
+    robust: float  # the same, averaged over 16 distorted copies
     fires: bool  # whether the map is above zero anywhere
-    alike: list[int]  # the channels whose pictures excite the layer most alike
+    alike: list[int]  # the channels whose pictures drive the layer in much the same way, closest first
 
 
 @dataclass(frozen=True, repr=False)
 class AtlasSheet(Pictured):
-    """The pictures of a layer: tile i, of channel i, begins at ((i % columns)·cell, (i // columns)·cell)."""
+    """The pictures of a layer: channel i's tile begins at ((i % columns)·cell, (i // columns)·cell)."""
 
     picture: Image.Image
     layer: str
     channels: int
     columns: int
-    cell: int  # px from one tile to the next, the gap included
+    cell: int  # px from one tile to the next, including the gap
     gap: int
-    picture_px: int  # how many px of a grown picture a tile shows; `picture` in the record
-    scale: float  # px of a tile for each of them
+    picture_px: int  # how many px of a grown picture a tile shows; called `picture` in the record
+    scale: float  # px of a tile per px of the grown picture
     recipe: str
     settings: dict[str, Any]
     weights_sha256: str
     build: dict[str, Any]
-    arrangement: dict[str, Any] | None  # `channels` by rows of `columns`: those that the same photos excite together
+    arrangement: dict[str, Any] | None  # `channels` in rows of `columns`, by the photos they respond to
     tiles: list[AtlasTile]
 
     def record(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class AtlasSheet(Pictured):
 
 
 class Atlas:
-    """An atlas's folder. Each layer stands alone: one that is missing or damaged does not keep the others from use."""
+    """An atlas's folder. Each layer stands alone: if one is missing or damaged, the others still work."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -75,21 +76,18 @@ class Atlas:
         return self._read(layer, "webp")
 
     def sheet(self, layer: Layer, net: VGG16) -> AtlasSheet:
-        """The sheet of a convolution, already looked up. Raises AtlasError, also if it is not of this network."""
+        """The sheet of a convolution, already looked up. Raises AtlasError, also if it belongs to another network."""
+        record, webp = self._read(layer, "json"), self.webp(layer)
         try:
-            about = json.loads(self._read(layer, "json"))
+            about = json.loads(record)
             weights = about["weights_sha256"]
             about["settings"] = current_names(about["settings"])
-            shown, tiles = about.pop("picture"), [AtlasTile(**tile) for tile in about.pop("tiles")]
-            with Image.open(io.BytesIO(self.webp(layer))) as opened:
-                picture = opened.convert("RGB")
-            sheet = AtlasSheet(picture=picture, picture_px=shown, tiles=tiles, **about)
-        except AtlasError:
-            raise
+            picture_px, tiles = about.pop("picture"), [AtlasTile(**tile) for tile in about.pop("tiles")]
+            sheet = AtlasSheet(picture=_decoded(webp), picture_px=picture_px, tiles=tiles, **about)
         except Exception as error:  # a damaged picture or record can raise almost anything
             raise AtlasError(f"the atlas's sheet of {layer.name} is damaged: {_way_out(layer)}.") from error
         if weights != tensors_sha256(net):
-            raise AtlasError(f"the atlas's sheet of {layer.name} was made with other weights: {_way_out(layer)}.")
+            raise AtlasError(f"the atlas's sheet of {layer.name} was made with different weights: {_way_out(layer)}.")
         return sheet
 
     def _read(self, layer: Layer, suffix: str) -> bytes:
@@ -99,24 +97,42 @@ class Atlas:
             raise AtlasError(f"the atlas has no sheet of {layer.name}: {_way_out(layer)}.") from error
 
 
+@lru_cache(maxsize=1)  # a quiz asks for tiles of one sheet again and again; decoded it has up to 15 MB
+def _decoded(webp: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(webp)) as opened:
+        return opened.convert("RGB")
+
+
 def _way_out(layer: Layer) -> str:
     return f"make it with `atlas make --layers {layer.name}`, or grow one picture with `maximize`"
 
 
 def load_atlas(folder: str | Path | None = None) -> Atlas:
-    """The atlas in `folder`, by default the one that CNNVIS_ATLAS names, or the bundled one."""
-    return _atlas(Path(folder) if folder else atlas_folder())
+    """The atlas in `folder`; by default the one named by CNNVIS_ATLAS, or else the bundled one."""
+    path = Path(folder) if folder else atlas_folder()
+    return _atlas(path, _state(path))
 
 
-@cache
-def _atlas(folder: Path) -> Atlas:
+@lru_cache(maxsize=4)
+def _atlas(folder: Path, _: tuple[tuple[str, int, int], ...]) -> Atlas:
+    """One atlas for each state of a folder, so whoever keeps its sheets by the atlas keeps none that was made again."""
     return Atlas(folder)
 
 
-def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
-    """Show the picture of every channel of a convolution, grown ahead, on one sheet.
+def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells an atlas from another in the same folder: a layer that is made again has a new record."""
+    try:
+        with os.scandir(folder) as files:
+            records = [(file.name, file.stat()) for file in files if file.name.endswith(".json")]
+    except OSError:
+        return ()
+    return tuple(sorted((name, status.st_ino, status.st_mtime_ns) for name, status in records))
 
-    A tile shows the middle of its picture, at the scale of the layer's exemplars. Raises LayerError, AtlasError.
+
+def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
+    """Show the pictures of all channels of a convolution, grown ahead, on one sheet.
+
+    A tile shows the middle of its picture at the same scale as the layer's exemplars. Raises LayerError, AtlasError.
     """
     net = load_vgg16()
     return load_atlas(folder).sheet(net.architecture.find(layer, "conv"), net)

@@ -1,4 +1,4 @@
-"""Grow an atlas's pictures: one batch of channels of a layer at a time, drawn as tiles and measured."""
+"""Grow an atlas's pictures, one batch of a layer's channels at a time, and draw and measure each."""
 
 import json
 import math
@@ -23,16 +23,16 @@ from cnnvis.prepared.shelf_tables import Array
 from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 
 RECIPE = "fourier"
-SEEDS = 3  # tried for a channel that does not fire
+SEEDS = 3  # how many are tried for a channel that does not fire
 MIN_CANVAS_PX, CANVAS_STEP_PX = 64, 16
-# Not small first: a quarter repeated would show a deep channel's thing four times, each at half its scale. At full size
-# fewer steps show it as clearly. Either way the last twelve steps get shorter. By block; elsewhere the recipe's own.
+# No coarse start: a repeated quarter would show a deep channel's motif four times, each at half its scale. At full size
+# fewer steps show it just as clearly. Either way the last twelve steps get shorter. By block; others keep the recipe's.
 SHORTER: Mapping[int, Mapping[str, Any]] = {5: {"steps": 48, "decay_share": 0.25}}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some channels of a layer, to be grown together; plain values, so that another machine can do it."""
+    """Some channels of a layer to grow together: plain values, so another machine can do it."""
 
     layer: str
     number: int
@@ -45,37 +45,39 @@ class Batch:
 
 @dataclass(frozen=True)
 class Grown:
-    """The pictures of some channels, in their order."""
+    """The pictures of some channels, in order."""
 
     tiles: Array  # (N, 96, 96, 3) uint8
-    means: Array  # (N, channels) float32: what every channel of the layer answers to each picture, on average
+    means: Array  # (N, channels) float32: the mean response of every channel of the layer to each picture
     records: list[dict[str, Any]]  # channel, seed, batch, activation, robust, fires
-    settings: dict[str, Any]  # of the ascents; a record's own seed may be one of the two after
+    settings: dict[str, Any]  # of the ascents; a record's own seed may be up to two higher
     build: dict[str, Any]
 
 
 def canvas_px(layer: Layer) -> int:
-    """The side of the canvas that an atlas's pictures of a layer grow on: its receptive field at least."""
+    """The side of the canvas that a layer's pictures grow on: at least its receptive field."""
     return max(MIN_CANVAS_PX, -(-layer.receptive_field // CANVAS_STEP_PX) * CANVAS_STEP_PX)
 
 
 def grow_batch(batch: Batch, net: VGG16 | None = None) -> bytes:
-    """Grow the pictures of a batch; `net` is by default the network that CNNVIS_WEIGHTS names, on the batch's device.
+    """Grow the pictures of a batch; by default `net` is the network named by CNNVIS_WEIGHTS, on the batch's device.
 
-    A channel that does not fire is tried with the two following seeds, and keeps its first picture if they fail too.
-    Returns the content of a safetensors file, which `read_grown` reads. Raises WeightsError if these are other weights
-    than the atlas's.
+    A channel that does not fire is tried with the next two seeds, and keeps its first picture if they fail too.
+    Returns the content of a safetensors file for `read_grown`. Raises WeightsError if the network's weights are not the
+    atlas's.
     """
     net = net or load_vgg16(batch.device)
     if tensors_sha256(net) != batch.weights_sha256:
-        raise WeightsError("the weights here are not those that the atlas was begun with: set CNNVIS_WEIGHTS alike.")
+        raise WeightsError(
+            "these weights differ from the ones this atlas was started with: point CNNVIS_WEIGHTS at the same file."
+        )
     kept: dict[int, tuple[Snapshot, Response, list[int]]] = {}
     waiting = list(batch.channels)
     for seed in range(batch.seed, batch.seed + SEEDS):
         for channel, snapshot in grow(net, batch.layer, waiting, seed, batch.size).items():
-            found = respond(net, snapshot.picture, snapshot.target)
-            if found.fires or channel not in kept:
-                kept[channel] = snapshot, found, waiting
+            response = respond(net, snapshot.picture, snapshot.target)
+            if response.fires or channel not in kept:
+                kept[channel] = snapshot, response, waiting
         waiting = [channel for channel in waiting if not kept[channel][1].fires]
         if not waiting:
             break
@@ -83,19 +85,19 @@ def grow_batch(batch: Batch, net: VGG16 | None = None) -> bytes:
 
 
 def own_settings(layer: Layer, seed: int, size: int) -> dict[str, Any]:
-    """What the recipe is changed in for an atlas."""
+    """The settings in which an atlas departs from the recipe."""
     return {"seed": seed, "size": size, "coarse_share": 0.0, **SHORTER.get(layer.block, {})}
 
 
 def grow(net: VGG16, layer: str, channels: Sequence[int], seed: int, size: int) -> dict[int, Snapshot]:
-    """The finished pictures of channels grown together in this order, which an atlas's record can repeat."""
+    """The finished pictures of channels grown together, in this order, as an atlas's record can repeat them."""
     targets = [net.architecture.target(layer, channel) for channel in channels]
     *_, last = ascend(net, targets, RECIPE, every=math.inf, **own_settings(targets[0].layer, seed, size))
     return dict(zip(channels, last, strict=True))
 
 
 def tile_of(snapshot: Snapshot, fires: bool = True) -> Array:
-    """What of a finished picture an atlas shows, (96, 96, 3); of a channel that never fires, words."""
+    """The part of a finished picture that an atlas shows, (96, 96, 3); for a channel that never fires, words."""
     if not fires:
         return np.asarray(words_tile("never fires"))
     return np.asarray(tile(middle(snapshot.picture, picture_px(snapshot.target.layer))))
@@ -103,35 +105,29 @@ def tile_of(snapshot: Snapshot, fires: bool = True) -> Array:
 
 def _packed(net: VGG16, batch: Batch, kept: Sequence[tuple[Snapshot, Response, list[int]]]) -> bytes:
     records = [
-        {
-            "channel": snapshot.target.number,
-            "seed": snapshot.settings.seed,
-            "batch": together,
-            "activation": found.activation,
-            "robust": found.robust,
-            "fires": found.fires,
-        }
-        for snapshot, found, together in kept
-    ]
+        {"channel": snapshot.target.number, "seed": snapshot.settings.seed, "batch": together,
+         "activation": response.activation, "robust": response.robust, "fires": response.fires}
+        for snapshot, response, together in kept
+    ]  # fmt: skip
     first = kept[0][0]
     settings, build = {**asdict(first.settings), "seed": batch.seed}, made_on(net, first.build)
     about = {"records": records, "settings": settings, "build": build}
     arrays = {
-        "tiles": np.stack([tile_of(snapshot, found.fires) for snapshot, found, _ in kept]),
-        "means": np.stack([found.means.numpy() for _, found, _ in kept]),
+        "tiles": np.stack([tile_of(snapshot, response.fires) for snapshot, response, _ in kept]),
+        "means": np.stack([response.means.numpy() for _, response, _ in kept]),
     }
     return save(arrays, {"about": json.dumps(about)})
 
 
 def made_on(net: VGG16, build: dict[str, Any]) -> dict[str, Any]:
-    """An ascent's build and, on a CPU, which one: the same picture grows only on the same."""
+    """An ascent's build and, on a CPU, its model: only the same CPU grows the same picture."""
     return build if net.device.type == "cuda" else {**build, "processor": processor(), "start_sha256": None}
 
 
 def processor() -> str:
     """The name of this machine's CPU."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
         return platform.processor()
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

@@ -1,4 +1,4 @@
-"""Which channels of a layer are alike, and the layer laid out so that those lie together."""
+"""Which channels of a layer are alike, and a layout of the layer that puts them side by side."""
 
 from importlib.util import find_spec
 
@@ -7,41 +7,40 @@ import numpy as np
 from cnnvis.errors import SettingError
 from cnnvis.prepared.shelf_tables import Array
 
-PERPLEXITY = 15.0  # about how many neighbours each channel has
-ALIKE = 8
+PERPLEXITY = 15.0  # roughly how many neighbours each channel has
+MOST_ALIKE = 8
 
 
 def correlations(values: Array) -> Array:
-    """How alike channels are, (channels, channels), −1 to 1, by their values (things, channels) in float64.
+    """How alike channels are, (channels, channels), −1 to 1, from their values (things, channels); in float64.
 
-    A channel that never changes is like no other, 0.
+    A channel that never changes gets 0 with every other.
     """
     centred = values.astype(np.float64) - values.mean(0, dtype=np.float64)
     length = np.linalg.norm(centred, axis=0)
     centred /= np.where(length > 0, length, 1)
-    result: Array = centred.T @ centred
-    return result
+    return np.asarray(centred.T @ centred)
 
 
-def most_alike(likeness: Array, count: int = ALIKE) -> list[list[int]]:
-    """For each channel the others most like it, most alike first, from (channels, channels)."""
+def most_alike(likeness: Array, count: int = MOST_ALIKE) -> list[list[int]]:
+    """For each channel, the others most like it, closest first, from (channels, channels)."""
     others = likeness.astype(np.float64)
     np.fill_diagonal(others, -np.inf)
-    order: Array = np.argsort(-others, axis=1, kind="stable")[:, : min(count, len(others) - 1)]
-    numbers: list[list[int]] = order.tolist()
-    return numbers
+    order = np.argsort(-others, axis=1, kind="stable")[:, : min(count, len(others) - 1)]
+    return [row.tolist() for row in order]
 
 
 def check_library() -> None:
-    """Raise SettingError without scikit-learn, which only making an atlas needs."""
+    """Raise SettingError if scikit-learn is missing; only making an atlas needs it."""
     if not find_spec("sklearn"):
         raise SettingError("making an atlas needs scikit-learn: pip install scikit-learn.")
 
 
 def arranged(likeness: Array, columns: int) -> list[int]:
-    """Lay channels out on a grid of so many columns, those alike near one another: the channel on each cell, by rows.
+    """Lay channels out on a grid of `columns`, similar ones close together: the channel of each cell, row by row.
 
-    t-SNE (van der Maaten & Hinton 2008) gives each channel a place on a plane, and an assignment the nearest cells.
+    t-SNE (van der Maaten & Hinton 2008) puts each channel on a plane; an assignment then gives each its nearest free
+    cell.
     """
     from scipy.optimize import linear_sum_assignment
     from sklearn.manifold import TSNE
@@ -52,11 +51,10 @@ def arranged(likeness: Array, columns: int) -> list[int]:
     distance = np.clip(1 - likeness, 0, 2)
     np.fill_diagonal(distance, 0)
     perplexity = min(PERPLEXITY, (count - 1) / 3)
-    places = TSNE(metric="precomputed", init="random", random_state=0, perplexity=perplexity).fit_transform(distance)
+    points = TSNE(metric="precomputed", init="random", random_state=0, perplexity=perplexity).fit_transform(distance)
     cells = np.stack(np.unravel_index(np.arange(count), (-(-count // columns), columns)), 1).astype(np.float64)
-    # Only who lies next to whom counts, so each axis is stretched over the whole grid: by rank, without empty places.
-    ranks = places.argsort(0).argsort(0) / (count - 1) * cells.max(0).clip(1)
+    # Only neighbours matter, so each axis is stretched over the grid: by rank, without gaps.
+    ranks = points.argsort(0).argsort(0) / (count - 1) * cells.max(0).clip(1)
     distances = ((ranks[:, None] - cells[None]) ** 2).sum(2)
     channels, chosen = linear_sum_assignment(distances)
-    order: list[int] = channels[np.argsort(chosen)].tolist()
-    return order
+    return [int(channel) for channel in channels[np.argsort(chosen)]]

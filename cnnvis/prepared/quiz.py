@@ -1,14 +1,13 @@
-"""The quiz: which of two patches of photos excites a channel, judged by its picture or by photos that excite it.
+"""The quiz: which of two patches excites a channel, judging by the channel's picture or by photos that excite it.
 
 Borowski et al., "Exemplary Natural Images Explain CNN Activations Better than State-of-the-Art Feature Visualization",
-ICLR 2021, asked people this about Inception V1. Their references were one picture or photo, or nine of either; ours are
-the atlas's picture, of which one patch's size is shown, or nine photos.
+ICLR 2021, asked people this about Inception V1. Their references were one or nine pictures, or one or nine photos. Ours
+are the atlas's picture, cut to the size of a patch, or nine photos.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,31 +21,31 @@ from cnnvis.prepared.atlas import atlas_sheet
 from cnnvis.prepared.shelf import CREDITS, Exemplar, Shelf, atlas_scale_tile, load_shelf
 
 REFERENCES = ("picture", "photos", "both")
-REFERENCE_PHOTOS = 9  # exemplars that are references; the weaker ones are asked about
+REFERENCE_PHOTOS = 9  # the strongest exemplars are references; the questions use weaker ones
 MOST_QUESTIONS = 50
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
 @dataclass(frozen=True, repr=False)
 class Question(Targeted):
-    """Which of two patches excites a channel more; all pictures have the atlas's scale and are drawn when asked for."""
+    """Which of two patches excites a channel more? All pictures have the atlas's scale and are drawn on demand."""
 
     question: int  # from 1
     target: Target
-    reference: Literal["picture", "photos"]  # what is shown of the channel
+    reference: Literal["picture", "photos"]  # what represents the channel
     left: Exemplar
     right: Exemplar
     answer: Literal["left", "right"]
     shelf: Shelf = field(compare=False)
 
-    @cached_property
+    @property
     def pictures(self) -> list[Image.Image]:
-        """What is shown of the channel: the atlas's picture, or the nine exemplars. Raises AtlasError."""
+        """What represents the channel: the atlas's picture, or nine exemplars. Raises AtlasError."""
         if self.reference == "picture":
             return [atlas_sheet(self.layer).tile(self.target.number)]
-        return [self._tile(one) for one in self.shelf.exemplars(self.target, REFERENCE_PHOTOS)]
+        return [self._tile(exemplar) for exemplar in self.shelf.exemplars(self.target, REFERENCE_PHOTOS)]
 
-    @cached_property
+    @property
     def sides(self) -> list[Image.Image]:
         """The two patches, left and right."""
         return [self._tile(self.left), self._tile(self.right)]
@@ -62,8 +61,8 @@ class Question(Targeted):
         left, right = ({name: getattr(side, name) for name in names} for side in (self.left, self.right))
         return {"question": self.question, "answer": self.answer, "left": left, "right": right}
 
-    def _tile(self, one: Exemplar) -> Image.Image:
-        return atlas_scale_tile(self.shelf, one, self.target.layer)
+    def _tile(self, exemplar: Exemplar) -> Image.Image:
+        return atlas_scale_tile(self.shelf, exemplar, self.target.layer)
 
 
 def quiz(
@@ -73,26 +72,26 @@ def quiz(
     reference: str = "picture",
     shelf: str | Path | None = None,
 ) -> list[Question]:
-    """Ask about channels of a convolution, each once, which of two patches of photos excites it more.
+    """Ask which of two patches excites a channel more, once each for channels of a convolution.
 
-    One patch is of a photo among those that excite the channel most, but not of the first nine, which are references;
-    the other is of one among those that excite it least. `reference` is what is shown of a channel: its `picture` from
-    the atlas, nine `photos`, or `both`: half of the questions with the picture, half with the photos. The same seed
-    gives the same questions, whatever the reference. `shelf` is a folder, see `load_shelf`.
+    One patch comes from a photo that excites the channel strongly, but not one of the nine that serve as references;
+    the other comes from one of those that excite it least. `reference` is what represents a channel: its `picture` from
+    the atlas, nine `photos`, or `both`: the picture in half of the questions, the photos in the other half. The same
+    seed gives the same questions, whatever the reference. `shelf` is a folder, see `load_shelf`.
     Raises LayerError, SettingError, ShelfError.
     """
     return ask(load_shelf(shelf), *check_quiz(seed, layer, questions, reference))
 
 
 def check_quiz(seed: object, layer: str, questions: object, reference: object) -> tuple[int, Layer, int, str]:
-    """Check the arguments of a quiz, in the order in which `ask` takes them. Raises LayerError, SettingError."""
-    found = load_vgg16().architecture.find(layer, "conv")
+    """Check the arguments of a quiz and return them in the order `ask` takes them. Raises LayerError, SettingError."""
+    convolution = load_vgg16().architecture.find(layer, "conv")
     count, number = whole_between("questions", questions, 1, MOST_QUESTIONS), whole_between("seed", seed, 0, 2**31 - 1)
-    return number, found, count, str(SettingError.check("reference", reference, REFERENCES))
+    return number, convolution, count, str(SettingError.check("reference", reference, REFERENCES))
 
 
 def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
-    """`quiz` for arguments already checked. Raises ShelfError, SettingError."""
+    """`quiz`, for arguments already checked. Raises ShelfError, SettingError."""
     chance, targets = random.Random(seed), _askable(shelf, layer)
     whole_between("questions", questions, 1, len(targets))
     kinds = [REFERENCES[i % 2] if reference == "both" else reference for i in range(questions)]
@@ -102,7 +101,7 @@ def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -
         low = chance.choice(_lows(shelf, target))
         pair = (high, low) if chance.random() < 0.5 else (low, high)
         asked.append((number, target, pair, SIDES[pair.index(high)]))
-    chance.shuffle(kinds)  # last, so that the questions are the same for every reference
+    chance.shuffle(kinds)  # last, so that every reference gets the same questions
     return [
         Question(number, target, kind, *pair, answer, shelf)  # type: ignore[arg-type]
         for (number, target, pair, answer), kind in zip(asked, kinds, strict=True)
@@ -110,11 +109,10 @@ def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -
 
 
 def _askable(shelf: Shelf, layer: Layer) -> list[Target]:
-    """The channels that enough photos excite, and of which others are known."""
+    """The channels that enough photos excite and that have other photos to compare with."""
     if shelf.ranks <= REFERENCE_PHOTOS:
-        raise ShelfError(
-            f"shelf {shelf.name!r} keeps {shelf.ranks} photos a channel: a quiz needs more than {REFERENCE_PHOTOS}."
-        )
+        needed = f"a quiz needs more than {REFERENCE_PHOTOS}"
+        raise ShelfError(f"shelf {shelf.name!r} keeps {shelf.ranks} photos per channel: {needed}.")
     index = shelf.layer(layer)
     excited = index["value"][:, -1] > 0
     others = (index["low"][:, :, None] != index["photo"][:, None]).all(2).any(1)
@@ -122,6 +120,6 @@ def _askable(shelf: Shelf, layer: Layer) -> list[Target]:
 
 
 def _lows(shelf: Shelf, target: Target) -> Sequence[Exemplar]:
-    """The patches that excite the channel least, of photos that are not among its best."""
-    best = {one.photo for one in shelf.exemplars(target, shelf.ranks)}
-    return [one for one in shelf.lows(target) if one.photo not in best]
+    """The patches that excite the channel least, from photos that are not among its best."""
+    best = {exemplar.photo for exemplar in shelf.exemplars(target, shelf.ranks)}
+    return [exemplar for exemplar in shelf.lows(target) if exemplar.photo not in best]

@@ -1,8 +1,10 @@
-"""The photo shelf: which of its photos excite a channel most, and where in them."""
+"""The photo shelf: which of its photos excite a channel most, and where."""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +21,29 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.pictures.photo import open_photo
-from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.shelf_photos import shown
+from cnnvis.prepared.shelf_tables import HIGH, LOW, Array
 from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, tile, words_tile
+from cnnvis.prepared.unfinished import begun
 
 BUNDLED = SHELF
-MAX_EXEMPLARS = 16  # exemplars at once
+MAX_EXEMPLARS = 16  # in one picture
 CREDITS = ("title", "author", "licence", "source")
 PERCENTILES = (100, 90, 75, 50, 25)
-BARS = 24
+BARS = 24  # of a histogram
 
 
 @dataclass(frozen=True)
 class Exemplar:
-    """The place of a photo that excites a channel most."""
+    """Where a photo excites a channel most, and how strongly."""
 
     photo: int  # its number on the shelf
-    file: str  # its name there
+    file: str  # its name there, relative to the folder of its photos
     row: int  # of the cell in the map
     column: int
-    value: float  # of the map there, before ReLU
-    deviations: float  # above the mean of the channel's maxima over the shelf, in their standard deviations
-    box: list[int]  # left, top, right, bottom in px of the 224 px crop, moved inside it
+    value: float  # of the map at that cell, before ReLU
+    deviations: float  # standard deviations above the mean of the channel's maxima over the shelf
+    box: list[int]  # left, top, right, bottom in px of the 224 px crop, shifted to lie inside it
     title: str
     author: str
     licence: str
@@ -48,7 +52,7 @@ class Exemplar:
 
 @dataclass(frozen=True, repr=False)
 class Exemplars(Pictured):
-    """The photos that excite a channel most, strongest first; tile i of the picture is exemplar i."""
+    """The photos that excite a channel most, strongest first; tile i of the picture shows exemplar i."""
 
     picture: Image.Image
     layer: str
@@ -56,132 +60,167 @@ class Exemplars(Pictured):
     shelf: str
     photos: int  # on the shelf
     columns: int
-    cell: int  # px from one tile to the next, the gap included
+    cell: int  # px from one tile to the next, including the gap
     exemplars: list[Exemplar]
 
     def record(self) -> dict[str, Any]:
         """Everything but the picture, as plain values."""
-        return {**super().record(), "exemplars": [asdict(one) for one in self.exemplars]}
+        return {**super().record(), "exemplars": [asdict(exemplar) for exemplar in self.exemplars]}
 
 
 class Shelf:
-    """A shelf's files, each read when it is first needed."""
+    """A shelf's files, each read when first needed."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ShelfError if the folder is no shelf, or not whole."""
+        """Raises ShelfError if the folder is not a complete shelf."""
         self.folder = folder
+        self._state = _state(folder)
         self.about = self._json("shelf.json")
         self.photos = self._json("photos.json")
+        self._check_same()
+        self._root = str(self.about.get("root") or _common_folder([str(photo["file"]) for photo in self.photos]))
+        self._layers: dict[str, dict[str, Array]] = {}
 
     def _json(self, name: str) -> Any:
         try:
             return json.loads((self.folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            begun = (self.folder / "chunks").exists()
-            way = "its making was interrupted: start it again" if begun else "make one with `shelf make`"
+            way = (
+                "run `shelf make` again; finished work is kept" if begun(self.folder) else "make one with `shelf make`"
+            )
             raise ShelfError(f"shelf {self.folder.name!r} has no {name}: {way}.") from error
         except (OSError, ValueError) as error:
-            raise ShelfError(f"shelf {self.folder.name!r} has an unreadable {name}: make it anew.") from error
+            raise self._unreadable(f"an unreadable {name}") from error
+
+    def _unreadable(self, what: str) -> ShelfError:
+        return ShelfError(f"shelf {self.folder.name!r} has {what}: rebuild it with `shelf make`.")
+
+    def _check_same(self) -> None:
+        """Raise ShelfError if another shelf has been made in the folder since this one was opened."""
+        if _state(self.folder) != self._state:
+            raise ShelfError(f"shelf {self.folder.name!r} is being made again: try again in a moment.")
 
     @property
     def name(self) -> str:
         """The shelf's name."""
         return str(self.about["name"])
 
-    @cached_property
-    def _layers(self) -> dict[str, dict[str, Array]]:
-        return {}
-
     def layer(self, layer: Layer) -> dict[str, Array]:
         """The index of a convolution: `photo`, `cell`, `value`, …, each with the channels first. Raises ShelfError."""
         if layer.name not in self._layers:
             try:
                 with safe_open(self.folder / "index.safetensors", framework="numpy") as file:
-                    mine = [name for name in set(file.keys()) if name.startswith(f"{layer.name}.")]
-                    arrays = {name.partition(".")[2]: file.get_tensor(name) for name in mine}
+                    names = [name for name in set(file.keys()) if name.startswith(f"{layer.name}.")]
+                    arrays = {name.partition(".")[2]: file.get_tensor(name) for name in names}
             except (OSError, SafetensorError) as error:
-                raise ShelfError(f"shelf {self.folder.name!r} has an unreadable index: make it anew.") from error
+                raise self._unreadable("an unreadable index") from error
+            self._check_same()
             self._layers[layer.name] = arrays
         return self._layers[layer.name]
 
     def maxima(self, target: Target) -> Array | None:
-        """A channel's maximum on every photo, (photos,); None on a shelf that is too large to keep them."""
-        found = self._maxima(target.layer, slice(target.number, target.number + 1))
-        return None if found is None else found[:, 0]
+        """A channel's maximum on every photo, (photos,); None for a shelf too large to keep them."""
+        maxima = self.layer_maxima(target.layer, slice(target.number, target.number + 1))
+        return None if maxima is None else maxima[:, 0]
 
-    def layer_maxima(self, layer: Layer) -> Array | None:
-        """The same of all channels of a convolution, (photos, channels)."""
-        return self._maxima(layer, slice(None))
-
-    def _maxima(self, layer: Layer, channels: slice) -> Array | None:
+    def layer_maxima(self, layer: Layer, channels: slice = slice(None)) -> Array | None:
+        """The same for all channels of a convolution, (photos, channels), or for some."""
         try:
             with safe_open(self.folder / "maxima.safetensors", framework="numpy") as file:
                 maxima: Array = file.get_slice(layer.name)[:, channels]
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError) as error:
-            raise ShelfError(f"shelf {self.folder.name!r} has unreadable maxima: make it anew.") from error
+            raise self._unreadable("unreadable maxima") from error
+        self._check_same()
         return maxima.astype(np.float64)
 
     def path(self, number: int) -> Path:
-        """Where a photo lies: in the shelf's own folder `photos`, or where it was when the shelf was made."""
+        """A photo's file: in the shelf's own folder `photos`, or where it was when the shelf was made."""
         return self.folder / "photos" / str(self.photos[number]["file"])
 
+    def file(self, number: int) -> str:
+        """A photo's name for everybody: relative to the folder of the photos, so it says nothing about the server."""
+        file = Path(self.photos[number]["file"])
+        if file.is_absolute():  # made by version 0.1, a photo behind a link may lie anywhere
+            file = file.relative_to(self._root) if file.is_relative_to(self._root) else Path(file.name)
+        return shown(file.as_posix())
+
     def open(self, number: int) -> Image.Image:
-        """The 224 px of a photo that the network saw. Raises PhotoError if it has gone or changed beyond reading."""
+        """The 224 px of a photo that the network saw. Raises PhotoError if the file is missing or unreadable."""
         return crop_like_training(open_photo(self.path(number)))
 
     @property
     def ranks(self) -> int:
-        """How many photos it keeps for each channel."""
+        """How many photos the shelf keeps for each channel."""
         return min(int(self.about["k"]), len(self.photos))
 
     def exemplars(self, target: Target, count: int) -> list[Exemplar]:
         """The strongest exemplars of a channel of a convolution, already checked."""
-        return self._ranked(target, ("photo", "cell", "value"))[:count]
+        return self._ranked(target, HIGH)[:count]
 
     def lows(self, target: Target) -> list[Exemplar]:
-        """The places of the photos that excite the channel least, each where its map is largest; the least first."""
-        return self._ranked(target, ("low", "low_cell", "low_value"))
+        """The photos that excite the channel least, weakest first, each at the cell where its map is largest."""
+        return self._ranked(target, LOW)
 
-    def _ranked(self, target: Target, tables: tuple[str, str, str]) -> list[Exemplar]:
+    def _ranked(self, target: Target, names: tuple[str, str, str]) -> list[Exemplar]:
         index, channel = self.layer(target.layer), target.number
         mean, deviation = float(index["mean"][channel]), float(index["deviation"][channel])
-        found = []
-        for number, (row, column), value in zip(*(index[name][channel].tolist() for name in tables), strict=True):
+        ranked = []
+        for number, (row, column), value in zip(*(index[name][channel].tolist() for name in names), strict=True):
             about = self.photos[number]
             above = (value - mean) / deviation if deviation else 0.0
             credits = [about.get(name, "") for name in CREDITS]
             box = list(moved_inside(target.layer.field(row, column), PHOTO_SIDE))
-            found.append(Exemplar(number, about["file"], row, column, value, above, box, *credits))
-        return found
+            ranked.append(Exemplar(number, self.file(number), row, column, value, above, box, *credits))
+        return ranked
 
 
 def load_shelf(folder: str | Path | None = None) -> Shelf:
-    """The shelf in `folder`, by default the one that CNNVIS_SHELF names, or the bundled one; read once.
+    """The shelf in `folder`, by default the one named by CNNVIS_SHELF, or else the bundled one.
 
-    Raises ShelfError, also if it was made with other weights than those in use.
+    It is read once, until it is made again.
+    Raises ShelfError, also if it was made with weights other than those in use.
     """
     return shelf_of(load_vgg16(), folder)
 
 
 def shelf_of(net: VGG16, folder: str | Path | None = None) -> Shelf:
-    """The same for a network. Raises ShelfError, also if the shelf was made with other weights than the network's."""
-    shelf = _opened(Path(folder) if folder else shelf_folder())
+    """The same for a network. Raises ShelfError, also if the shelf was made with weights other than the network's."""
+    path = Path(folder) if folder else shelf_folder()
+    shelf = _opened(path, _state(path))
     if shelf.about["weights_sha256"] != tensors_sha256(net):
-        raise ShelfError(f"shelf {shelf.name!r} was made with other weights: make one with these, `shelf make`.")
+        raise ShelfError(f"shelf {shelf.name!r} was made with different weights: make one for these with `shelf make`.")
     return shelf
 
 
-@cache
-def _opened(folder: Path) -> Shelf:
+@lru_cache(maxsize=4)
+def _opened(folder: Path, _: tuple[int, ...]) -> Shelf:
+    """The shelf in a folder, read once for each state."""
     return Shelf(folder)
 
 
-def exemplars(layer: str, channel: int | None = None, count: int = 9, shelf: str | Path | None = None) -> Exemplars:
-    """Show the photos that excite a channel of a convolution most, at most one place a photo, strongest first.
+def _state(folder: Path) -> tuple[int, ...]:
+    """What tells a shelf from another that was made in the same folder: its record is a new file."""
+    try:
+        status = (folder / "shelf.json").stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
-    A patch is what one value of the map sees, at its true scale. `shelf` is a folder, see `load_shelf`.
+
+def _common_folder(files: Sequence[str]) -> str:
+    """The folder of all photos with absolute paths, for a shelf that does not say it."""
+    try:
+        return os.path.commonpath({os.path.dirname(file) for file in files if os.path.isabs(file)})
+    except ValueError:  # there are none, or they lie on several drives
+        return ""
+
+
+def exemplars(layer: str, channel: int | None = None, count: int = 9, shelf: str | Path | None = None) -> Exemplars:
+    """Show the photos that excite a channel of a convolution most, strongest first, with one patch per photo.
+
+    A patch is exactly what one value of the map sees. `shelf` is a folder, see `load_shelf`.
     Raises LayerError, ChannelError, SettingError, ShelfError.
     """
     target = load_vgg16().architecture.target(layer, channel, kind="conv")
@@ -189,39 +228,32 @@ def exemplars(layer: str, channel: int | None = None, count: int = 9, shelf: str
 
 
 def draw_exemplars(shelf: Shelf, target: Target, count: int) -> Exemplars:
-    """`exemplars` for arguments already checked."""
-    found = shelf.exemplars(target, count)
-    tiles = [np.asarray(patch_tile(shelf, one)) for one in found]
+    """`exemplars`, for arguments already checked."""
+    strongest = shelf.exemplars(target, count)
+    tiles = [np.asarray(patch_tile(shelf, exemplar)) for exemplar in strongest]
     columns = 3 if len(tiles) <= 9 else columns_for(len(tiles))
-    return Exemplars(
-        picture=contact_sheet(np.stack(tiles), columns, GAP_PX),
-        layer=target.layer.name,
-        channel=target.number,
-        shelf=shelf.name,
-        photos=len(shelf.photos),
-        columns=columns,
-        cell=TILE_PX + GAP_PX,
-        exemplars=found,
-    )
+    picture, cell = contact_sheet(np.stack(tiles), columns, GAP_PX), TILE_PX + GAP_PX
+    layer, channel = target.layer.name, target.number
+    return Exemplars(picture, layer, channel, shelf.name, len(shelf.photos), columns, cell, strongest)
 
 
-def patch_tile(shelf: Shelf, one: Exemplar) -> Image.Image:
-    """The patch at the size of a tile; if the photo has gone, that is said in its place."""
-    return _piece_tile(shelf, one, (one.box[0], one.box[1], one.box[2], one.box[3]))
+def patch_tile(shelf: Shelf, exemplar: Exemplar) -> Image.Image:
+    """The patch at the size of a tile; if the photo is missing, a tile that says so."""
+    return _piece_tile(shelf, exemplar, exemplar.box)
 
 
-def atlas_scale_tile(shelf: Shelf, one: Exemplar, layer: Layer) -> Image.Image:
-    """As much of the photo around the patch as an atlas's tile of the layer shows, so that both have one scale.
+def atlas_scale_tile(shelf: Shelf, exemplar: Exemplar, layer: Layer) -> Image.Image:
+    """As much of the photo around the patch as an atlas tile of the layer shows, so that both have the same scale.
 
-    What the cell sees exactly is outlined, where it is clearly smaller.
+    The part that the cell sees is outlined where it is clearly smaller.
     """
     side, field = picture_px(layer), layer.receptive_field
-    left, top, _, _ = layer.field(one.row, one.column)
+    left, top, _, _ = layer.field(exemplar.row, exemplar.column)
     left, top = (edge + (field - side) // 2 for edge in (left, top))
     around = moved_inside((left, top, left + side, top + side), PHOTO_SIDE)
-    drawn = _piece_tile(shelf, one, around)
+    drawn = _piece_tile(shelf, exemplar, around)
     if is_outlined(layer):
-        seen = [(edge - around[i % 2]) * TILE_PX / side for i, edge in enumerate(one.box)]
+        seen = [(edge - around[i % 2]) * TILE_PX / side for i, edge in enumerate(exemplar.box)]
         box = [round(seen[0]) - 1, round(seen[1]) - 1, round(seen[2]), round(seen[3])]
         draw = ImageDraw.Draw(drawn)
         draw.rectangle([box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1], outline="black")
@@ -229,11 +261,12 @@ def atlas_scale_tile(shelf: Shelf, one: Exemplar, layer: Layer) -> Image.Image:
     return drawn
 
 
-def _piece_tile(shelf: Shelf, one: Exemplar, box: tuple[int, int, int, int]) -> Image.Image:
+def _piece_tile(shelf: Shelf, exemplar: Exemplar, box: Sequence[int]) -> Image.Image:
+    left, top, right, bottom = box
     try:
-        return tile(shelf.open(one.photo).crop(box))
+        return tile(shelf.open(exemplar.photo).crop((left, top, right, bottom)))
     except PhotoError:
-        return words_tile("this photo\nhas gone")
+        return words_tile("photo\nunavailable")
 
 
 @dataclass(frozen=True)
@@ -249,7 +282,7 @@ class Spread:
 
 
 def spread(shelf: Shelf, target: Target) -> Spread | None:
-    """The spread of a channel of a convolution, already checked; None if the shelf does not keep all maxima.
+    """The spread of a channel of a convolution, already checked; None if the shelf is too large to keep all maxima.
 
     Raises ShelfError.
     """

@@ -1,7 +1,10 @@
-"""Index photos: each passes the network once, chunk by chunk, and a chunk is kept as soon as it is whole."""
+"""Index photos: each passes through the network once, chunk by chunk, and every finished chunk is kept."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,23 +18,41 @@ from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, cut
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import crop_like_training, to_tensor
-from cnnvis.pictures.photo import open_photo
-from cnnvis.prepared.shelf_tables import Array, LayerIndex, Sums, Table
+from cnnvis.pictures.photo import Photo, check_bytes, open_photo
+from cnnvis.prepared.shelf_tables import HIGH, LOW, Array, LayerIndex, Sums, Table
 
+VERSION = 1  # of a shelf
 PRECISIONS = ("float32", "bfloat16")
+SUMS = ("sum", "squares", "usual")  # in a file
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some of a shelf's photos, to be indexed together; plain values, so that another machine can do it."""
+    """Some of a shelf's photos to index together: plain values, so another machine can do it."""
 
-    number: int
-    first: int  # number of its first photo
-    files: tuple[str, ...]
+    root: str  # the folder of the photos
+    files: tuple[str, ...]  # relative to it, in the order of their numbers on the shelf
     ranks: int
     precision: str
     weights_sha256: str
-    with_maxima: bool  # whether to keep every photo's maxima, not only the ranks
+    with_maxima: bool  # whether to keep the maxima of all photos, not only of the ranked ones
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the numbers depend on, besides the photos."""
+        fields = ("ranks", "precision", "weights_sha256")
+        return {"version": VERSION, **{name: getattr(self, name) for name in fields}}
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """A photo as it was when its chunk was indexed. Its number in the chunk's tables is its place in the chunk."""
+
+    file: str
+    size: int  # bytes
+    mtime_ns: int
+    sha256: str  # of the file; "" if it could not be read
+    reason: str  # why it is no photo, or ""
 
 
 def convolutions(net: VGG16) -> list[Layer]:
@@ -40,90 +61,109 @@ def convolutions(net: VGG16) -> list[Layer]:
 
 
 def index_chunk(chunk: Chunk, net: VGG16 | None = None) -> bytes:
-    """Index the photos of a chunk; `net` is by default the network that CNNVIS_WEIGHTS names.
+    """Index the photos of a chunk; by default `net` is the network named by CNNVIS_WEIGHTS.
 
-    Returns the content of a safetensors file, which `read_chunk` reads. A photo that cannot be read is skipped, and
-    named with the reason in the file's metadata. Raises WeightsError if these are other weights than the shelf's.
+    Returns the content of a safetensors file for `read_chunk`. A photo that cannot be read is skipped; the file's
+    metadata has the reason. Raises WeightsError if the network's weights are not the shelf's.
     """
     net = net or load_vgg16()
     if tensors_sha256(net) != chunk.weights_sha256:
-        raise WeightsError("the weights here are not those that the shelf was begun with: set CNNVIS_WEIGHTS alike.")
-    numbers, unreadable, answers = [], {}, []
-    for number, file in enumerate(chunk.files, chunk.first):
+        raise WeightsError(
+            "these weights differ from the ones this shelf was started with: point CNNVIS_WEIGHTS at the same file."
+        )
+    photos, numbers, responses = [], [], []
+    for number, file in enumerate(chunk.files):
+        photo, content = _read(Path(chunk.root), file)
         try:
-            answers.append(answer(net, file, chunk.precision))
-            numbers.append(number)
+            if not photo.reason:
+                responses.append(respond_to(net, content, chunk.precision))
+                numbers.append(number)
         except PhotoError as error:
-            unreadable[number] = str(error)
+            photo = replace(photo, reason=str(error))
+        photos.append(photo)
     arrays: dict[str, Array] = {"numbers": np.array(numbers, np.int64)}
     for layer in convolutions(net):
-        cells, maxima, usual = _stacked([one[layer.name] for one in answers], layer.channels)
+        cells, maxima, usual = _stacked([response[layer.name] for response in responses], layer.channels)
         index = LayerIndex.of(arrays["numbers"], cells, maxima, usual, chunk.ranks)
         arrays |= to_arrays(layer.name, index)
         if chunk.with_maxima:
             arrays[f"{layer.name}.maxima"] = maxima.astype(np.float16)
-    return save(arrays, {"unreadable": json.dumps(unreadable)})
+    about = {"parameters": chunk.parameters, "with_maxima": chunk.with_maxima, "photos": list(map(asdict, photos))}
+    return save(arrays, {"about": json.dumps(about)})
 
 
-def answer(net: VGG16, file: str, precision: str) -> dict[str, tuple[Array, Array, Array]]:
-    """What every channel of every convolution answers to a photo, by layer.
+def _read(root: Path, file: str) -> tuple[Indexed, bytes]:
+    """A photo's file and its content, read once; or the reason why it cannot be read."""
+    size = mtime_ns = 0
+    try:
+        status = (root / file).stat()
+        size, mtime_ns = status.st_size, status.st_mtime_ns
+        check_bytes(root / file)
+        content = (root / file).read_bytes()
+    except PhotoError as error:
+        return Indexed(file, size, mtime_ns, "", str(error)), b""
+    except OSError as error:
+        return Indexed(file, size, mtime_ns, "", f"the picture cannot be read ({error.strerror})."), b""
+    return Indexed(file, len(content), mtime_ns, sha256(content).hexdigest(), ""), content
 
-    For each channel its largest value before ReLU: where it is (channels, 2), what it is (channels,), and the map's
-    mean after ReLU (channels,). The photo is prepared and computed exactly as for its feature maps. Raises PhotoError.
+
+def respond_to(net: VGG16, photo: Photo, precision: str) -> dict[str, tuple[Array, Array, Array]]:
+    """How every channel of every convolution responds to a photo, by layer.
+
+    For each channel the cell of its largest value before ReLU (channels, 2), that value (channels,), and the map's mean
+    after ReLU (channels,). The photo is prepared and computed exactly as for its feature maps. Raises PhotoError.
     """
     layers = convolutions(net)
-    wanted = {layer.name for layer in layers}
-    seen = to_tensor(crop_like_training(open_photo(file))).to(net.device)
+    names = {layer.name for layer in layers}
+    values = to_tensor(crop_like_training(open_photo(photo))).to(net.device)
     fast = precision != "float32"
-    answers = {}
+    responses = {}
     with (
         full_precision(net.device),
         torch.inference_mode(),
         torch.autocast(net.device.type, torch.bfloat16, enabled=fast),
     ):
-        values = seen
-        for name, step in cut(net, layers[-1]).named_children():
-            values = step(values)
-            if name in wanted:
+        for name, module in cut(net, layers[-1]).named_children():
+            values = module(values)
+            if name in names:
                 maps = values[0].float().flatten(1)
-                largest, place = maps.max(1)
-                cells = torch.stack([place // values.shape[3], place % values.shape[3]], 1)
+                largest, where = maps.max(1)
+                cells = torch.stack([where // values.shape[3], where % values.shape[3]], 1)
                 usual = maps.clamp_min(0).mean(1)
-                answers[name] = cells.cpu().numpy(), largest.cpu().numpy(), usual.cpu().numpy()
-    return answers
+                responses[name] = cells.cpu().numpy(), largest.cpu().numpy(), usual.cpu().numpy()
+    return responses
 
 
-def _stacked(answers: list[tuple[Array, Array, Array]], channels: int) -> tuple[Array, Array, Array]:
-    """The answers of one layer to several photos, or to none: each with the photos as its first axis."""
-    if not answers:
+def _stacked(responses: list[tuple[Array, Array, Array]], channels: int) -> tuple[Array, Array, Array]:
+    """The responses of one layer to several photos, or to none, each with the photos as its first axis."""
+    if not responses:
         nothing = np.empty((0, channels))
         return np.empty((0, channels, 2)), nothing, nothing
-    cells, maxima, usual = (np.stack(part) for part in zip(*answers, strict=True))
+    cells, maxima, usual = (np.stack(part) for part in zip(*responses, strict=True))
     return cells, maxima, usual
 
 
 def to_arrays(layer: str, index: LayerIndex) -> dict[str, Array]:
-    """A layer's index as the named arrays of a file, sums included."""
-    named = {
-        "photo": index.high.photo, "cell": index.high.cell, "value": index.high.value,
-        "low": index.low.photo, "low_cell": index.low.cell, "low_value": index.low.value,
-        "sum": index.sums.maxima, "squares": index.sums.squares, "usual": index.sums.usual,
-    }  # fmt: skip
-    return {f"{layer}.{name}": np.ascontiguousarray(array) for name, array in named.items()}
+    """A layer's index as the named arrays of a file, including the sums."""
+    arrays = [array for part in (index.high, index.low, index.sums) for array in vars(part).values()]
+    named = zip((*HIGH, *LOW, *SUMS), arrays, strict=True)
+    return {f"{layer}.{name}": np.ascontiguousarray(array) for name, array in named}
 
 
 def from_arrays(layer: str, arrays: dict[str, Array]) -> LayerIndex:
     """The reverse of `to_arrays`."""
-    high, low, sums = (
-        [arrays[f"{layer}.{name}"] for name in names]
-        for names in (("photo", "cell", "value"), ("low", "low_cell", "low_value"), ("sum", "squares", "usual"))
-    )
+    high, low, sums = ([arrays[f"{layer}.{name}"] for name in names] for names in (HIGH, LOW, SUMS))
     return LayerIndex(Table(*high), Table(*low), Sums(*sums))
 
 
-def read_chunk(path: str) -> tuple[dict[str, Array], dict[int, str]]:
-    """The arrays of a chunk's file, and the numbers of the photos that could not be read, with the reasons."""
+def read_chunk(path: Path) -> dict[str, Array]:
+    """The arrays of a chunk's file, with photos numbered by their place in the chunk."""
     with safe_open(path, framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in set(file.keys())}
-        unreadable = json.loads(file.metadata()["unreadable"])
-    return arrays, {int(number): reason for number, reason in unreadable.items()}
+        return {name: file.get_tensor(name) for name in set(file.keys())}
+
+
+def about_chunk(path: Path) -> tuple[dict[str, Any], bool, list[Indexed]]:
+    """What a chunk's numbers depend on, whether it keeps all maxima, and its photos."""
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()["about"])
+    return about["parameters"], about["with_maxima"], [Indexed(**photo) for photo in about["photos"]]

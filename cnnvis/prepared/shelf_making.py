@@ -1,13 +1,13 @@
-"""Make a shelf from a folder of photos: plan the chunks, do those that are missing, merge them all.
+"""Make a shelf from a folder of photos: plan the chunks, index those that are missing, merge them all.
 
 A shelf is a folder: `shelf.json`, `photos.json`, `index.safetensors`, and `maxima.safetensors` for up to 5,000 photos.
-Until it is whole, its chunks lie in a folder `chunks` inside.
+Until it is complete, its chunks lie in a folder for unfinished work. They outlast a change of the photos: what is new
+is indexed, and only chunks of which a photo is gone or changed are indexed again.
 """
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,29 @@ from cnnvis.checks import whole_between
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
-from cnnvis.prepared.shelf_indexing import PRECISIONS, Chunk, convolutions, from_arrays, index_chunk, read_chunk
-from cnnvis.prepared.shelf_tables import Array, LayerIndex
-from cnnvis.prepared.workers import keep_plan, run, write_whole
+from cnnvis.prepared.shelf_indexing import (
+    PRECISIONS,
+    VERSION,
+    Chunk,
+    convolutions,
+    from_arrays,
+    index_chunk,
+    read_chunk,
+)
+from cnnvis.prepared.shelf_photos import photos_in, shown
+from cnnvis.prepared.shelf_resuming import Placed, Today, placed, usable_chunks
+from cnnvis.prepared.shelf_tables import HIGH, LOW, Array, LayerIndex
+from cnnvis.prepared.unfinished import held, piece_file, pieces, remove_pieces, write_whole
+from cnnvis.prepared.workers import check_where, run
 
-VERSION = 1
 RANKS = 16
 MAX_RANKS = 1024
 MAX_WITH_MAXIMA = 5000  # photos
-CHUNKS = 32  # of a small shelf; a large one has more, of at most this many photos:
-MAX_CHUNK = 1024
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic", ".heif"}
+CHUNKS = 32  # of a small shelf; a large one has more:
+MAX_CHUNK = 1024  # photos
+RECORD, LIST, INDEX, MAXIMA = OUTPUTS = ("shelf.json", "photos.json", "index.safetensors", "maxima.safetensors")
 
-Record = Mapping[str, str]  # title, author, licence, source of a photo
+Record = Mapping[str, str]  # a photo's title, author, licence and source
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class Made:
 
     folder: str
     photos: int  # in the shelf
-    unreadable: dict[str, str]  # the files that could not be read, with the reasons
+    unreadable: dict[str, str]  # the pictures that could not be read, each with the reason
+    skipped: dict[str, str]  # what else is in the photos' folder, each with the reason to leave it out
 
 
 def make_shelf(
@@ -56,132 +67,125 @@ def make_shelf(
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Made:
-    """Index every picture in the folder `photos`, nested or not, as a shelf in `folder`.
+    """Index every picture in the folder `photos` and below as a shelf in `folder`.
 
     The photos stay where they are, and are numbered by their sorted relative paths. `top` is how many are kept for each
-    channel. `records` has title, author, licence and source by relative path. `progress` is called with the photos done
-    and their number. With `workers` or `scheduler` (see `work.run`) the network is loaded there, and must be `net`.
-    A making that was interrupted goes on where it stopped: start it again with the same arguments.
+    channel. `records` has title, author, licence and source by relative path. `progress` is called with the number of
+    photos done and the total. With `workers` or `scheduler` (see `workers.run`) the network is loaded there, and must
+    be the same as `net`. After an interruption, run it again with the same arguments to resume, with more photos too.
     Raises WeightsError, SettingError, PhotoError if there is no picture, UnavailableError.
     """
     architecture_of(net)  # raises
     SettingError.check("precision", precision, PRECISIONS)
     top = whole_between("top", top, 1, MAX_RANKS)
+    workers = check_where(workers, scheduler)
     root, target = Path(photos), Path(folder)
-    files = photos_in(root)
-    chunks = _plan(net, root, files, top, precision)
-    keep_plan(target / "chunks", [asdict(chunk) for chunk in chunks])
-    missing = [chunk for chunk in chunks if not _file(target, chunk).exists()]
-    done = len(files) - sum(len(chunk.files) for chunk in missing)
-    work = index_chunk if workers or scheduler else partial(index_chunk, net=net)
-    for chunk, content in run(work, missing, workers, scheduler):
-        write_whole(_file(target, chunk), content)
-        done += len(chunk.files)
-        if progress:
-            progress(done, len(files))
-    about = {"name": name or root.resolve().name, "precision": precision, "weights_sha256": tensors_sha256(net)}
-    return _finish(net, target, root, files, [_file(target, chunk) for chunk in chunks], about, top, records or {})
+    found = photos_in(root)
+    about = {"name": name or shown(root.resolve().name), "precision": precision, "weights_sha256": tensors_sha256(net)}
+    with_maxima = len(found.files) <= MAX_WITH_MAXIMA
+    empty = Chunk(str(root.absolute()), (), top, precision, tensors_sha256(net), with_maxima)
+    with held(target, OUTPUTS) as unfinished:
+        today = Today(root, found.files)
+        chunks = usable_chunks(pieces(unfinished), today, empty.parameters, with_maxima)
+        planned = _planned(empty, today)
+        done = len(found.files) - sum(map(len, planned.values()))
+        work = index_chunk if workers or scheduler else partial(index_chunk, net=net)
+        for chunk, content in run(work, planned, workers, scheduler):
+            path = piece_file(unfinished, asdict(chunk))
+            write_whole(unfinished, path, content)
+            chunks.append(placed(path, planned[chunk]))
+            done += len(chunk.files)
+            if progress:
+                progress(done, len(found.files))
+        files = _shelf_files(net, target, root, found.files, chunks, about, top, records or {})
+        _replace(unfinished, target, files)
+        remove_pieces(unfinished)
+    unreadable = {found.files[number]: reason for number, reason in sorted(_unreadable(chunks).items())}
+    return Made(str(target), len(found.files) - len(unreadable), unreadable, found.skipped)
 
 
-def photos_in(folder: Path) -> list[str]:
-    """The pictures in a folder and below, by relative path, sorted; hidden ones left out. Raises PhotoError."""
-    found = []
-    for path in folder.rglob("*"):
-        relative = path.relative_to(folder)
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in relative.parts):
-            found.append(relative.as_posix())
-    if not found:
-        raise PhotoError(f"the folder {folder.name!r} has no pictures: name one that has.")
-    return sorted(found)
+def _planned(empty: Chunk, today: Today) -> dict[Chunk, list[int]]:
+    """The chunks that are missing, each with the numbers of its photos; `empty` has everything but the photos."""
+    free, size = sorted(today.free), min(MAX_CHUNK, max(1, -(-len(today.files) // CHUNKS)))
+    parts = [free[first : first + size] for first in range(0, len(free), size)]
+    return {replace(empty, files=tuple(today.files[number] for number in part)): part for part in parts}
 
 
-def _plan(net: VGG16, root: Path, files: Sequence[str], top: int, precision: str) -> list[Chunk]:
-    """The chunks; they follow from the photos alone, so that a second start finds those of the first."""
-    size = min(MAX_CHUNK, max(1, -(-len(files) // CHUNKS)))
-    weights, with_maxima = tensors_sha256(net), len(files) <= MAX_WITH_MAXIMA
-    return [
-        Chunk(number, first, tuple(str(root / file) for file in files[first : first + size]), top, precision, weights,
-              with_maxima)
-        for number, first in enumerate(range(0, len(files), size))
-    ]  # fmt: skip
+def _unreadable(chunks: Sequence[Placed]) -> dict[int, str]:
+    """Why photos could not be read, by number."""
+    return {number: reason for chunk in chunks for number, reason in chunk.reasons.items()}
 
 
-def _file(target: Path, chunk: Chunk) -> Path:
-    return target / "chunks" / f"{chunk.number:06}.safetensors"
-
-
-def _finish(
+def _shelf_files(
     net: VGG16,
     target: Path,
     root: Path,
     files: Sequence[str],
-    chunks: Sequence[Path],
+    chunks: Sequence[Placed],
     about: Mapping[str, str],
     top: int,
     records: Mapping[str, Record],
-) -> Made:
-    """Merge the chunks into the shelf's files, and remove them."""
-    layers = [layer.name for layer in convolutions(net)]
-    merged, maxima, unreadable = _merged(layers, chunks, top)
-    readable = [number for number in range(len(files)) if number not in unreadable]
-    if not readable:
+) -> dict[str, bytes]:
+    """Merge the chunks into the contents of the shelf's files. Raises PhotoError if there is no photo."""
+    unreadable = _unreadable(chunks)
+    readable = np.array([number for number in range(len(files)) if number not in unreadable], np.int64)
+    if not len(readable):
         raise PhotoError(f"none of the {len(files)} pictures can be read: {unreadable[0]}")
+    layers = [layer.name for layer in convolutions(net)]
+    maxima = {} if len(files) > MAX_WITH_MAXIMA else {layer: _no_maxima(net, layer, len(files)) for layer in layers}
+    merged = _merged(layers, sorted(chunks, key=lambda chunk: max(chunk.numbers)), top, maxima)
     index: dict[str, Array] = {}
     for layer in layers:
-        index |= _layer_arrays(layer, merged[layer], np.array(readable))
-    bundled = root.resolve() == (target / "photos").resolve()
-    listed = [
-        {"file": files[number] if bundled else str((root / files[number]).resolve()), **records.get(files[number], {})}
-        for number in readable
-    ]
-    write_whole(target / "index.safetensors", save(index))
-    if maxima:
-        everything = {name: np.concatenate(parts) for name, parts in maxima.items()}
-        write_whole(target / "maxima.safetensors", save(everything))
-    else:
-        (target / "maxima.safetensors").unlink(missing_ok=True)
-    write_whole(target / "photos.json", _json(listed))
+        index |= _layer_arrays(layer, merged[layer], readable)
+    whole, own = root.resolve(), root.resolve() == (target / "photos").resolve()
+    names = [files[number] for number in readable]
+    listed = [{"file": name if own else str(whole / name), **records.get(name, {})} for name in names]
     prepared = "shorter side 256 px, bilinear with antialias; centre 224 px; upright, sRGB"
     shelf = {"version": VERSION, **about, "count": len(readable), "k": min(top, len(readable)), "prepared": prepared}
-    write_whole(target / "shelf.json", _json(shelf))  # last: a shelf with it is whole
-    shutil.rmtree(target / "chunks")
-    return Made(str(target), len(readable), {files[number]: reason for number, reason in unreadable.items()})
+    contents = {INDEX: save(index), LIST: _json(listed), RECORD: _json(shelf if own else {**shelf, "root": str(whole)})}
+    return {MAXIMA: save({layer: rows[readable] for layer, rows in maxima.items()}), **contents} if maxima else contents
+
+
+def _no_maxima(net: VGG16, layer: str, photos: int) -> Array:
+    return np.zeros((photos, net.architecture.find(layer).channels), np.float16)
+
+
+def _replace(unfinished: Path, target: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the shelf's files. Its record goes first and comes last: so nobody reads half of two shelves."""
+    for name in (RECORD, MAXIMA):
+        (target / name).unlink(missing_ok=True)
+    for name, content in contents.items():
+        write_whole(unfinished, target / name, content)
 
 
 def _merged(
-    layers: Sequence[str], chunks: Sequence[Path], top: int
-) -> tuple[dict[str, LayerIndex], dict[str, list[Array]], dict[int, str]]:
-    """Merge the chunks one after the other: each layer's index, all maxima, and what could not be read."""
+    layers: Sequence[str], chunks: Sequence[Placed], top: int, maxima: Mapping[str, Array]
+) -> dict[str, LayerIndex]:
+    """Merge the chunks one by one: each layer's index. Fills the rows of its `maxima` (photos, channels), if any."""
     merged: dict[str, LayerIndex] = {}
-    maxima: dict[str, list[Array]] = {}
-    unreadable: dict[int, str] = {}
-    for arrays, failed in _read(chunks):
-        unreadable |= failed
+    for chunk in chunks:
+        arrays, numbers = read_chunk(chunk.path), np.array(chunk.numbers, np.int32)
         for layer in layers:
-            index = from_arrays(layer, arrays)
+            index = from_arrays(layer, arrays).numbered(numbers)
             merged[layer] = merged[layer].merged(index, top) if layer in merged else index
-            if f"{layer}.maxima" in arrays:
-                maxima.setdefault(layer, []).append(arrays[f"{layer}.maxima"])
-    return merged, maxima, unreadable
-
-
-def _read(chunks: Sequence[Path]) -> Iterator[tuple[dict[str, Array], dict[int, str]]]:
-    for path in chunks:
-        yield read_chunk(str(path))
+            if layer in maxima:
+                maxima[layer][numbers[arrays["numbers"]]] = arrays[f"{layer}.maxima"]
+    return merged
 
 
 def _layer_arrays(layer: str, index: LayerIndex, readable: Array) -> dict[str, Array]:
-    """The arrays of a layer as the shelf has them: photos numbered among the readable ones, means and deviations."""
+    """A layer's arrays as the shelf has them, with photos numbered among the readable ones, means and deviations."""
     count = len(readable)
     mean = index.sums.maxima / count
     deviation = np.sqrt(np.maximum(index.sums.squares / count - mean**2, 0))
     arrays = {"mean": mean, "deviation": deviation, "usual": index.sums.usual / count}
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
-    for names, table in ((("photo", "cell", "value"), index.high), (("low", "low_cell", "low_value"), index.low)):
+    for names, table in ((HIGH, index.high), (LOW, index.low)):
         photo = np.searchsorted(readable, table.photo).astype(np.int32)
         arrays |= dict(zip(names, (photo, table.cell, table.value), strict=True))
     return {f"{layer}.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    """A record as JSON. A file's name that is not UTF-8 comes back as the same bytes (`os.fsencode`)."""
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

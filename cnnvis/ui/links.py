@@ -1,6 +1,6 @@
 """Links to a view: what an address says, and the address of what is shown.
 
-Nothing in an address can break the page: invalid values fall back to defaults, with a notice.
+Nothing in an address can break the page: an invalid value falls back to its default, with a notice.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ def _setting(name: str) -> Callable[[str], int]:
     return lambda value: int(check_setting(name, value, pick_device()))
 
 
-def _whole(name: str, low: int, high: int) -> Callable[[str], int]:
+def _integer(name: str, low: int, high: int) -> Callable[[str], int]:
     return lambda value: whole_between(name, value, low, high)
 
 
@@ -43,6 +43,10 @@ def _known_photo(value: str) -> str:
     if value not in named_photos():
         raise SettingError.not_one_of("photo", value, EXAMPLES)  # the shelf's would be too many to list
     return value
+
+
+def _digest(name: str) -> str:
+    return named_photos().get(name, NO_PHOTO).digest
 
 
 NAMED_TAB = "filters"  # of an address that has one of our names but no tab
@@ -57,8 +61,8 @@ class Parameter:
     check: Callable[[str], Any]  # from the text in an address; raises CnnvisError
     encode: Callable[[Any], Any]  # from the control's value to the address's; "" leaves it out
     decode: Callable[[Any], Any] = lambda value: value  # and back
-    called: str = ""  # in an address, where that is not its name
-    tab: str = ""  # the only tab in whose addresses it stands; there it takes the place of others so called
+    called: str = ""  # its name in an address, where that is another
+    tab: str = ""  # the only tab whose addresses have it; there it replaces one that is called the same
 
 
 PARAMETERS = (
@@ -66,17 +70,11 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
-    Parameter("row", None, _whole("row", 0, PHOTO_SIDE - 1), int),
-    Parameter("column", None, _whole("column", 0, PHOTO_SIDE - 1), int),
+    Parameter("row", None, _integer("row", 0, PHOTO_SIDE - 1), int),
+    Parameter("column", None, _integer("column", 0, PHOTO_SIDE - 1), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
-    Parameter(
-        "photo",
-        DEFAULT_PHOTO.name,
-        _known_photo,
-        photo_name,
-        lambda name: named_photos().get(name, NO_PHOTO).digest,
-    ),
-    Parameter("lesson", 0, _whole("lesson", 1, len(PAGES)), int),
+    Parameter("photo", DEFAULT_PHOTO.name, _known_photo, photo_name, _digest),
+    Parameter("lesson", 0, _integer("lesson", 1, len(PAGES)), int),
     Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),
     Parameter("questions", COUNTS[1], _one_of("questions", COUNTS), str, tab="quiz"),
     Parameter("quiz_seed", 0, _quiz_seed, int, called="seed", tab="quiz"),
@@ -84,12 +82,12 @@ PARAMETERS = (
 
 
 def _called(tab: str) -> dict[str, Parameter]:
-    """The parameters in the addresses of a tab, by what they are called there."""
-    own = [one for one in PARAMETERS if one.tab == tab]
-    return {one.called or one.name: one for one in (*(one for one in PARAMETERS if not one.tab), *own)}
+    """The parameters in a tab's addresses, by their names there; PARAMETERS has a tab's own last, so they win."""
+    return {parameter.called or parameter.name: parameter for parameter in PARAMETERS if parameter.tab in ("", tab)}
 
 
-OURS = {"tab", "layer", "channel"} | {one.called or one.name for one in PARAMETERS}  # the names in an address
+# The names in an address.
+OURS = {"tab", "layer", "channel"} | {parameter.called or parameter.name for parameter in PARAMETERS}
 
 
 @dataclass(frozen=True)
@@ -101,14 +99,14 @@ class Address:
     values: Mapping[str, Any]  # by the parameters' own names
 
     def query(self) -> str:
-        """The part of the address after "?"; "" for the view of whoever comes without one."""
+        """The part of the address after "?"; "" for what a visitor sees who comes without one."""
         if (self.tab, self.target, self.values) == (TABS[0].id, LANDING, {}):
             return ""
-        values = {name: self.values[one.name] for name, one in _called(self.tab).items() if one.name in self.values}
-        named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **values}
+        given = {name: self.values.get(parameter.name) for name, parameter in _called(self.tab).items()}
+        named = {"tab": self.tab, "layer": self.target.layer.name, "channel": self.target.number, **given}
         default = {"tab": NAMED_TAB, "layer": UNNAMED.layer.name, "channel": UNNAMED.number}
-        asked = {name: value for name, value in named.items() if default.get(name) != value}
-        return urlencode(asked or {"tab": NAMED_TAB})
+        query = {name: value for name, value in named.items() if default.get(name) != value}
+        return urlencode(query or {"tab": NAMED_TAB})
 
 
 def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address:
@@ -116,8 +114,8 @@ def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address
     values = {}
     for parameter in _called(tab).values():
         given = controls[parameter.name]
-        value = None if given is None else parameter.encode(given)
-        if value not in (None, "", parameter.default):
+        value = "" if given is None else parameter.encode(given)
+        if value not in ("", parameter.default):
             values[parameter.name] = value
     return Address(tab, target, values)
 
@@ -143,6 +141,6 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
     tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
     layer = read("layer", UNNAMED.layer, OFFERED.find)
     target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
-    values = {one: read(name, one.default, one.check) for name, one in _called(tab).items()}
-    kept = {one.name: value for one, value in values.items() if value != one.default}
+    values = {parameter: read(name, parameter.default, parameter.check) for name, parameter in _called(tab).items()}
+    kept = {parameter.name: value for parameter, value in values.items() if value != parameter.default}
     return Address(tab, target or OFFERED.target(layer.name, 0), kept), wrong

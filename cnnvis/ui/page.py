@@ -1,11 +1,13 @@
 """The page: a masthead, the choice, the tabs, the link to what is shown, and the endpoints behind it."""
 
+import html
 import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from cnnvis.errors import WeightsError
 from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import is_loaded, load_vgg16
+from cnnvis.network.weights import is_loaded, load_vgg16, pick_device
 from cnnvis.pictures.photo import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.links import NAMED_TAB, OURS
@@ -36,22 +38,19 @@ from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.serving.queues import TOTAL_PLACES, line_of
 from cnnvis.ui.share import EMBED_HEIGHT, restorer, share
 from cnnvis.ui.tabs import TABS
+from cnnvis.ui.tabs.maximize.visitor import let_go
 from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
 from cnnvis.ui.theme import CSS, theme
 
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
-# Scripts of the page itself, not of one of its pieces; what they share hangs on one object.
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+# Scripts of the whole page; what they share hangs on one object.
 SCRIPTS = ("serving/stream.js", "parts/follow.js", "share.js", "tabs/filters.js", "tabs/maximize/tab.js")
 SHARED = {"ours": sorted(OURS), "namedTab": NAMED_TAB, "firstTab": TABS[0].id, "embedHeight": EMBED_HEIGHT}
-HEAD = "\n".join(
-    [
-        f"<script>window.cnnvis = {json.dumps(SHARED)};",
-        *((Path(__file__).parent / name).read_text() for name in SCRIPTS),
-        "</script>",
-    ]
-)
+_TEXTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in SCRIPTS]
+HEAD = "\n".join([f"<script>window.cnnvis = {json.dumps(SHARED)};", *_TEXTS, "</script>"])
 
 
 def build_page() -> gr.Blocks:
@@ -63,28 +62,28 @@ def build_page() -> gr.Blocks:
         with gr.Row(elem_id="top"):
             gr.HTML(MASTHEAD)
             controls: dict[str, Any] = {"lesson": lesson("lesson")}
-        note = gr.Markdown(visible=False, elem_id="link-note")
+        note = gr.HTML(visible=False, elem_id="link-note")
         picker = layer_picker()
         with gr.Row(equal_height=True, elem_id="about"):
             words, three = choice_words(), gr.HTML(elem_id="best-three", padding=False)
-        shared = Shared(
-            picker, gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest"), photo_picture()
-        )
+        digest = gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest")
+        shared = Shared(picker, digest, photo_picture())
         tabs, followers = {}, {}
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
                     followers[tab.id] = tab.layout(shared)
-        for one in followers.values():
-            controls |= one.controls
-        about = Follower(_about, [], [words, three])
-        always = [about, share(page, controls)]
+        for follower in followers.values():
+            controls |= follower.controls
+        always = [Follower(_about, [], [words, three]), share(page, controls)]
         connect(picker, tabs, followers, always, restorer(shared, controls, note))
-        state = gr.Markdown(LOADING, elem_id="network", elem_classes="quiet")
+        state = gr.HTML(LOADING, elem_id="network", elem_classes="quiet")
         gr.HTML(FOOTER)
         add_endpoints()
         page.load(_network, None, state, **PAGE)
-    # After every event, Gradio would sum up the last 10,000 for a monitoring page that nobody here can open.
+        page.unload(let_go)
+    # After every event, Gradio would summarise the last 10,000 (gradio#11764) for a monitoring page that nobody here
+    # can open. This can go when `enable_monitoring=False` spares that too.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(sys.maxsize))
     os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
     # Calls that bypass the queue would bypass its limits too.
@@ -93,34 +92,33 @@ def build_page() -> gr.Blocks:
 
 
 def _about(choice: Choice) -> tuple[str, str]:
-    """The choice in words, and its best photos, of which the atlas shows more; the quiz is not about the channel."""
+    """The choice in words and its best photos. The atlas has more of those; the quiz is about the layer alone."""
     if choice.tab == "quiz":
-        return f"<strong>{choice.layer.convolution}</strong>: the layer that the quiz is about", ""
+        return f"<strong>{choice.layer.convolution}</strong>: the layer of this quiz", ""
     return choice.words(), "" if choice.tab == "atlas" else best_three(choice)
 
 
 def _network() -> Iterator[str]:
-    """Show which network is in use, and first that it is loading."""
+    """Say that the network is loading, then which one it is."""
     yield LOADING
     try:
         net = _shown_network()
     except WeightsError as error:
         log.error("%s", error.in_terminal())
-        yield f"VGG16 could not be loaded: {error}"
+        yield html.escape(f"VGG16 could not be loaded: {error}")
         return
-    precision = str(fast_dtype(net.device)).removeprefix("torch.")
-    ready = f"VGG16 is ready: {net.origin}. Computing on {net.device.type}, ascents in {precision}."
-    yield " ".join(filter(None, [ready, input_warning(load_vgg16(SHEET_DEVICE))]))
+    device = pick_device()  # not the network's: on ZeroGPU, threads see weights "on the GPU" as the CPU's
+    precision = str(fast_dtype(device)).removeprefix("torch.")
+    ready = f"VGG16 is ready: {net.origin}. Computing on {device.type}, ascents in {precision}."
+    yield html.escape(" ".join(filter(None, [ready, input_warning(load_vgg16(SHEET_DEVICE))])))
 
 
 def _shown_network() -> VGG16:
-    """The network in use. Raises WeightsError, also if it is another than VGG16, whose layers the page offers."""
+    """The network in use. Raises WeightsError, also for a network other than VGG16, whose layers the page offers."""
     net = load_vgg16()
     if net.architecture != OFFERED:
-        name = net.architecture.name
-        raise WeightsError(
-            f"weights file {net.origin.path.name!r} is {name}, and the page shows VGG16: use the command line."
-        )
+        file = f"weights file {net.origin.path.name!r} holds {net.architecture.name}"
+        raise WeightsError(f"{file}, but the page shows only VGG16: use the command line.")
     return net
 
 
@@ -154,14 +152,29 @@ def serve(page: gr.Blocks) -> None:
     monitoring.print_lines()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
-    page.launch(**launch_options())
+    with _no_proxy():
+        page.launch(**launch_options(), prevent_thread_lock=True)
+    page.block_thread()
+
+
+@contextmanager
+def _no_proxy() -> Iterator[None]:
+    """Hide the environment's proxies: Gradio 6.31 asks its own address through them whether it is up.
+
+    It can go when Gradio asks without them (httpx's `trust_env=False`).
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.lower() in PROXIES}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _end(number: int, _: Any) -> None:
     """End at once, whatever is being computed.
 
-    Without this, Python would ignore SIGTERM as the first process of a container. And to wind down the interpreter
-    while another thread computes in PyTorch crashes it.
+    Otherwise Python would ignore SIGTERM as the first process of a container; and winding down the interpreter while
+    another thread computes in PyTorch crashes it.
     """
     remove_folder()
     sys.stdout.flush()
@@ -169,7 +182,7 @@ def _end(number: int, _: Any) -> None:
 
 
 def healthz(request: Request) -> JSONResponse:
-    """200 while the network is loaded and the queues run, otherwise 503, and how many wait for an ascent."""
+    """200 while the network is loaded and the queues run, otherwise 503; also how many wait for an ascent."""
     page = request.app.get_blocks()
     network, queue = is_loaded(), not page._queue.stopped
     state = {"network_loaded": network, "queue_running": queue, "ascents_waiting": len(line_of(page))}

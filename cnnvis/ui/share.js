@@ -1,20 +1,20 @@
-// The address of the view, its copies, and what an address opens; see share.py. `page.ours` are the names in an address
-// that are ours, `page.namedTab` and `page.firstTab` the tabs of an address without a tab: with some of them, and with none.
+// The address of the view, its copies, and what an address opens; see share.py. `page.ours` are our names in an address.
+// Without a tab, an address opens `page.namedTab` if it has any of them, and `page.firstTab` if it has none.
 (() => {
   const page = window.cnnvis;
   const isOurs = (address) => page.ours.some((name) => address.has(name));
 
   page.linkOf = (query) => {
     const link = location.origin + location.pathname + (query ? '?' + query : '');
-    const whole = document.querySelector('#whole-page a');
-    if (whole) whole.href = link;
+    const anchor = document.querySelector('#whole-page a');
+    if (anchor) anchor.href = link;
     return link;
   };
 
-  // Keeps what is not ours to drop (Gradio's theme, our own embed), and never reloads the page. Another tab, layer or
-  // channel is a step that the browser's Back button takes back (choice.js); not in a frame, whose Back is its page's.
+  // Keeps Gradio's theme and our own embed, and never reloads the page. The browser's Back button undoes a change of tab,
+  // layer or channel (choice.js), but not in a frame, where Back belongs to the page around it.
   page.showAddress = (query) => {
-    page.link ??= location.search;  // what the visitor came with, for follow.js
+    page.link ??= location.search;  // the address that the visitor came with, for follow.js
     const now = new URLSearchParams(query);
     const before = new URLSearchParams(location.search);
     for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
@@ -52,7 +52,8 @@
     return isOurs(address) ? tab(address.get('tab') ?? '') || tab(page.namedTab) : tab(page.firstTab);
   };
 
-  // With embed=1 in the address, page.css hides everything but the view, before anything is drawn.
+  // With embed=1 in the address, page.css hides everything but the view before anything is drawn. Gradio has no view
+  // without the rest; what it mended for frames (6.20 to 6.24) is the height of a Space's own, while ours is fixed.
   const embedded = new URLSearchParams(location.search).get('embed') === '1';
   document.documentElement.classList.toggle('embedded', embedded);
 })();

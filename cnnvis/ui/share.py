@@ -1,5 +1,6 @@
 """The address of the view: kept in the address bar, to copy, and as an iframe for somebody's own page."""
 
+import html
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -43,21 +44,21 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     return Follower(address, list(controls.values()), [query, own], triggers)
 
 
-def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.Markdown) -> Restorer:
+def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.HTML) -> Restorer:
     """Restore the view in the visitor's address, and say in `note` which parts of it were invalid."""
     # Not the photo: the example at first, it may later be a visitor's own, which no address can name.
-    defaults = {one.name: one.default for one in PARAMETERS if one.name != "photo"}
+    defaults = {parameter.name: parameter.default for parameter in PARAMETERS if parameter.name != "photo"}
 
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
         choice = Choice(address.target)
-        asked = {one.name: one.decode(address.values[one.name]) for one in PARAMETERS if one.name in address.values}
-        restored = defaults | asked
-        known = named_photos().get(address.values.get("photo", ""))
+        given = [parameter for parameter in PARAMETERS if parameter.name in address.values]
+        restored = defaults | {parameter.name: parameter.decode(address.values[parameter.name]) for parameter in given}
+        photo = named_photos().get(address.values.get("photo", ""))
         shown = [
             {**choice.value(), "restored": True},  # so that choice.js can tell it from other answers
-            gr.Markdown("Parts of this link were ignored: " + " ".join(wrong), visible=bool(wrong)),
-            str(known.path) if known else gr.skip(),
+            gr.HTML(html.escape("Parts of this link were ignored: " + " ".join(wrong)), visible=bool(wrong)),
+            str(photo.path) if photo else gr.skip(),
             *(restored.get(name, gr.skip()) for name in controls),
         ]
         return choice, {controls[name]: value for name, value in restored.items()}, shown

@@ -5,63 +5,65 @@ MASTHEAD = """<div class="masthead"><h1>Inside VGG16</h1>
 <p>Every filter of a trained image network: the picture and the photos that activate it most, its weights,
 and how it responds to your photo.</p></div>"""
 
-ABOUT_ATLAS = """**What VGG16 looks for.** Each tile is one of its filters: a picture that a computer grew until it
-activated that filter strongly. Choose one to see it whole."""
+ABOUT_ATLAS = """**What VGG16 looks for.** Each tile is one of its filters: a picture that a computer grew until that
+filter responded strongly. Choose one to see it in full."""
 
 ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to respond to a pattern. It slides over its
-input, multiplies and adds. Each square stands for one filter: at conv1_1 it is the filter itself, deeper it is one of
-the filter's kernels."""
+input; wherever it stops, it multiplies and adds. Each square stands for one filter. At conv1_1 it is the filter itself;
+in deeper layers it is one of the filter's kernels."""
 
-WIRES_BY = "Order of the wiring"
-READS = """<b>Reads.</b> Its strongest kernels, the channels of the layer before behind them, whether they excite (+) or
-inhibit (−), and their share of the filter. Choose one to go there."""
-ABOUT_EXPANDED = """<p class="quiet">The filter expanded onto the picture itself: its weights through those of the
-layers before, without their ReLUs, with pooling as a mean; mid-grey is zero. Read it with care: what the ReLUs would
-keep apart cancels here (Voss et al. 2021).</p>"""
-READERS = "<b>Read by.</b> The filters of the next convolution that weigh this channel most."
+WIRES_BY = "Sort the wiring by"
+READS = """<b>Reads.</b> Its strongest kernels: which channel of the previous layer each one reads, whether it excites
+(+) or inhibits (−), and its share of the filter. Choose one to go there."""
+ABOUT_EXPANDED = """<p class="quiet">The filter expanded onto the picture itself: its weights carried back through those
+of the layers before, without their ReLUs and with pooling as a mean. Mid-grey is zero. Read it with care: patterns that
+the ReLUs would keep apart cancel out here (Voss et al. 2021).</p>"""
+READERS = "<b>Read by.</b> The filters of the next convolution that give this channel the largest weights."
 
-SIMILAR_ON_PHOTOS = "<b>Similar on photos</b>: they rise and fall with it from photo to photo of the shelf."
+SIMILAR_ON_PHOTOS = "<b>Similar on photos</b>: channels whose responses rise and fall with this one's across the shelf."
 
-SIMILAR_PICTURES = "<b>Similar pictures</b>: those that the layer answers to in much the same way."
+SIMILAR_PICTURES = "<b>Similar pictures</b>: pictures that drive the layer in much the same way."
 
-MOST_SIMILAR = "**Most similar filters of the layer**, by the cosine of their weights. Choose one to go there."
+MOST_SIMILAR = "**Most similar filters in this layer**, by the cosine of their weights. Choose one to go there."
 
-ABOUT_MAPS = """A **feature map** shows how one filter responds at every place of a photo: bright where it finds its
-pattern. Deeper layers have coarser maps, and each of their values sees more of the photo. Your own photo is deleted
+ABOUT_MAPS = """A **feature map** shows how strongly one filter responds at each point of a photo: bright where it finds
+its pattern. Deeper layers have coarser maps, in which each value sees more of the photo. Your own photo is deleted
 from the server two hours after its last use."""
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
 starts from noise and changes the picture a little at each step, always in the direction that raises the activation.
-To save time, most pictures start as a quarter of the canvas, shown four times; later each quarter goes its own way."""
+To save time, most pictures begin as one quarter, repeated four times; later each quarter develops on its own."""
 
-ABOUT_LADDER = """Five ascents from one seed. The first is the bare ascent of 2009. The others add small shifts, Fourier
-coefficients instead of pixels, the colours of photos, and views of changing scale, angle and sharpness, one at a time.
-A deep layer takes about 15 seconds on two cores."""
+ABOUT_LADDER = """Five ascents from one seed. The first is the plain method of 2009. The others add, one at a time:
+small shifts, Fourier coefficients instead of pixels, the colours of photos, and views of changing scale, angle and
+sharpness. A deep layer takes about 15 seconds on two cores."""
 
-CAVEAT = """<p class="quiet">Read such a picture with care. Asked which of two photos activates a channel more, people
-who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, and in 73&nbsp;±&nbsp;4&nbsp;% after one
-photo that activates it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1).</p>"""
+CAVEAT = """<p class="quiet">Read such a picture with care. In a study, people were asked which of two photos activates
+a channel more. Those who had seen one such picture were right in 65&nbsp;±&nbsp;5&nbsp;% of cases, and in
+73&nbsp;±&nbsp;4&nbsp;% after one photo that activates it. Guessing gives 50&nbsp;% (Borowski et al. 2021, with another
+network, Inception V1).</p>"""
 
 ABOUT_PIPELINES = """*As VGG computes it*: the centre of the photo at 224 px, normalised, with ReLU and pooling between
-the convolutions. *Chained*: as in the original notebooks, the squashed photo passes through the convolutions alone,
-which VGG16 itself never computes. Deep layers then get a smaller photo, because without pooling they cost 48 times as
-much."""
+the convolutions. *Chained*: as in the original notebooks, the photo is squashed to a square and passes through the
+convolutions alone, which VGG16 itself never does. Deep layers then get a smaller photo, because without pooling they
+cost 48 times as much."""
 
-ABOUT_WHY = """**Why here?** Choose a place of the map, with the mouse or with the arrow keys and Enter. Its value is a
-sum: what each channel of the layer before adds there, and the bias. The tree names the three that add most, and what
-those are made of in turn, three layers back, each with its picture and the piece of the photo that it sees."""
+ABOUT_WHY = """**Why here?** Choose a cell of the map with the mouse, or with the arrow keys and Enter. Its value is a
+sum: the bias, plus what each channel of the previous layer adds. The tree shows the three channels that add most, and
+what each of those is made of in turn, three layers back. Each has its picture and the piece of the photo that it
+sees."""
 
-ABOUT_QUIZ = """**Predict, then see.** You see what a channel wants: its grown picture, or nine photos that activate it.
-Then two patches of other photos: one is of a photo that activates the channel strongly, the other of one that hardly
-does. Which is which? Nothing about your answers is kept on the server."""
+ABOUT_QUIZ = """**Predict, then see.** You see what a channel responds to: its grown picture, or nine photos that
+activate it. Then come two patches of other photos: one from a photo that activates the channel strongly, the other from
+one that barely does. Which is which? Your answers are not kept on the server."""
 
 QUIZ_STUDY = """Guessing gives 50&nbsp;%. The study is Borowski et al. 2021, with another network, Inception V1, and
-other photos; of its conditions, the closest to yours. A grown picture is shown here no larger than a patch, so it
-counts as one picture."""
+other photos. We show the study's closest condition. A grown picture is shown here no larger than a patch, so it counts
+as one picture."""
 
 CHOOSE_PHOTO = "Choose a photo."
-CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the tab Feature maps."
-OWN_PHOTO = """<p>Your own photo is not part of this link. Whoever opens it sees the example photo of the cat.</p>"""
+CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the Feature maps tab."
+OWN_PHOTO = """<p>Your own photo is not part of this link. Anyone who opens it sees the example photo of the cat.</p>"""
 
 FOOTER = """<p class="quiet credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
@@ -69,61 +71,60 @@ Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
 
 ABOUT_NETWORK = """### The network on one screen
 
-VGG16 reads a photo of 224 × 224 px in 3 colours. 13 **convolutions**, layers of filters, make maps of it: 224 × 224
-× 64 means 64 maps of 224 × 224 values. Behind each convolution is a ReLU, and behind each block a pool: both are
-explained below. What comes out of pool5 goes to three more layers, in which every value reads all values before it;
-they name what is in the photo (Simonyan & Zisserman 2015). Choose a layer to go there."""
+VGG16 reads a photo of 224 × 224 px in 3 colours. Its 13 **convolutions**, layers of filters, turn the photo into maps:
+224 × 224 × 64 means 64 maps of 224 × 224 values. Each convolution is followed by a ReLU, and each block of them by a
+pool; both are explained below. The output of pool5 goes to three more layers, in which every value reads all the values
+before it. They name what is in the photo (Simonyan & Zisserman 2015). Choose a layer to go there."""
 
 ABOUT_ARITHMETIC = """### One filter on the photo
 
-The filter covers a window of 3 × 3 values. Each value is multiplied by the weight over it; all products are added, and
-the **bias**, one more number that the filter has learned. A negative sum becomes zero (ReLU). To move the window, click
-the photo or enter a row and a column. The photo comes from the tab *Feature maps*. Its colours are normalised: minus
-ImageNet's mean, divided by its standard deviation, so mid-grey is about 0."""
+The filter covers a window of 3 × 3 values. Each value is multiplied by the weight over it. All the products are added
+up, and so is the **bias**, one more number that the filter has learned. A negative sum becomes zero (ReLU). To move the
+window, click the photo or enter a row and a column. The photo comes from the *Feature maps* tab. Its colours are
+normalised: ImageNet's mean is subtracted, and the rest divided by its standard deviation, so mid-grey is about 0."""
 
 ABOUT_RELU = """ReLU, the rectified linear unit (Nair & Hinton 2010), turns every value below zero into zero and keeps
 the rest. Without it, two convolutions in a row could do no more than a single larger one."""
 
 ABOUT_POOLING = """Pooling keeps the largest of every 2 × 2 values and drops the other three. The map becomes half as
-high and half as wide, and the exact place of a pattern counts for less."""
+high and half as wide, and the exact position of a pattern matters less."""
 
-ABOUT_FIELD = """The piece of the photo on which a value depends is its <b>receptive field</b>. Each window of 3 × 3
-values makes it one value larger on every side. Behind a pool the values lie twice as far apart, so it grows faster."""
+ABOUT_FIELD = """The piece of the photo that a value depends on is its <b>receptive field</b>. Each window of 3 × 3
+values extends it by one value on every side. After a pool the values lie twice as far apart, so it grows faster."""
 
 ABOUT_OWN_KERNEL = """### Your own kernel
 
-A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or begin with a preset: Sobel compares two sides,
-the Laplacian a value with its four neighbours, emboss makes a relief. They are applied to the photo exactly as conv1_1
-applies its own: to the normalised colours, with zeros beyond the edge; what the three colours give is added up, then
-the bias. Beside it stands the filter of conv1_1 that is most like it. The **cosine** of their 27 weights is 1 if they
-differ only in scale, and about 0 if they have nothing in common."""
+A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or start from a preset: Sobel compares two sides,
+the Laplacian compares a value with its four neighbours, emboss makes a relief. They are applied to the photo exactly as
+conv1_1 applies its own: to the normalised colours, with zeros beyond the edge. The results for the three colours are
+added up, then the bias. Beside your kernel is the filter of conv1_1 that is most like it. The **cosine** of their 27
+weights is 1 if they differ only in scale, and about 0 if they have nothing in common."""
 
 ABOUT_SLIDING = """### The filter sliding
 
-**The sum above, at every place**, gives the feature map. On the left is the filter's input: at conv1_1 the photo, in
-deeper layers the input channel whose kernel is largest. On the right the map grows, blue below zero and orange above. A
-real filter stops at every value; this one stops at most 96 times."""
+**The sum above, taken at every position**, gives the feature map. On the left is the filter's input: at conv1_1 the
+photo, in deeper layers the input channel with the largest kernel. On the right the map grows: blue below zero, orange
+above. A real filter stops at every value; this one stops at most 96 times."""
 
 LESSONS = {
     "What are filters and feature maps?": """
-VGG16 was trained to tell apart 1,000 kinds of things in photos (Simonyan & Zisserman 2015). It has 13 layers of
-filters, 4,224 in all. A **filter** is a small set of weights. Applied at every place of a picture, it gives one number
-for each place; together they are its **feature map**. The filters of the next layer read those maps, not the photo. So
-each of their values depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first
-filters respond to edges and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
+VGG16 was trained to tell apart 1,000 kinds of things in photos (Simonyan & Zisserman 2015). It has 4,224 filters in 13
+layers. A **filter** is a small set of weights. At every position of a picture it gives one number; together these
+numbers are its **feature map**. The filters of the next layer read those maps, not the photo. So each of their values
+depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first filters respond to edges
+and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
     "What is activation maximization?": """
-A feature map shows how a filter responds to one photo. Activation maximization looks for the picture to which it
-responds most (Erhan et al. 2009). It starts from noise and changes every pixel a little in the direction that raises
-the activation, again and again. Without any help this makes pictures that look like noise to people. Small shifts,
-turns and zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et
-al. 2017; Qin et al. 2018 survey the methods). *The ladder*, in the tab *Activation maximization*, adds them one at a
-time.""",
+A feature map shows how a filter responds to one photo. Activation maximization looks for the picture that it responds
+to most (Erhan et al. 2009). It starts from noise and changes every pixel a little in the direction that raises the
+activation, again and again. Left to itself, it makes pictures that look like noise to people. Small shifts, turns and
+zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et al. 2017).
+Qin et al. 2018 survey the methods. *The ladder*, in the *Activation maximization* tab, adds them one at a time.""",
     "What can these pictures tell, and what not?": """
-They show what **can** activate a channel, not what usually does. Asked which of two photos activates a channel more,
-people were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in 92&nbsp;±&nbsp;2&nbsp;% after
-nine photos that activate it; guessing gives 50&nbsp;% (Borowski et al. 2021, in another network, Inception V1). And
-pictures can be made to lie: a network can be changed so that they show something else while it goes on working
-(Geirhos et al. 2024). So look at every view, and at real photos, before you believe any of them.""",
+They show what **can** activate a channel, not what usually does. In a study, people were asked which of two photos
+activates a channel more. They were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in
+92&nbsp;±&nbsp;2&nbsp;% after nine photos that activate it. Guessing gives 50&nbsp;% (Borowski et al. 2021, with another
+network, Inception V1). And pictures can be made to lie: a network can be changed so that they show something else while
+it works as before (Geirhos et al. 2024). So look at every view, and at real photos, before you believe any of them.""",
 }
 
 PAPERS = """Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·

@@ -11,12 +11,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 def theme() -> gr.themes.Base:
     """Quiet greys and one accent, so that the pictures supply the colour."""
     return gr.themes.Base(
-        primary_hue="orange",
-        neutral_hue="slate",
-        text_size="md",
-        radius_size="md",
-        font=_SANS,
-        font_mono=_MONO,
+        primary_hue="orange", neutral_hue="slate", text_size="md", radius_size="md", font=_SANS, font_mono=_MONO
     ).set(
         body_background_fill="#f7f8fa",
         body_background_fill_dark="#0f1218",
@@ -38,4 +33,4 @@ def theme() -> gr.themes.Base:
     )
 
 
-CSS = Path(__file__).with_name("page.css").read_text()
+CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")

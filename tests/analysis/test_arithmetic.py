@@ -13,44 +13,40 @@ from cnnvis.analysis.maps import feature_maps
 from cnnvis.errors import SettingError
 from cnnvis.network.vgg import VGG16
 
-PLACES = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the middle of a 14 × 14 map
+CELLS = [(0, 0), (0, 5), (13, 13), (7, 2), (3, 0)]  # corners, edges and the middle of a 14 × 14 map
 
 
 @pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 17), ("conv3_2", 100), ("conv5_3", 165)])
-@pytest.mark.parametrize("place", PLACES)
-def test_the_sum_equals_the_networks_value_to_four_digits(
-    vgg16: VGG16, photo: Image.Image, layer: str, channel: int, place: tuple[int, int]
-) -> None:
-    one = apply_filter(vgg16, photo, layer, channel).at(*place)
-    network = float(feature_maps(vgg16, photo, layer).values[channel][place])
-    assert f"{one.total:.4g}" == f"{network:.4g}" == f"{one.network:.4g}"
-    assert one.rectified == max(0.0, one.total)
+def test_the_sum_is_the_networks_to_four_digits(vgg16: VGG16, photo: Image.Image, layer: str, channel: int) -> None:
+    applied, network = apply_filter(vgg16, photo, layer, channel), feature_maps(vgg16, photo, layer).values[channel]
+    for cell in CELLS:
+        summed = applied.at(*cell)
+        assert f"{summed.total:.4g}" == f"{float(network[cell]):.4g}" == f"{summed.network:.4g}"
+        assert summed.rectified == max(0.0, summed.total)
 
 
 @pytest.mark.parametrize("layer", ["conv1_1", "conv2_1", "conv4_2"])
-def test_the_sum_equals_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
+def test_the_sum_is_torchs_convolution_of_the_window(tiny: VGG16, photo: Image.Image, layer: str) -> None:
     applied = apply_filter(tiny, photo, layer, 3)
     module = conv(tiny, layer)
     assert torch.equal(applied.kernels, module.weight[3])
-    for place in PLACES:
-        one = applied.at(*place)
-        expected = conv2d(one.window[None], module.weight[3:4].double(), module.bias[3:4].double())
-        assert one.total == pytest.approx(float(expected), rel=1e-9)
-        assert float(one.by_input.sum()) + one.bias == pytest.approx(one.total)
-        assert one.products.shape == module.weight[3].shape
+    for cell in CELLS:
+        summed = applied.at(*cell)
+        expected = conv2d(summed.window[None], module.weight[3:4].double(), module.bias[3:4].double())
+        assert summed.total == pytest.approx(float(expected), rel=1e-9)
+        assert float(summed.by_input.sum()) + summed.bias == pytest.approx(summed.total)
+        assert summed.products.shape == module.weight[3].shape
 
 
 def test_the_window_is_zero_beyond_the_edge(tiny: VGG16, photo: Image.Image) -> None:
-    corner = apply_filter(tiny, photo, "conv1_1", 0).at(0, 0)
-    assert not corner.window[:, 0].any()
-    assert not corner.window[:, :, 0].any()
-    assert corner.window[:, 1:, 1:].any()
+    window = apply_filter(tiny, photo, "conv1_1", 0).at(0, 0).window
+    assert not window[:, 0].any() and not window[:, :, 0].any()
+    assert window[:, 1:, 1:].any()
 
 
 def test_the_largest_kernel_has_the_largest_norm(vgg16: VGG16, photo: Image.Image) -> None:
-    applied = apply_filter(vgg16, photo, "conv3_1", 5)
     norms = [float(kernel.norm()) for kernel in conv(vgg16, "conv3_1").weight[5]]
-    assert applied.largest_kernel == int(np.argmax(norms))
+    assert apply_filter(vgg16, photo, "conv3_1", 5).largest_kernel == int(np.argmax(norms))
 
 
 @pytest.mark.parametrize(("layer", "cells"), [("conv1_1", 224), ("conv4_1", 28), ("conv5_3", 14)])
@@ -59,25 +55,19 @@ def test_the_sliding_filter_ends_with_the_whole_map(tiny: VGG16, photo: Image.Im
     frames = sliding(applied)
     assert applied.map.shape == (cells, cells)
     assert {frame.size for frame in frames} == {(2 * PANEL_PX + GAP_PX, PANEL_PX)}
-    right = (PANEL_PX + GAP_PX, 0, 2 * PANEL_PX + GAP_PX, PANEL_PX)
-    assert frames[-1].crop(right).tobytes() == map_picture(applied).tobytes()
-    assert frames[-2].crop(right).tobytes() == map_picture(applied).tobytes()
-    # The drawn area only grows.
-    empty = np.array((22, 24, 29))
-    drawn = [(np.asarray(frame.crop(right)) != empty).any(-1).sum() for frame in frames]
-    assert drawn == sorted(drawn)
+    right = [frame.crop((PANEL_PX + GAP_PX, 0, 2 * PANEL_PX + GAP_PX, PANEL_PX)) for frame in frames]
+    assert right[-1].tobytes() == right[-2].tobytes() == map_picture(applied).tobytes()
+    drawn = [(np.asarray(panel) != np.array((22, 24, 29))).any(-1).sum() for panel in right]
+    assert drawn == sorted(drawn)  # the drawn area only grows
     assert 0 < drawn[0] < drawn[-1]
 
 
 def test_the_filter_slides_over_the_photo_at_conv1_1(tiny: VGG16, photo: Image.Image) -> None:
     applied = apply_filter(tiny, photo, "conv1_1", 0)
-    left = (0, 0, PANEL_PX, PANEL_PX)
-    first, *_, last = sliding(applied)
-    assert last.crop(left).tobytes() == applied.photo.tobytes()
-    changed = np.abs(np.asarray(first.crop(left)).astype(int) - np.asarray(applied.photo)).sum(-1) > 0
-    rows, columns = np.nonzero(changed)
-    assert 3 <= np.ptp(rows) <= 16  # only the window
-    assert 3 <= np.ptp(columns) <= 16
+    first, *_, last = (frame.crop((0, 0, PANEL_PX, PANEL_PX)) for frame in sliding(applied))
+    assert last.tobytes() == applied.photo.tobytes()
+    rows, columns = np.nonzero((np.asarray(first) != np.asarray(applied.photo)).any(-1))
+    assert 3 <= np.ptp(rows) <= 16 and 3 <= np.ptp(columns) <= 16  # only the window
 
 
 def test_a_cell_outside_the_map_is_refused(tiny: VGG16, photo: Image.Image) -> None:

@@ -1,4 +1,4 @@
-"""The rivals' clock, and the original notebook's loop, compared with torchvision and with a number that it printed.
+"""The rivals' clock, and the original notebook's loop, compared with torchvision and with a number it once printed.
 
 These tests need neither Lucent nor DreamLens.
 """
@@ -13,18 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms.functional import normalize, to_tensor
 
-from benchmarks.rivals import (
-    MODULES,
-    RIVALS,
-    Clock,
-    OutOfTime,
-    installed,
-    original,
-    original_loop,
-    saved,
-    torchvision_vgg16,
-    whole,
-)
+from benchmarks import rivals
+from benchmarks.rivals import Clock, OutOfTime, torchvision_vgg16
 from cnnvis.network.weights import read_weights
 
 
@@ -33,14 +23,9 @@ def state() -> dict[str, Tensor]:
     return read_weights()[0]
 
 
-def start(seed: int) -> Image.Image:
-    """Draw noise as the notebook does."""
-    np.random.seed(seed)
-    return Image.fromarray(np.random.randint(125, 190, (224, 224, 3), dtype="uint8"))
-
-
 def heard(state: dict[str, Tensor], layer: str, channel: int, steps: int, seed: int = 0) -> float:
-    activation = original_loop(torchvision_vgg16(state), layer, channel, Clock(steps=steps), seed).activation
+    """The activation in the last of some steps."""
+    activation = rivals.original_loop(torchvision_vgg16(state), layer, channel, Clock(steps=steps), seed).activation
     assert activation is not None
     return activation
 
@@ -74,20 +59,22 @@ def test_the_clock_counts_the_steps_of_an_optimiser() -> None:
 
 
 def test_the_notebooks_first_activation_equals_torchvisions(state: dict[str, Tensor], features: nn.Sequential) -> None:
-    noise = normalize(to_tensor(start(3)), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    np.random.seed(3)
+    start = Image.fromarray(np.random.randint(125, 190, (224, 224, 3), dtype="uint8"))  # as the notebook draws it
+    noise = normalize(to_tensor(start), [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     for layer, index in (("conv1_2", 2), ("relu1_2", 3)):
         plain = features[: index + 1](noise[None])[0, 5].mean().item()
         assert heard(state, layer, 5, steps=1, seed=3) == pytest.approx(plain, rel=1e-4)
 
 
-def test_the_notebook_raises_the_activation_and_starts_afresh_each_time(state: dict[str, Tensor]) -> None:
+def test_the_notebook_raises_the_activation_and_starts_over_each_time(state: dict[str, Tensor]) -> None:
     short, long = heard(state, "conv1_1", 7, steps=2), heard(state, "conv1_1", 7, steps=6)
     assert long > short > heard(state, "conv1_1", 7, steps=1)
     assert heard(state, "conv1_1", 7, steps=2) == short
 
 
 def test_the_notebook_runs_for_the_given_time(state: dict[str, Tensor]) -> None:
-    run = original(state, "conv1_1", 7, seconds=0.2)
+    run = rivals.run_rival("original", state, "conv1_1", 7, seconds=0.2)
     assert run.picture.size == (224, 224) and run.picture.mode == "RGB"
     assert 0.2 <= run.seconds < 5 and run.steps < 512
 
@@ -95,13 +82,13 @@ def test_the_notebook_runs_for_the_given_time(state: dict[str, Tensor]) -> None:
 def test_the_notebook_leaves_no_hook_and_does_not_change_the_weights(state: dict[str, Tensor]) -> None:
     before = state["features.0.weight"].clone()
     model = torchvision_vgg16(state)
-    original_loop(model, "conv1_1", 7, Clock(steps=1), seed=0)
+    rivals.original_loop(model, "conv1_1", 7, Clock(steps=1), seed=0)
     assert not model.features[0]._forward_hooks  # the notebook's own loop forgets to remove it
     assert torch.equal(state["features.0.weight"], before)
 
 
-def test_the_whole_model_is_torchvisions_but_relu_keeps_the_conv_maps(state: dict[str, Tensor]) -> None:
-    model = whole(torchvision_vgg16(state))
+def test_the_model_with_a_classifier_is_torchvisions_but_relu_keeps_the_conv_maps(state: dict[str, Tensor]) -> None:
+    model = rivals.with_classifier(torchvision_vgg16(state))
     with torch.device("meta"):
         shapes = {name: weights.shape for name, weights in torchvision.models.vgg16().named_parameters()}
     assert {name: weights.shape for name, weights in model.named_parameters()} == shapes
@@ -113,13 +100,13 @@ def test_the_whole_model_is_torchvisions_but_relu_keeps_the_conv_maps(state: dic
 
 
 def test_colours_are_clipped_and_rounded_down() -> None:
-    picture = saved(np.array([[[-0.5, 0.999, 1.5]]]))
+    picture = rivals.saved(np.array([[[-0.5, 0.999, 1.5]]]))
     assert picture.getpixel((0, 0)) == (0, 254, 255)
 
 
 def test_only_installed_tools_are_listed() -> None:
-    assert installed()[0] == "original" and set(RIVALS) == set(MODULES)
-    assert ("dreamlens" in installed()) == (find_spec("dreamlens") is not None)
+    assert rivals.installed()[0] == "original"
+    assert ("dreamlens" in rivals.installed()) == (find_spec("dreamlens") is not None)
 
 
 @pytest.mark.slow

@@ -1,18 +1,31 @@
 """The page in a separate process, and a real browser that reports every error on it."""
 
+import io
 import os
+import re
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
+from PIL import Image
 
 from benchmarks.serving import running
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE_MS = 60_000  # for whatever a test waits for: a busy machine is no fault
+FOLDER = "a b (1)#'ü"
+PATIENCE_MS = 60_000  # for whatever a test waits for: a busy machine is not a fault
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"  # px beyond the window
+
+
+def picture_at(page, source: str) -> Image.Image:
+    """A picture that the page links to or shows, from its relative address."""
+    address = page.evaluate("source => new URL(source, location.href).href", source)
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return Image.open(io.BytesIO(answer.read()))
 
 
 def missing(reason: str) -> None:
@@ -40,42 +53,47 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the running page's log and, under `gradio`, its files."""
+    """The folder with the running page's log and, under FOLDER, its files."""
     return tmp_path_factory.mktemp("page")
 
 
 @pytest.fixture(scope="session")
 def url(browser: object, served: Path) -> Iterator[str]:
-    """The address of the running page. It starts only if there is a browser."""
-    log = served / "log.txt"
-    with running(log=log, GRADIO_TEMP_DIR=str(served / "gradio")) as page:
+    """The address of the running page, where it is hard to run. It starts only if there is a browser.
+
+    Its folder's name has all that an address, a style and a shell give a meaning to; the proxies do not exist; and
+    what it prints cannot all be encoded.
+    """
+    log, dead = served / "log.txt", "127.0.0.1:9"
+    hard = {"http_proxy": f"http://{dead}", "HTTPS_PROXY": f"http://{dead}", "ALL_PROXY": f"socks5://{dead}"}
+    hard |= {"PYTHONIOENCODING": "cp1251", "PYTHONWARNDEFAULTENCODING": "1"}
+    with running(log=log, GRADIO_TEMP_DIR=str(served / FOLDER), **hard) as page:
         yield page.url
-    assert "Traceback" not in log.read_text()
+    said = log.read_text(encoding="cp1251")
+    assert "Traceback" not in said
+    assert not re.search(r"cnnvis/\S+ EncodingWarning", said)  # files are read and written as UTF-8 everywhere
 
 
 @pytest.fixture
 def visit(browser, url):
     """A function that opens the page in a new window: `visit(width=390, scheme="dark", query="?tab=maps")`.
 
-    Without a query it opens the tab Filters; an empty one opens the atlas, as for a new visitor.
+    Without a query it opens the Filters tab; an empty one opens the atlas, as for a new visitor.
     `script` runs in the page before its own scripts.
 
     The test fails if the console shows an error, or if the page sends a request to another host.
     """
     wrong: list[str] = []
-    contexts = []
+    pages = []
 
     def seen(request) -> None:
         parts = urlparse(request.url)
         if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
             wrong.append(f"asked {request.url}")
 
-    def opened(
-        width: int = 1280, height: int = 900, scheme: str = "light", query: str = "?tab=filters", script: str = ""
-    ):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
+    def opened(width=1280, height=900, scheme="light", query="?tab=filters", script=""):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        pages.append(page)
         page.add_init_script(script)
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", seen)
@@ -86,8 +104,8 @@ def visit(browser, url):
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not wrong
 
 

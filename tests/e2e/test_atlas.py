@@ -1,15 +1,15 @@
-"""The atlas in a real browser: what whoever comes without an address sees, and where it leads."""
+"""The atlas in a real browser: what a visitor without an address sees, and where it leads."""
 
 import pytest
 from playwright.sync_api import expect
 
 from cnnvis.ui.parts.choice import LANDING
 
-SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+from .conftest import SIDEWAYS
 
 
-def whole(page, layer: str, channel: int):
-    """Wait until the filter whole is of this channel."""
+def view_of(page, layer: str, channel: int):
+    """The view beside the wall, once it is of this channel."""
     page.locator("#atlas-filter h3", has_text=f"{layer} channel {channel}").wait_for(state="attached")
     return page.locator("#atlas-filter")
 
@@ -19,18 +19,17 @@ def cell(page, channel: int):
 
 
 def channels(page) -> list[int]:
-    shown = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => +cell.dataset.channel)")
-    return list(shown)
+    return list(page.locator("#atlas-sheet button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
 
 
-def test_a_visitor_without_an_address_sees_the_wall_and_one_filter_whole(visit) -> None:
+def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_filter(visit) -> None:
     page = visit(query="", height=800)
-    view = whole(page, LANDING.layer.name, LANDING.number)
+    view = view_of(page, LANDING.layer.name, LANDING.number)
     assert len(channels(page)) == LANDING.layer.channels
     assert cell(page, LANDING.number).get_attribute("aria-pressed") == "true"
-    assert view.locator(".scale img").count() == 10  # the picture and nine photos
-    assert view.locator(".wires button").count() == 5
-    assert view.locator(".on-photo img").count() == 2
+    # The picture and nine photos; five kernels; the photo and the map on it.
+    for part, count in ((".scale img", 10), (".wires button", 5), (".on-photo img", 2)):
+        assert view.locator(part).count() == count
     bottom = view.locator(".next").bounding_box()
     assert bottom["y"] + bottom["height"] <= 800  # on one screen
     assert page.evaluate("location.search") == ""
@@ -39,35 +38,35 @@ def test_a_visitor_without_an_address_sees_the_wall_and_one_filter_whole(visit) 
 
 
 @pytest.mark.parametrize(
-    ("go", "tab", "place", "text"),
+    ("go", "tab", "slot", "text"),
     [
         ("Grow it live", "maximize", "#target", "conv4_1 · channel 7"),
         ("On my photo", "maps", "#map-facts", "conv4_1 channel 7"),
         ("Its weights", "filters", "#filter-heading", "conv4_1 · filter 7"),
     ],
 )
-def test_a_tile_shows_its_filter_whole_which_leads_on(visit, go: str, tab: str, place: str, text: str) -> None:
+def test_a_tile_shows_everything_about_its_filter_and_leads_on(visit, go: str, tab: str, slot: str, text: str) -> None:
     page = visit(query="?tab=atlas&layer=conv4_1&channel=3&photo=coffee.jpg")
-    whole(page, "conv4_1", 3)
+    view_of(page, "conv4_1", 3)
     cell(page, 7).click()
-    whole(page, "conv4_1", 7).get_by_role("button", name=go).click()
-    page.locator(place, has_text=text).wait_for()
+    view_of(page, "conv4_1", 7).get_by_role("button", name=go).click()
+    page.locator(slot, has_text=text).wait_for()
     page.wait_for_function("tab => !!location.search.match('tab=' + tab) || tab === 'filters'", arg=tab)
     assert "photo=coffee.jpg" in page.evaluate("location.search")
 
 
 def test_a_kernel_leads_to_the_channel_that_it_reads(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv4_1&channel=3")
-    read = whole(page, "conv4_1", 3).locator(".wires button").first
+    read = view_of(page, "conv4_1", 3).locator(".wires button").first
     channel = int(read.get_attribute("data-channel"))
     read.click()
-    whole(page, "conv3_3", channel)
+    view_of(page, "conv3_3", channel)
     assert page.get_by_label("Layer", exact=True).input_value() == "conv3_3"
 
 
 def test_the_wall_by_keyboard_on_a_phone_in_the_dark(visit) -> None:
     page = visit(width=390, height=844, scheme="dark", query="?tab=atlas&layer=conv3_1&channel=2")
-    whole(page, "conv3_1", 2)
+    view_of(page, "conv3_1", 2)
     assert page.evaluate(SIDEWAYS) <= 0
     cell(page, 2).focus()
     page.keyboard.press("ArrowRight")
@@ -75,23 +74,22 @@ def test_the_wall_by_keyboard_on_a_phone_in_the_dark(visit) -> None:
     at = int(page.evaluate("document.activeElement.dataset.channel"))
     assert at > 3
     page.keyboard.press("Enter")
-    whole(page, "conv3_1", at)
+    view_of(page, "conv3_1", at)
     page.wait_for_function("at => location.search.includes('channel=' + at)", arg=at)
 
 
 def test_orders_of_the_wall(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
-    whole(page, "conv3_1", 2)
+    view_of(page, "conv3_1", 2)
     assert channels(page) == list(range(256))
-    for label, order in (("By strength", "largest robust"), ("By likeness", "the same photos")):
+    for label, order in (("By likeness", "the same photos"), ("By strength", "largest robust")):
         page.get_by_label(label).check()
         page.locator("#atlas-caption", has_text=order).wait_for()
         page.wait_for_function("document.querySelector('#atlas-sheet button').dataset.channel !== '0'")
         assert sorted(channels(page)) == list(range(256)) != channels(page)
-    columns = page.locator("#atlas-sheet .sheet").evaluate("one => getComputedStyle(one).gridTemplateColumns")
-    assert len(columns.split()) == 16
-    page.get_by_label("By strength").check()
-    page.locator("#atlas-caption", has_text="largest robust").wait_for()
+        if label == "By likeness":
+            sheet = page.locator("#atlas-sheet .sheet")
+            assert len(sheet.evaluate("sheet => getComputedStyle(sheet).gridTemplateColumns").split()) == 16
     notes = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
     values = [float(note.rpartition(" ")[2]) for note in notes]
     assert values == sorted(values, reverse=True)
@@ -99,9 +97,9 @@ def test_orders_of_the_wall(visit) -> None:
 
 def test_a_relu_or_pool_shows_its_convolutions_pictures(visit) -> None:
     page = visit(query="?tab=atlas&layer=pool2&channel=9")
-    whole(page, "conv2_2", 9)
+    view_of(page, "conv2_2", 9)
     cell(page, 11).click()
-    whole(page, "conv2_2", 11)
+    view_of(page, "conv2_2", 11)
     assert page.get_by_label("Layer", exact=True).input_value() == "pool2"
 
 
@@ -119,13 +117,13 @@ def test_other_choosers_can_show_the_pictures(visit) -> None:
     page.wait_for_function(sprite % "#map-sheet" + ".includes('conv3_1-atlas.webp')")
 
 
-def test_a_visitor_waits_before_the_atlass_picture(visit) -> None:
+def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:
     page = visit(query="?tab=maximize&layer=conv2_1&channel=4&steps=3&size=64")
-    ahead = page.locator("#preview figure")
-    assert "conv2_1 channel 4, from the atlas" in ahead.inner_text()
+    preview = page.locator("#preview figure")
+    assert "conv2_1 channel 4, from the atlas" in preview.inner_text()
     assert not page.locator(".stage-empty").is_visible()
     page.locator("#start").click()
     page.locator("#score-card table").wait_for()
-    assert not ahead.is_visible()
+    assert not preview.is_visible()
     page.get_by_role("button", name="Next").click()
     page.locator("#preview figure[data-name='conv2_1 channel 5']").wait_for()

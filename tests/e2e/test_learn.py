@@ -1,13 +1,11 @@
 """The Learn tab, and saved pictures that carry their experiment, in a real browser."""
 
-import io
 import json
 import re
-import urllib.request
 from pathlib import Path
 
 import pytest
-from helpers import ROOT
+from helpers import EXAMPLES
 from helpers.applied import apply_filter, apply_kernel, surroundings
 from PIL import Image
 
@@ -16,8 +14,11 @@ from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, map_picture
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.figures import digits
 
-PLACES = {"conv1_1": [(0, 0), (5, 200), (223, 223), (100, 3), (64, 112)],
-          "conv3_2": [(0, 0), (55, 55), (0, 30), (17, 4), (28, 28)]}  # fmt: skip
+from .conftest import SIDEWAYS, picture_at
+
+CAT = EXAMPLES / "chelsea.jpg"
+CELLS = {"conv1_1": [(0, 0), (5, 200), (223, 223), (100, 3), (64, 112)],
+         "conv3_2": [(0, 0), (55, 55), (0, 30), (17, 4), (28, 28)]}  # fmt: skip
 
 
 def move(page, row: int, column: int) -> None:
@@ -32,26 +33,23 @@ def read(shown: str) -> float:
     return float(shown.replace("−", "-"))
 
 
-@pytest.mark.parametrize("layer", PLACES)
+@pytest.mark.parametrize("layer", CELLS)
 def test_the_arithmetic_agrees_with_the_network(visit, vgg16: VGG16, layer: str) -> None:
     page = visit(query=f"?tab=learn&layer={layer}&channel=7")
     page.locator("#sums h3").wait_for()
-    values = cnnvis.feature_maps(vgg16, ROOT / "examples" / "chelsea.jpg", layer).values[7]
-    applied = apply_filter(vgg16, ROOT / "examples" / "chelsea.jpg", layer, 7)
-    for row, column in PLACES[layer]:
+    values = cnnvis.feature_maps(vgg16, CAT, layer).values[7]
+    applied = apply_filter(vgg16, CAT, layer, 7)
+    for row, column in CELLS[layer]:
         move(page, row, column)
         page.locator("#sums h3", has_text=f"row {row}, column {column}").wait_for()
-        text = page.locator("#sums").inner_text()
-        network = float(values[row, column])
-        same = pytest.approx(network, rel=1.5e-4, abs=1e-4)  # the page shows four digits
-        assert read(re.search(r"sum: (\S+);", text)[1]) == same
-        assert read(page.locator("#network-value").inner_text()) == same
-        assert float(re.search(r"after ReLU: ([\d.]+\d|0)", text)[1]) == pytest.approx(
-            max(0.0, network), rel=1.5e-4, abs=1e-4
-        )
+        text, network = page.locator("#sums").inner_text(), float(values[row, column])
+        after = float(re.search(r"after ReLU: ([\d.]+\d|0)", text)[1])
+        shown = [read(re.search(r"sum: (\S+);", text)[1]), read(page.locator("#network-value").inner_text()), after]
+        # The page shows four digits.
+        assert shown == pytest.approx([network, network, max(0.0, network)], rel=1.5e-4, abs=1e-4)
         most = float(applied.at(row, column).by_input.abs().max())  # the page singles out this input channel
-        shown = [abs(read(part)) for part in re.findall(r"(?:most here|Red|Green|Blue): (\S+)", text)]
-        assert max(shown) == pytest.approx(most, rel=5e-4, abs=1e-4)  # half a unit of the fourth digit
+        inputs = [abs(read(part)) for part in re.findall(r"(?:most here|Red|Green|Blue): (\S+)", text)]
+        assert max(inputs) == pytest.approx(most, rel=5e-4, abs=1e-4)  # half a unit of the fourth digit
 
 
 def test_a_click_on_the_photo_moves_the_window(visit) -> None:
@@ -64,36 +62,35 @@ def test_a_click_on_the_photo_moves_the_window(visit) -> None:
     assert page.locator("#row input").input_value() in ("83", "84")
 
 
-# The steps around the convolution
+# What surrounds the convolution
 
 
 def test_relu_pool_and_field_agree_with_the_network(visit, vgg16: VGG16) -> None:
     page = visit(query="?tab=learn&layer=conv3_2&channel=7")
-    page.locator("#learn-steps h3").first.wait_for()
-    assert page.locator("#learn-steps h3").all_inner_texts() == ["ReLU", "Pooling", "What a layer sees"]
-    for row, column in PLACES["conv3_2"]:
+    sections = page.locator("#learn-around")
+    sections.locator("h3").first.wait_for()
+    assert sections.locator("h3").all_inner_texts() == ["ReLU", "Pooling", "What a layer sees"]
+    for row, column in CELLS["conv3_2"]:
         move(page, row, column)
-        page.locator("#learn-steps", has_text=f"At row {row}, column {column}:").wait_for()
-        found = surroundings(vgg16, ROOT / "examples" / "chelsea.jpg", "conv3_2", 7, row, column)
-        after = float(page.locator("#relu-after").inner_text())
-        assert after == pytest.approx(found.rectified.after, rel=5e-4, abs=1e-4)
-        assert float(page.locator("#pooled").inner_text()) == pytest.approx(found.pooled.value, rel=5e-4, abs=1e-4)
-        text = page.locator("#learn-steps").inner_text()
-        assert f"cuts {100 * found.rectified.cut:.1f} %" in text
-        won = f"won by row {found.pooled.winner[0]}, column {found.pooled.winner[1]}."
-        assert (won if found.pooled.value else "since all four are 0.") in text
+        page.locator("#learn-around", has_text=f"At row {row}, column {column}:").wait_for()
+        around = surroundings(vgg16, CAT, "conv3_2", 7, row, column)
+        shown = [float(page.locator(part).inner_text()) for part in ("#relu-after", "#pooled")]
+        assert shown == pytest.approx([around.rectified.after, around.pooled.value], rel=5e-4, abs=1e-4)
+        text = sections.inner_text()
+        assert f"cuts {100 * around.rectified.cut:.1f} %" in text
+        won = f"won by row {around.pooled.winner[0]}, column {around.pooled.winner[1]}."
+        assert (won if around.pooled.value else "since all four are 0.") in text
         assert "conv3_2 is not the last convolution" in text and "These are values of conv3_3" in text
-        assert page.locator("#learn-steps .fields rect:not(.under)").count() == len(found.seen) == 6
-        largest = page.locator("#learn-steps .fields rect.under").first
+        assert sections.locator(".fields rect:not(.under)").count() == len(around.seen) == 6
+        largest = sections.locator(".fields rect.under").first
         left, top = (int(largest.get_attribute(name)) for name in ("x", "y"))
-        assert (left, top) == found.seen[-1].box[:2]
-        assert ("beyond the photo" in text) == (found.seen[-1].beyond > 0)
+        assert (left, top) == around.seen[-1].box[:2]
+        assert ("beyond the photo" in text) == (around.seen[-1].beyond > 0)
 
 
 def test_the_last_convolution_of_a_block_is_read_by_its_pool_without_a_word(visit) -> None:
     page = visit(query="?tab=learn&layer=conv2_2&channel=3")
-    page.locator("#learn-steps", has_text="conv2_2 after ReLU").wait_for()
-    assert "not the last" not in page.locator("#learn-steps").inner_text()
+    page.locator("#learn-around", has_text="conv2_2 after ReLU").filter(has_not_text="not the last").wait_for()
 
 
 def test_every_layer_of_the_network_is_a_click_away(visit) -> None:
@@ -104,10 +101,10 @@ def test_every_layer_of_the_network_is_a_click_away(visit) -> None:
         page.locator(f"#network-map [data-layer={layer}]").click()
         page.locator("#about-choice", has_text=f"{layer} channel {channel}").wait_for()
         assert page.locator("#network-map [aria-current]").get_attribute("data-layer") == layer
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate(SIDEWAYS) <= 0
 
 
-# A kernel of one's own
+# Your own kernel
 
 
 def numbers(page, caption: str) -> list[float]:
@@ -116,20 +113,17 @@ def numbers(page, caption: str) -> list[float]:
     return [read(number) for number in re.findall(r"−?\d+\.?\d*", text)]
 
 
-def test_an_edited_kernel_is_answered_with_its_map_and_the_filter_most_like_it(visit, vgg16: VGG16) -> None:
+def test_an_edited_kernel_is_answered_with_its_map_and_the_most_similar_filter(visit, vgg16: VGG16) -> None:
     page = visit(query="?tab=learn&layer=conv3_2&channel=7")
     page.locator(".kernel-answer h4").first.wait_for()
     page.locator(".kernel-preset").select_option("Sobel down")
     page.locator(".kernel-weights input").nth(4).fill("0.5")
     page.locator(".kernel-bias").fill("-1.5")
     rows = [[-1, -2, -1], [0, 0.5, 0], [1, 2, 1]]
-    found = apply_kernel(vgg16, ROOT / "examples" / "chelsea.jpg", rows, -1.5)
-    channel, cosine = found.nearest
-    page.wait_for_function(
-        "mean => document.querySelector('.kernel-answer').innerText.includes(mean)",
-        arg=f"mean {digits(float(found.values.mean()))}",
-    )
-    for caption, values in (("before ReLU", found.values), ("after ReLU", found.rectified)):
+    own = apply_kernel(vgg16, CAT, rows, -1.5)
+    channel, cosine = own.nearest
+    page.locator(".kernel-answer", has_text=f"mean {digits(float(own.values.mean()))}").wait_for()
+    for caption, values in (("before ReLU", own.values), ("after ReLU", own.rectified)):
         expected = [float(value) for value in (values.min(), values.max(), values.mean())]
         assert numbers(page, caption) == pytest.approx(expected, rel=1e-3, abs=1e-4)
     assert page.locator(".kernel-preset").input_value() == "your own"
@@ -145,8 +139,7 @@ def test_a_filter_of_conv1_1_can_be_taken_over_and_changed(visit, vgg16: VGG16) 
     page.locator(".kernel-preset").select_option("conv1_1 channel")
     page.locator(".kernel-answer", has_text="conv1_1 channel 12, cosine 1.00").wait_for()
     assert page.locator(".kernel-channel").input_value() == "12"
-    cells = page.locator(".kernel-weights input")
-    shown = [float(cells.nth(i).input_value()) for i in range(27)]
+    shown = [float(cell.input_value()) for cell in page.locator(".kernel-weights input").all()]
     assert shown == pytest.approx(vgg16.conv1_1.weight[12].flatten().tolist(), abs=6e-5)
     page.locator(".kernel-channel").fill("64")
     page.locator(".kernel-wrong", has_text="choose a whole number from 0 to 63").wait_for()
@@ -175,15 +168,13 @@ def test_a_bad_weight_is_answered_in_one_sentence_and_the_maps_come_back(visit) 
 
 
 def test_without_a_photo_the_kernel_says_so_and_follows_the_next_one(visit) -> None:
-    page = visit()
-    page.locator("#filter-facts table").wait_for()
-    page.get_by_role("tab", name="Feature maps").click()
+    page = visit(query="?tab=maps")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
     page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
     page.locator("#map-facts", has_text="Choose a photo.").wait_for()
     page.get_by_role("tab", name="Learn").click()
-    page.locator(".kernel-wrong", has_text="Choose a photo in the tab Feature maps.").wait_for()
-    assert page.locator("#learn-steps h3").count() == 0
+    page.locator(".kernel-wrong", has_text="Choose a photo in the Feature maps tab.").wait_for()
+    assert page.locator("#learn-around h3").count() == 0
     page.get_by_role("tab", name="Feature maps").click()
     page.locator("#examples button").nth(2).click()
     page.locator("#map-sheet button").first.wait_for()
@@ -196,31 +187,32 @@ def test_the_sliding_filter_ends_with_the_map(visit, vgg16: VGG16) -> None:
     page = visit(query="?tab=learn&layer=conv3_1&channel=20")
     page.locator("#sums h3").wait_for()
     page.locator("#slide").click()
-    source = page.locator("#sliding img").get_attribute("src")
-    with urllib.request.urlopen(source, timeout=20) as answer:
-        gif = Image.open(io.BytesIO(answer.read()))
+    gif = picture_at(page, page.locator("#sliding img").get_attribute("src"))
     assert gif.format == "GIF"
     gif.seek(gif.n_frames - 1)
     right = gif.convert("RGB").crop((PANEL_PX + GAP_PX, 0, 2 * PANEL_PX + GAP_PX, PANEL_PX))
-    whole = map_picture(apply_filter(vgg16, ROOT / "examples" / "chelsea.jpg", "conv3_1", 20))
-    difference = [abs(a - b) for a, b in zip(right.tobytes(), whole.tobytes(), strict=True)]
+    finished = map_picture(apply_filter(vgg16, CAT, "conv3_1", 20))
+    difference = [abs(a - b) for a, b in zip(right.tobytes(), finished.tobytes(), strict=True)]
     assert sum(difference) / len(difference) < 6  # a GIF has few colours
+
+
+def repeating(visit, file: Path):
+    page = visit(query="?tab=maximize")
+    page.get_by_role("button", name="Repeat a saved picture").click()
+    page.locator("#saved input[type=file]").set_input_files(file)
+    return page
 
 
 def test_a_saved_picture_restores_its_experiment(visit, vgg16: VGG16, tmp_path: Path) -> None:
     *_, last = cnnvis.maximize(vgg16, "conv2_2", 9, "erhan", steps=5, size=80, seed=11)
     file = tmp_path / "mine.png"
     file.write_bytes(cnnvis.encode(last.picture, "png", last.record()))
-    page = visit(query="?tab=maximize")
-    page.get_by_role("button", name="Repeat a saved picture").click()
-    page.locator("#saved input[type=file]").set_input_files(file)
+    page = repeating(visit, file)
     page.get_by_text("This is conv2_2 channel 9, recipe erhan, seed 11").wait_for()
     page.get_by_role("heading", name="conv2_2 · channel 9").wait_for()
     page.get_by_role("button", name="Start").click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
-    address = page.locator("#stage a", has_text="PNG").evaluate("link => link.href")
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        again = Image.open(io.BytesIO(answer.read()))
+    again = picture_at(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))
     assert json.loads(again.text["cnnvis"])["settings"] == last.record()["settings"]
     assert again.convert("RGB").tobytes() == last.picture.tobytes()
 
@@ -228,7 +220,5 @@ def test_a_saved_picture_restores_its_experiment(visit, vgg16: VGG16, tmp_path: 
 def test_a_file_without_an_experiment_is_refused_with_a_clear_message(visit, tmp_path: Path) -> None:
     plain = tmp_path / "plain.png"
     Image.new("RGB", (8, 8)).save(plain)
-    page = visit(query="?tab=maximize")
-    page.get_by_role("button", name="Repeat a saved picture").click()
-    page.locator("#saved input[type=file]").set_input_files(plain)
+    page = repeating(visit, plain)
     page.get_by_text("carries no record").wait_for()

@@ -9,7 +9,7 @@ from cnnvis.ui.parts.lesson import PAGES
 
 
 def at(page: Page, number: int) -> None:
-    """Wait until a page of the lesson and its view are there."""
+    """Wait until a page of the lesson and its view are shown."""
     shown = PAGES[number - 1]
     expect(page.locator(".lesson h2")).to_have_text(shown.title)
     expect(page.locator(".lesson")).to_contain_text(f"page {number} of {len(PAGES)}")
@@ -25,24 +25,26 @@ def test_the_lesson_to_its_end_and_back(visit: Any) -> None:
     for number, shown in enumerate(PAGES, 1):
         at(page, number)
         page.locator(".lesson-option").nth(shown.right).click()
-        expect(page.locator(".lesson-answer")).to_contain_text("So it is.")
+        expect(page.locator(".lesson-answer")).to_contain_text("Correct.")
         expect(page.locator('.lesson-option[data-verdict="right"]')).to_have_text(shown.options[shown.right])
         if number < len(PAGES):
             page.get_by_role("button", name="Next", exact=True).and_(page.locator(".lesson-on")).click()
     for number in range(len(PAGES) - 1, 0, -1):
         page.locator(".lesson-back").click()
         at(page, number)
+    page.go_back()  # the browser's Back, too, goes a page back
+    at(page, 2)
     page.get_by_role("button", name="Leave").click()
     expect(page.locator(".lesson")).to_be_hidden()
     page.wait_for_function("!location.search.includes('lesson')")
     expect(page.get_by_role("button", name="Take the lesson")).to_be_focused()
 
 
-def test_a_wrong_guess_is_told_what_is_so(visit: Any) -> None:
+def test_a_wrong_guess_is_told_the_answer(visit: Any) -> None:
     page: Page = visit(query="?tab=learn&layer=conv5_3&channel=17&lesson=4")
     at(page, 4)
     page.locator(".lesson-option").first.click()
-    expect(page.locator(".lesson-answer")).to_contain_text("Rather: 196 px.")
+    expect(page.locator(".lesson-answer")).to_contain_text("Not quite: 196 px.")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -62,7 +64,7 @@ def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
     at(page, 1)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the first option
-    expect(page.locator(".lesson-answer")).to_contain_text("Rather:")
+    expect(page.locator(".lesson-answer")).to_contain_text("Not quite:")
     expect(page.locator(".lesson-on")).to_be_focused()
     page.keyboard.press("Enter")
     at(page, 2)
@@ -71,17 +73,10 @@ def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
     expect(page.locator(".lesson")).to_be_hidden()
 
 
-def test_back_goes_a_page_back(visit: Any) -> None:
-    page: Page = visit(query="?tab=filters&layer=conv1_1&channel=57&lesson=1")
-    at(page, 1)
-    page.locator(".lesson-on").click()
-    at(page, 2)
-    page.go_back()
-    at(page, 1)
-
-
 @pytest.mark.parametrize("number", [0, 11, "x"])
-def test_a_page_that_does_not_exist_is_said_so(visit: Any, number: object) -> None:
+def test_a_page_that_does_not_exist_is_named(visit: Any, number: object) -> None:
     page: Page = visit(query=f"?tab=filters&lesson={number}")
-    expect(page.locator("#link-note")).to_contain_text(f"lesson '{number}' is out of range: choose 1 to {len(PAGES)}")
+    expect(page.locator("#link-note")).to_contain_text(
+        f"lesson '{number}' is out of range: choose a whole number from 1 to {len(PAGES)}"
+    )
     expect(page.locator(".lesson")).to_be_hidden()

@@ -1,4 +1,4 @@
-"""Addresses in a real browser: links restore views, bad values are reported, and views work in other pages."""
+"""Addresses in a real browser: links restore views, bad values are reported, and other pages can embed views."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 
 import pytest
 from helpers import ROOT
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 VIEWS = {
     "tab=atlas&layer=conv4_2&channel=33": ("#atlas-filter h3", "conv4_2 channel 33"),
@@ -21,19 +21,13 @@ VIEWS = {
 }
 
 
-def link(page) -> str:
-    return page.locator("#link textarea, #link input").first.input_value()
-
-
 @pytest.mark.parametrize("query", VIEWS)
 def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str) -> None:
     canonical = query.replace("tab=filters&", "")  # the default is left out
     page = visit(query=f"?{query}")
-    place, text = VIEWS[query]
-    page.locator(place, has_text=text).wait_for()
-    page.wait_for_function(
-        "wanted => document.querySelector('#link textarea, #link input').value.endsWith(wanted)", arg=f"?{canonical}"
-    )
+    slot, text = VIEWS[query]
+    page.locator(slot, has_text=text).wait_for()
+    expect(page.locator("#link textarea, #link input").first).to_have_value(f"{url}/?{canonical}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#copy-link").click()
     page.get_by_role("button", name="Link copied").wait_for()
@@ -54,7 +48,7 @@ def test_the_address_follows_the_visitors_choices(visit, url: str) -> None:
     assert page.evaluate("location.search") == "?channel=12&__theme=dark"
     page.get_by_role("tab", name="Feature maps").click()
     page.wait_for_function("location.search.includes('tab=maps')")
-    assert link(page) == f"{url}/?tab=maps&channel=12"
+    expect(page.locator("#link textarea, #link input").first).to_have_value(f"{url}/?tab=maps&channel=12")
     again = visit(query=page.evaluate("location.search"))  # like a reload
     again.locator("#map-facts", has_text="conv1_1 channel 12").wait_for()
     assert again.locator("body.dark").count() == 1
@@ -83,9 +77,9 @@ def test_a_bad_value_shows_the_default_with_a_notice(visit, bad: str, said: str)
 @pytest.fixture
 def blog(url: str, tmp_path: Path, request: pytest.FixtureRequest):
     """A page of examples/ on another origin. Its frames point to the page under test."""
-    text = (ROOT / "examples" / getattr(request, "param", "embed.html")).read_text()
+    text = (ROOT / "examples" / getattr(request, "param", "embed.html")).read_text(encoding="utf-8")
     assert text.count("http://127.0.0.1:7860/") >= 2
-    (tmp_path / "index.html").write_text(text.replace("http://127.0.0.1:7860/", f"{url}/"))
+    (tmp_path / "index.html").write_text(text.replace("http://127.0.0.1:7860/", f"{url}/"), encoding="utf-8")
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     handler.log_message = lambda *_: None
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -96,16 +90,15 @@ def blog(url: str, tmp_path: Path, request: pytest.FixtureRequest):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) -> None:
-    context = browser.new_context(viewport={"width": 1000, "height": 1400}, color_scheme=scheme)
-    page = context.new_page()
+    page = browser.new_page(viewport={"width": 1000, "height": 1400}, color_scheme=scheme)
     errors, hosts = [], set()
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("request", lambda request: hosts.add(urlparse(request.url).hostname))
     page.goto(blog)
     frames = [page.frame_locator("iframe").nth(i) for i in (0, 1)]
-    for i in (0, 1):
+    for i, frame in enumerate(frames):
         page.locator("iframe").nth(i).scroll_into_view_if_needed()
-        frames[i].locator(".embedded body, html.embedded").first.wait_for(state="attached")
+        frame.locator(".embedded body, html.embedded").first.wait_for(state="attached")
     frames[0].locator("#filter-sheet button").first.wait_for()
     frames[1].locator("#start").click()
     frames[1].locator("#score-card table").wait_for()
@@ -115,7 +108,7 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
         assert frame.locator("#whole-page a").get_attribute("href").startswith("http://127.0.0.1")
     assert not errors
     assert hosts <= {"127.0.0.1", None, ""}
-    context.close()
+    page.close()
 
 
 @pytest.mark.parametrize("blog", ["lesson.html"], indirect=True)
@@ -143,8 +136,8 @@ def test_a_tab_chosen_while_the_page_opens_stays_open(browser, url: str, query: 
 
 
 def opening(browser, address: str) -> tuple[Page, Callable[[], None]]:
-    """A page whose answers are held back while it opens, and the function that lets them come."""
-    page = browser.new_context().new_page()
+    """A page whose answers are held back while it opens, and the function that lets them through."""
+    page = browser.new_page()
     held: list[Route] = []
     page.route("**/queue/data*", lambda route: held.append(route), times=1)
     page.goto(address)
@@ -161,12 +154,11 @@ def test_a_channel_chosen_while_the_page_opens_stays_chosen(browser, url: str) -
     page.locator("#filter-heading", has_text="conv1_2 · filter 63").wait_for()
     page.wait_for_url("**/?layer=conv1_2&channel=63")
     assert page.locator(".choice-layer").input_value() == "conv1_2"
-    page.context.close()
+    page.close()
 
 
 def test_a_link_is_drawn_once(browser, url: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
+    page = browser.new_page()
     draws: list[str] = []
     page.on("request", lambda request: '"link":' in (request.post_data or "") and draws.append(request.post_data))
     page.goto(f"{url}/?tab=maps&layer=conv3_1")
@@ -176,7 +168,7 @@ def test_a_link_is_drawn_once(browser, url: str) -> None:
     page.get_by_role("tab", name="Filters").click()
     page.locator("#filter-heading", has_text="conv3_1").wait_for()
     assert len(draws) == 2
-    context.close()
+    page.close()
 
 
 def test_a_setting_changed_while_the_page_opens_stays_changed(browser, url: str) -> None:
@@ -186,4 +178,4 @@ def test_a_setting_changed_while_the_page_opens_stays_changed(browser, url: str)
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
     page.wait_for_url("**pipeline=conv_chain*")
     assert page.get_by_label("Chained").is_checked()
-    page.context.close()
+    page.close()

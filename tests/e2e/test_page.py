@@ -1,9 +1,9 @@
 """The page as a visitor uses it, in a real browser."""
 
-import io
 import json
 import re
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from gradio_client import Client
@@ -13,7 +13,8 @@ from PIL import Image
 from cnnvis.ui.serving.photos import STORED_AS
 from cnnvis.ui.serving.queues import PLACES
 
-SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+from .conftest import FOLDER, SIDEWAYS, picture_at
+
 TABS = {"Filters": "#filter-sheet", "Feature maps": "#map-sheet", "Activation maximization": "#stage"}
 
 
@@ -36,36 +37,65 @@ def chosen(page, sheet: str) -> int:
     return int(pressed.get_attribute("data-channel"))
 
 
-def fetched(page, source: str) -> bytes:
-    address = page.evaluate("source => new URL(source, location.href).href", source)
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        return answer.read()
+def heading(page, text: str) -> None:
+    page.get_by_role("heading", name=text, exact=True).wait_for()
 
 
-def program_at(url: str) -> Client:
-    """A program that uses the page too, and waits as long as a busy machine needs."""
-    return Client(url, verbose=False, download_files=False, httpx_kwargs={"timeout": 60})
+def maps_page(visit):
+    page = visit(query="?tab=maps")
+    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    return page
+
+
+def maximize_page(visit, layer: str = "conv1_1", **window: int):
+    page = visit(query=f"?tab=maximize&layer={layer}", **window)
+    heading(page, f"{layer} · channel 0")
+    return page
+
+
+def own_photo(page, path) -> None:
+    """Replace the photo with a file."""
+    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
+    page.locator("#map-facts", has_text="Choose a photo.").wait_for()
+    page.locator("#photo input[type=file]").set_input_files(path)
+
+
+@contextmanager
+def crowd(url: str, count: int) -> Iterator[None]:
+    """Other programs that use the page, patiently: the first ascends, for minutes if it may, the rest wait in line."""
+    programs = [Client(url, verbose=False, download_files=False, httpx_kwargs={"timeout": 60}) for _ in range(count)]
+    asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
+    jobs = [programs[0].submit(**asked)]
+    next(iter(jobs[0]))
+    jobs += [program.submit(**asked) for program in programs[1:]]
+    try:
+        yield
+    finally:
+        for job in reversed(jobs):
+            job.cancel()
+        for program in programs:
+            program.close()
 
 
 def test_a_cell_clicked_in_one_tab_is_chosen_in_every_tab(visit) -> None:
     page = visit()
     cell(page, "#filter-sheet", 17).click()
-    page.get_by_role("heading", name="conv1_1 · filter 17").wait_for()
+    heading(page, "conv1_1 · filter 17")
     assert chosen(page, "#filter-sheet") == 17
     open_tab(page, "Feature maps")
     assert chosen(page, "#map-sheet") == 17
     cell(page, "#map-sheet", 5).click()
     page.locator("#map-facts", has_text="conv1_1 channel 5").wait_for()
     open_tab(page, "Activation maximization")
-    page.get_by_role("heading", name="conv1_1 · channel 5").wait_for()
+    heading(page, "conv1_1 · channel 5")
     open_tab(page, "Filters")
-    page.get_by_role("heading", name="conv1_1 · filter 5").wait_for()
+    heading(page, "conv1_1 · filter 5")
     assert page.locator("#about-choice").inner_text().startswith("conv1_1 channel 5 of 64")
 
 
 def test_a_cell_can_be_chosen_with_the_keyboard_alone(visit) -> None:
     page = visit()
-    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    heading(page, "conv1_1 · filter 0")
     first = cell(page, "#filter-sheet", 0)
     for _ in range(60):  # Tab walks through the controls and stops once at the sheet
         page.keyboard.press("Tab")
@@ -73,66 +103,65 @@ def test_a_cell_can_be_chosen_with_the_keyboard_alone(visit) -> None:
             break
     else:
         pytest.fail("the sheet cannot be reached with Tab")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
-    page.get_by_role("heading", name="conv1_1 · filter 2").wait_for()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    heading(page, "conv1_1 · filter 2")
     assert cell(page, "#filter-sheet", 2).evaluate("cell => cell === document.activeElement")
     page.keyboard.press("ArrowDown")
     below = page.evaluate("+document.activeElement.dataset.channel")
     page.keyboard.press("Space")
-    page.get_by_role("heading", name=f"conv1_1 · filter {below}").wait_for()
+    heading(page, f"conv1_1 · filter {below}")
     assert below > 3
 
 
 def test_the_layer_the_channel_and_the_buttons_change_the_choice(visit) -> None:
     page = visit()
     choose_layer(page, "conv4_3")
-    page.get_by_role("heading", name="conv4_3 · filter 0").wait_for()
+    heading(page, "conv4_3 · filter 0")
     number = page.locator(".choice-channel")
     number.fill("300")
     number.press("Enter")
-    page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
+    heading(page, "conv4_3 · filter 300")
     page.get_by_role("button", name="Next").click()
-    page.get_by_role("heading", name="conv4_3 · filter 301").wait_for()
+    heading(page, "conv4_3 · filter 301")
     page.get_by_role("button", name="Previous").click()
-    page.get_by_role("heading", name="conv4_3 · filter 300").wait_for()
+    heading(page, "conv4_3 · filter 300")
     assert chosen(page, "#filter-sheet") == 300
     number.fill("512")
     number.press("Enter")
     assert number.evaluate("number => number.validity.rangeOverflow && number.validationMessage.includes('511')")
     assert page.evaluate("document.documentElement.dataset.channel") == "300"  # the choice has not changed
     choose_layer(page, "conv1_2")
-    page.get_by_role("heading", name="conv1_2 · filter 63").wait_for()  # it has no channel 300
+    heading(page, "conv1_2 · filter 63")  # it has no channel 300
     page.get_by_label("All 31 layers").check()
     choose_layer(page, "relu5_1")
     page.locator("#filter-caption", has_text="relu5_1 has no weights").wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_bar_stays_in_view_while_the_page_scrolls(visit, width: int) -> None:
+def test_the_layer_picker_stays_in_view_while_the_page_scrolls(visit, width: int) -> None:
     page = visit(width, 800)
-    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    heading(page, "conv1_1 · filter 0")
     page.mouse.move(width / 2, 700)
     page.mouse.wheel(0, 500)
     page.wait_for_function("scrollY > 200")
-    next_one = page.get_by_role("button", name="Next")
-    box = next_one.bounding_box()
+    following = page.get_by_role("button", name="Next")
+    box = following.bounding_box()
     assert 0 <= box["y"] < 130
     assert box["x"] + box["width"] <= width
-    next_one.click()
-    page.get_by_role("heading", name="conv1_1 · filter 1", exact=True).wait_for()
-    assert page.evaluate("scrollY") > 200  # stepping through channels does not scroll the page
+    following.click()
+    heading(page, "conv1_1 · filter 1")
+    assert page.evaluate("scrollY") > 200  # moving through channels does not scroll the page
 
 
 def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> None:
     page = visit()
-    page.get_by_role("heading", name="conv1_1 · filter 0").wait_for()
+    heading(page, "conv1_1 · filter 0")
     nearest = page.locator("#nearest-sheet button").first
     goal = nearest.get_attribute("data-channel")
     assert "cosine" in nearest.get_attribute("aria-label")
     nearest.click()
-    page.get_by_role("heading", name=f"conv1_1 · filter {goal}", exact=True).wait_for()
+    heading(page, f"conv1_1 · filter {goal}")
     page.get_by_label("Largest L2 norm first").check()
     page.wait_for_function("+document.querySelector('#filter-sheet button').dataset.channel !== 0")
     names = page.locator("#filter-sheet button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
@@ -141,25 +170,20 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
 
 
 def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
-    page = visit()
-    open_tab(page, "Feature maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page = maps_page(visit)
     before = page.locator("#map-overlay img").get_attribute("src")
     photo = tmp_path / "mine.png"
     Image.linear_gradient("L").convert("RGB").save(photo)
-    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
-    page.locator("#photo input[type=file]").set_input_files(photo)
-    page.wait_for_function(
-        "before => document.querySelector('#map-overlay img')?.getAttribute('src') !== before", arg=before
-    )
+    own_photo(page, photo)
+    changed = "before => document.querySelector('#map-overlay img')?.getAttribute('src') !== before"
+    page.wait_for_function(changed, arg=before)
     choose_layer(page, "conv2_1")
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
     for picture in ("#map-before", "#map-after", "#map-overlay"):
         assert re.search(r"channel 0, values −?\d", page.locator(f"{picture} img").get_attribute("alt"))
     page.get_by_label("Strongest first").check()
     page.wait_for_function("document.querySelector('#map-sheet .sheet').ariaLabel.includes('strongest first')")
-    strongest = page.locator("#map-sheet button").first
-    strongest.click()
+    page.locator("#map-sheet button").first.click()
     page.locator("#map-facts", has_text="is rank 1 of 128").wait_for()
     assert page.locator("#patches img").count() > 1
     page.get_by_label("Chained, as in the original notebook").check()
@@ -167,15 +191,10 @@ def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
 
 
 def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
-    page = visit()
-    choose_layer(page, "conv5_1")
-    open_tab(page, "Activation maximization")
-    page.get_by_role("heading", name="conv5_1 · channel 0").wait_for()
-    page.evaluate(
-        """window.came = new Set();
+    page = maximize_page(visit, "conv5_1")
+    page.evaluate("""window.came = new Set();
         new MutationObserver(() => came.add(document.querySelector('#stage img')?.src))
-          .observe(document.querySelector('#stage'), {subtree: true, childList: true, attributes: true})"""
-    )
+          .observe(document.querySelector('#stage'), {subtree: true, childList: true, attributes: true})""")
     page.get_by_role("button", name="Start").click()
     page.wait_for_function("came.size > 4")
     page.locator("#stop").click()
@@ -197,20 +216,16 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     assert image.get_attribute("src") == newest
     assert len(page.locator("#stage polyline").get_attribute("points").split()) >= last
 
-    png = Image.open(io.BytesIO(fetched(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))))
+    png = picture_at(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))
     record = json.loads(png.text["cnnvis"])
     assert (record["layer"], record["channel"], png.format) == ("conv5_1", 0, "PNG")
-    shown = page.locator("#score-card td").first.inner_text()
-    assert shown == f"{record['saved_activation']:.1f}"
-    gif = Image.open(io.BytesIO(fetched(page, page.locator("#stage a", has_text="GIF").get_attribute("href"))))
+    assert page.locator("#score-card td").first.inner_text() == f"{record['saved_activation']:.1f}"
+    gif = picture_at(page, page.locator("#stage a", has_text="GIF").get_attribute("href"))
     assert (gif.format, gif.n_frames) == ("GIF", last + 1)
 
 
 def test_start_waits_for_the_score_of_an_ascent_that_was_stopped(visit) -> None:
-    page = visit()
-    choose_layer(page, "conv5_1")
-    open_tab(page, "Activation maximization")
-    page.get_by_role("heading", name="conv5_1 · channel 0").wait_for()
+    page = maximize_page(visit, "conv5_1")
     status = page.locator("#stage .stage-status")
     for _ in range(3):
         page.locator("#start").click()
@@ -221,8 +236,7 @@ def test_start_waits_for_the_score_of_an_ascent_that_was_stopped(visit) -> None:
 
 
 def test_several_channels_can_grow_at_once(visit) -> None:
-    page = visit()
-    open_tab(page, "Activation maximization")
+    page = maximize_page(visit)
     page.get_by_role("button", name="Advanced").click()
     page.get_by_label("More channels of the layer").wait_for()
     page.wait_for_timeout(200)  # Gradio sets a field's value once more, up to 20 ms after the field has appeared
@@ -236,22 +250,20 @@ def test_several_channels_can_grow_at_once(visit) -> None:
     assert len(set(sources)) == 3
     page.get_by_label("More channels of the layer").fill("5, 9, 12, 13")
     page.get_by_role("button", name="Start").click()
-    page.get_by_text("give at most 3 whole numbers").wait_for()
+    page.get_by_text("give up to 3 whole numbers").wait_for()
     page.wait_for_function("!document.querySelector('#start').disabled")
     assert page.locator("#stage img").count() == 3  # the earlier pictures stay
 
 
 def test_an_ascent_can_grow_from_the_photo(visit) -> None:
-    page = visit()
-    open_tab(page, "Feature maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page = maps_page(visit)
     open_tab(page, "Activation maximization")
     page.get_by_label("deepdream").check()
     page.get_by_role("button", name="Start").click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
     page.get_by_label("Wind back through the ascent").focus()
     page.keyboard.press("Home")
-    start = Image.open(io.BytesIO(fetched(page, page.locator("#stage img").get_attribute("src"))))
+    start = picture_at(page, page.locator("#stage img").get_attribute("src"))
     assert len(start.convert("RGB").getcolors(2**24)) > 5000  # a photo, not grey noise
     assert max(high - low for low, high in start.getextrema()) > 200
 
@@ -264,57 +276,46 @@ def test_the_page_never_scrolls_sideways_on_a_phone(visit, width: int, scheme: s
         open_tab(page, name)
         page.wait_for_timeout(800)
         assert page.evaluate(SIDEWAYS) <= 0, name
-        covered = page.locator("button:visible, input:visible").evaluate_all(
-            "all => all.filter((one) => one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML)"
-        )
-        assert not covered
+        beyond = "(control) => control.getBoundingClientRect().right > innerWidth + 1"
+        controls = page.locator("button:visible, input:visible")
+        assert not controls.evaluate_all(f"all => all.filter({beyond}).map((control) => control.outerHTML)")
 
 
 def test_the_growing_picture_and_the_stop_button_fit_on_a_phone(visit) -> None:
-    page = visit(390, 700)
-    open_tab(page, "Activation maximization")
+    page = maximize_page(visit, width=390, height=700)
     page.locator("#start").click()
     page.locator("#stage img").wait_for()
     for part in ("#stop", "#stage img"):
         box = page.locator(part).bounding_box()
-        assert 128 < box["y"] < box["y"] + box["height"] <= 700, part  # below the bar and within the window
+        assert 128 < box["y"] < box["y"] + box["height"] <= 700, part  # below the layer picker and within the window
 
 
 def test_another_visitor_does_not_change_my_choice(visit) -> None:
     """After another visitor makes a choice, the server still draws mine for me."""
     mine, theirs = visit(), visit()
     choose_layer(mine, "conv1_2")
-    mine.get_by_role("heading", name="conv1_2 · filter 0").wait_for()
+    heading(mine, "conv1_2 · filter 0")
     cell(mine, "#filter-sheet", 7).click()
-    mine.get_by_role("heading", name="conv1_2 · filter 7").wait_for()
+    heading(mine, "conv1_2 · filter 7")
     choose_layer(theirs, "conv2_1")
-    theirs.get_by_role("heading", name="conv2_1 · filter 0").wait_for()
+    heading(theirs, "conv2_1 · filter 0")
     cell(theirs, "#filter-sheet", 9).click()
-    theirs.get_by_role("heading", name="conv2_1 · filter 9").wait_for()
-    open_tab(mine, "Feature maps")  # only now does the server draw it
+    heading(theirs, "conv2_1 · filter 9")
+    open_tab(mine, "Feature maps")  # the server draws it only now
     mine.locator("#map-facts", has_text="conv1_2 channel 7").wait_for()
     assert mine.locator("#map-sheet button").count() == 64
     open_tab(theirs, "Feature maps")
     theirs.locator("#map-facts", has_text="conv2_1 channel 9").wait_for()
 
 
-def own_photo(page, path) -> None:
-    """Replace the photo with a file."""
-    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
-    page.locator("#map-facts", has_text="Choose a photo.").wait_for()
-    page.locator("#photo input[type=file]").set_input_files(path)
-
-
 def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_path) -> None:
     photo = tmp_path / "mine.png"
     Image.linear_gradient("L").convert("RGB").save(photo)
-    page = visit()
-    open_tab(page, "Feature maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page = maps_page(visit)
     own_photo(page, photo)
     page.locator("#link-photo", has_text="not part of this link").wait_for()  # no one else has that photo
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
-    for stored in (served / "gradio").rglob(STORED_AS):  # as happens after two hours
+    for stored in (served / FOLDER).rglob(STORED_AS):  # as happens after two hours
         stored.unlink()
     page.get_by_role("button", name="Next").click()
     page.locator("#map-facts", has_text="The photo is no longer on the server").wait_for()
@@ -322,7 +323,7 @@ def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_pat
     page.get_by_role("tab", name="Learn").click()
     page.locator("#sums", has_text="The photo is no longer on the server").wait_for()
     open_tab(page, "Filters")
-    page.get_by_role("heading", name="conv1_1 · filter 1").wait_for()
+    heading(page, "conv1_1 · filter 1")
     assert page.locator("#filter-sheet button").count() == 64
     page.get_by_role("tab", name="Feature maps", exact=True).click()
     page.locator("#examples button").first.click()
@@ -340,9 +341,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit, name: str) -> None:
-    page = visit()
-    open_tab(page, "Feature maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page = maps_page(visit)
     own_photo(page, CASES / name)
     page.get_by_text(REFUSED[name]).wait_for()
     assert page.get_by_text(REFUSED[name]).count() == 1
@@ -358,17 +357,15 @@ def open_filters_and_ascend(page) -> None:
     """Use the tabs that need no photo."""
     open_tab(page, "Filters")
     cell(page, "#filter-sheet", 5).click()
-    page.get_by_role("heading", name="conv1_1 · filter 5").wait_for()
+    heading(page, "conv1_1 · filter 5")
     open_tab(page, "Activation maximization")
-    page.get_by_role("heading", name="conv1_1 · channel 5").wait_for()
+    heading(page, "conv1_1 · channel 5")
     page.locator("#start").click()
     page.locator("#score-card table").wait_for()
 
 
 def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
-    page = visit()
-    open_tab(page, "Feature maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
+    page = maps_page(visit)
     own_photo(page, CASES / "int32_holding_0_255.tif")
     page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
     shown = "document.querySelector('#photo img')"
@@ -392,47 +389,30 @@ def test_an_exemplar_becomes_the_photo_and_its_patch_is_where_the_map_is_largest
     page.wait_for_function("!document.querySelector('#weaker img')")
 
 
-def test_a_visitor_in_line_sees_the_place(visit, url: str) -> None:
-    """Three programs before the visitor: one ascends, for minutes if it may, and two wait."""
-    programs = [program_at(url) for _ in range(3)]
-    asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
-    jobs = [programs[0].submit(**asked)]
-    next(iter(jobs[0]))
-    jobs += [program.submit(**asked) for program in programs[1:]]
-    page = visit(query="?tab=maximize&layer=conv1_1")
-    place = page.locator(".waiting", has_text=re.compile(r"You are number [23] of [23] in line, about \d+ s to go"))
-    page.locator("#start").click()
-    place.wait_for()
-    page.locator("#stop").click()  # leaves the line
-    page.wait_for_function("!document.querySelector('#start').disabled")
-    page.wait_for_function("!document.querySelector('.waiting').textContent")
-    page.locator("#start").click()
-    place.wait_for()
-    for job in reversed(jobs):
-        job.cancel()
-    for program in programs:
-        program.close()
+def test_visitors_in_line_see_their_position(visit, url: str) -> None:
+    with crowd(url, 3):
+        page = visit(query="?tab=maximize&layer=conv1_1")
+        line = page.locator(".waiting", has_text=re.compile(r"You are number [23] of [23] in line, about \d+ s to go"))
+        page.locator("#start").click()
+        line.wait_for()
+        page.locator("#stop").click()  # leaves the line
+        page.wait_for_function("!document.querySelector('#start').disabled")
+        page.wait_for_function("!document.querySelector('.waiting').textContent")
+        page.locator("#start").click()
+        line.wait_for()
     page.locator("#score-card table").wait_for()
 
 
-def test_a_visitor_who_finds_the_room_full_reads_when_to_come_back(visit, url: str) -> None:
-    programs = [program_at(url) for _ in range(PLACES + 1)]
-    asked = {"layer": "conv5_3", "recipe": "erhan", "steps": 512, "size": 384, "api_name": "/maximize"}
-    jobs = [programs[0].submit(**asked)]
-    next(iter(jobs[0]))
-    jobs += [program.submit(**asked) for program in programs[1:]]
-    page = visit(query="?tab=maximize&layer=conv1_1")
-    full = re.compile(r"The line for ascents is full, \d+ are waiting: try again in about \d+ min")
-    page.locator("#start").click()
-    page.locator("#waiting .refused", has_text=full).wait_for()
-    page.wait_for_function("!document.querySelector('#start').disabled")
-    page.locator("#ladder-box").get_by_text("The ladder").first.click()
-    page.locator("#climb").click()
-    page.locator("#ladder-waiting .refused", has_text=full).wait_for()
-    for job in reversed(jobs):
-        job.cancel()
-    for program in programs:
-        program.close()
+def test_a_visitor_who_finds_the_line_full_reads_when_to_come_back(visit, url: str) -> None:
+    with crowd(url, PLACES + 1):
+        page = visit(query="?tab=maximize&layer=conv1_1")
+        full = re.compile(r"The line for ascents is full, with \d+ waiting: try again in about \d+ min")
+        page.locator("#start").click()
+        page.locator("#waiting .refused", has_text=full).wait_for()
+        page.wait_for_function("!document.querySelector('#start').disabled")
+        page.locator("#ladder-box").get_by_text("The ladder").first.click()
+        page.locator("#climb").click()
+        page.locator("#ladder-waiting .refused", has_text=full).wait_for()
     page.locator("#start").click()
     page.locator("#score-card table").wait_for()
     assert page.locator("#waiting .refused").text_content() == ""

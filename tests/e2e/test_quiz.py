@@ -1,4 +1,4 @@
-"""The quiz in a real browser: by keyboard, by mouse, and what must not be known before an answer."""
+"""The quiz in a real browser: by keyboard, by mouse, and what must stay hidden before an answer."""
 
 import csv
 import json
@@ -21,14 +21,14 @@ window.fetch = async (...what) => {
   const number = asked++;
   answer.clone().body?.pipeThrough(new TextDecoderStream()).pipeTo(new WritableStream({
     write(words) { window.told[number] = (window.told[number] ?? "") + words; },
-  })).catch(() => {});  // whoever leaves breaks the stream off
+  })).catch(() => {});  // leaving the page breaks the stream off
   return answer;
 };
-"""  # `window.told`: what the page's requests were answered, as it comes
+"""  # `window.told`: the answers to the page's requests, as they come
 
 
-def answers(reference: str = "picture") -> list[str]:
-    return [one.answer for one in cnnvis.quiz(7, "conv5_1", 5, reference)]
+def answers() -> list[str]:
+    return [question.answer for question in cnnvis.quiz(7, "conv5_1", 5)]
 
 
 def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
@@ -40,8 +40,8 @@ def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
         expect(page.locator(".quiz-shown img")).to_have_count(9)
         page.keyboard.press({"left": "ArrowLeft", "right": "ArrowRight"}[answer])
         page.keyboard.press("Enter")
-        expect(page.locator(".quiz-verdict")).to_contain_text("Right.")
-        expect(page.locator(".quiz-said")).to_have_text("Right.")
+        expect(page.locator(".quiz-verdict")).to_contain_text("Correct.")
+        expect(page.locator(".quiz-said")).to_have_text("Correct.")
         expect(page.locator(".quiz-maps figure")).to_have_count(2)
         page.keyboard.press("Enter")
     expect(page.locator("#quiz h3")).to_have_text("5 of 5 right")
@@ -52,35 +52,29 @@ def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
 def test_a_quiz_by_mouse_keeps_an_honest_count(visit: Any) -> None:
     page: Page = visit(query=f"{LINK}&reference=both")
     page.get_by_role("button", name="Start").click()
-    right = 0
     for number, answer in enumerate(answers()):
         wrong = number == 1
         picked = {"left": "right", "right": "left"}[answer] if wrong else answer
-        page.get_by_role("button", name=picked, exact=False).and_(page.locator(".quiz-side")).click()
-        expect(page.locator(".quiz-verdict")).to_contain_text(
-            f"No: it is the one on the {answer}." if wrong else "Right."
-        )
-        right += not wrong
+        page.locator(f'.quiz-side[data-side="{picked}"]').click()
+        verdict = f"Not quite: it is the one on the {answer}." if wrong else "Correct."
+        expect(page.locator(".quiz-verdict")).to_contain_text(verdict)
         page.locator(".quiz-verdict .quiz-next").click()
     expect(page.locator("#quiz h3")).to_have_text("4 of 5 right")
-    rows = page.locator("#quiz tbody tr")
-    expect(rows).to_have_count(2)
-    expect(rows.nth(0)).to_contain_text("65 ± 5 %")
-    expect(rows.nth(1)).to_contain_text("92 ± 2 %")
+    expect(page.locator("#quiz tbody tr")).to_contain_text(["65 ± 5 %", "92 ± 2 %"])
     with page.expect_download() as loaded:
         page.get_by_role("button", name="Download the answers").click()
     assert loaded.value.suggested_filename == "quiz-conv5_1-7.csv"
-    lines = list(csv.DictReader(loaded.value.path().read_text().splitlines()))
+    lines = list(csv.DictReader(loaded.value.path().read_text(encoding="utf-8").splitlines()))
     assert list(lines[0])[:5] == ["question", "channel", "answer", "correct", "seconds"]
     assert [line["correct"] for line in lines] == ["true", "false", "true", "true", "true"]
-    assert [int(line["channel"]) for line in lines] == [one.channel for one in cnnvis.quiz(7, "conv5_1", 5)]
+    assert [int(line["channel"]) for line in lines] == [asked.channel for asked in cnnvis.quiz(7, "conv5_1", 5)]
     page.get_by_role("button", name="The same questions again").click()
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#quiz")).to_contain_text("Question 1 of 5")
 
 
-def test_nothing_tells_an_answer_before_it_was_given(visit: Any) -> None:
-    # It listens from the start: the question may come in an answer opened long before it.
+def test_nothing_gives_away_an_answer_before_the_visitor_has_answered(visit: Any) -> None:
+    # It listens from the start: the question may come in a stream that was opened long before it.
     page: Page = visit(query="?tab=learn&layer=conv5_1", script=LISTENS)
     page.locator("#network-value").wait_for()
     page.locator(".kernel-answer h4").first.wait_for()
@@ -94,9 +88,9 @@ def test_nothing_tells_an_answer_before_it_was_given(visit: Any) -> None:
     assert any("data:image" in words and "first" in words for words in told)  # the question is among them
     told += [page.locator(part).inner_html() for part in ("#quiz", "#about", ".share >> nth=0")]
     for side in ("left", "right"):
-        one = getattr(cnnvis.quiz(0, "conv5_1")[0], side)
-        for words in told:
-            assert one.title not in words and one.file not in words and f"{one.value:.4g}" not in words
+        exemplar = getattr(cnnvis.quiz(0, "conv5_1")[0], side)
+        for secret in (exemplar.title, exemplar.file, f"{exemplar.value:.4g}"):
+            assert not any(secret in words for words in told)
     assert not any(re.search(r'"answer\W+(left|right)', words) for words in told)
     expect(page.locator("#best-three")).to_be_hidden()
     assert "answer" not in page.url
@@ -107,14 +101,14 @@ def test_a_channel_can_be_looked_at_and_the_quiz_goes_on(visit: Any) -> None:
     page.get_by_role("button", name="Start").click()
     page.locator(".quiz-side").first.click()
     channel = cnnvis.quiz(7, "conv5_1", 5)[0].channel
-    page.get_by_role("button", name=f"See channel {channel} whole").click()
+    page.get_by_role("button", name=f"See all about channel {channel}").click()
     expect(page.locator("#atlas-filter h3")).to_have_text(f"conv5_1 channel {channel}")
     page.get_by_role("tab", name="Quiz").click()
     page.locator(".quiz-verdict .quiz-next").click()
     expect(page.locator("#quiz")).to_contain_text("Question 2 of 5")
 
 
-def test_other_questions_are_others_and_the_link_names_them(visit: Any) -> None:
+def test_another_seed_asks_other_questions_and_the_link_has_it(visit: Any) -> None:
     page: Page = visit(query=LINK)
     page.locator("#quiz-seed input").fill("8")
     page.locator("#quiz-seed input").press("Enter")
@@ -125,10 +119,10 @@ def test_other_questions_are_others_and_the_link_names_them(visit: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_same_questions_for_a_whole_class(visit: Any, scheme: str) -> None:
-    """Two visitors with one link see the same pictures; test_questions.py compares seeds."""
+    """Two visitors with one link see the same pictures; prepared/test_quiz.py compares seeds."""
     sources = []
     for _ in range(2):
         page: Page = visit(query=LINK, scheme=scheme)
         page.get_by_role("button", name="Start").click()
-        sources.append(page.locator("#quiz img").evaluate_all("all => all.map((one) => one.src)"))
+        sources.append(page.locator("#quiz img").evaluate_all("all => all.map((image) => image.src)"))
     assert sources[0] == sources[1] and len(json.dumps(sources[0])) > 1000

@@ -21,7 +21,7 @@ window.fetch = async (...asked) => {
   });
   return new Response(answer.body.pipeThrough(late), answer);
 };
-"""  # what the server says last comes 1.5 s late, as over a slow line behind a large picture; `window.ends` counts it
+"""  # the server's last message comes 1.5 s late, as behind a large picture on a slow line; `window.ends` counts it
 
 
 def test_an_event_that_joins_while_a_stream_ends_is_answered(visit: Any) -> None:
@@ -32,5 +32,5 @@ def test_an_event_that_joins_while_a_stream_ends_is_answered(visit: Any) -> None
     page.wait_for_function(f"window.ends > {ended}")
     page.locator(".choice-layer").select_option("conv2_1")
     expect(page.locator("#filter-heading")).to_contain_text("conv2_1")
-    page.locator(".choice-layer").select_option("conv2_2")  # and the stream that went on is of use afterwards
+    page.locator(".choice-layer").select_option("conv2_2")  # and the stream that went on still works
     expect(page.locator("#filter-heading")).to_contain_text("conv2_2")

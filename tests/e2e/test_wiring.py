@@ -1,6 +1,8 @@
-"""The wiring in a real browser: the walk down and back, and why a value is what it is."""
+"""The wiring in a real browser: the walk down and back up, and why a value is what it is."""
 
 import pytest
+
+from .conftest import SIDEWAYS
 
 
 def heading(page, layer: str, channel: int) -> None:
@@ -12,7 +14,7 @@ def test_the_walk_from_conv5_3_to_conv1_1_and_back_by_keyboard(visit) -> None:
     page = visit(query="?layer=conv5_3&channel=17")
     walked = [("conv5_3", 17)]
     heading(page, "conv5_3", 17)
-    assert "The classifier reads it" in page.locator("#readers").inner_text()
+    assert "Only the classifier reads it" in page.locator("#readers").inner_text()
     while walked[-1][0] != "conv1_1":
         first = page.locator("#reads button").first
         layer, channel = first.get_attribute("data-layer"), int(first.get_attribute("data-channel"))
@@ -20,7 +22,7 @@ def test_the_walk_from_conv5_3_to_conv1_1_and_back_by_keyboard(visit) -> None:
         page.keyboard.press("Enter")
         heading(page, layer, channel)
         name = "layer" if layer != "conv1_1" else "channel" if channel else "tab"
-        page.wait_for_function("at => location.search.includes(at)", arg=f"{name}=")
+        page.wait_for_function(f"location.search.includes('{name}=')")
         page.wait_for_timeout(300)  # until the address has followed
         walked.append((layer, channel))
     assert len(walked) == 13
@@ -53,16 +55,16 @@ def tree(page) -> str:
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_why_here_by_mouse_and_by_keyboard(visit, width: int, scheme: str) -> None:
     page = visit(width=width, scheme=scheme, query="?tab=maps&layer=conv4_1&channel=12")
-    spot = page.locator("#why-place .place")
-    spot.wait_for()
+    chooser = page.locator("#why-place .place")
+    chooser.wait_for()
     box = page.locator("#why-place .place-map").bounding_box()
-    spot.click(position={"x": box["width"] * 20.5 / 28, "y": box["height"] * 8.5 / 28})
-    assert "conv4_1 channel 12 says" in tree(page)
+    chooser.click(position={"x": box["width"] * 20.5 / 28, "y": box["height"] * 8.5 / 28})
+    assert "conv4_1 channel 12 is" in tree(page)
     page.wait_for_function("location.search.includes('row=8&column=20')")
     assert page.locator("#why .tree > ul > li").count() == 3
     assert page.locator("#why .tree li").count() == 3 + 9 + 27
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    spot.focus()
+    assert page.evaluate(SIDEWAYS) <= 0
+    chooser.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     assert page.locator(".place-at").inner_text() == "row 9, column 21"
@@ -74,7 +76,7 @@ def test_why_here_by_mouse_and_by_keyboard(visit, width: int, scheme: str) -> No
 
 def test_a_link_restores_an_open_tree_and_a_node_leads_to_its_channel(visit) -> None:
     page = visit(query="?tab=maps&layer=conv3_2&channel=7&row=5&column=6")
-    assert "conv3_2 channel 7 says" in tree(page)
+    assert "conv3_2 channel 7 is" in tree(page)
     assert page.locator(".place-at").inner_text() == "row 5, column 6"
     node = page.locator("#why button.node").first
     layer, channel = node.get_attribute("data-layer"), node.get_attribute("data-channel")
@@ -102,7 +104,6 @@ def test_a_shallow_filter_is_expanded_onto_the_picture(visit) -> None:
 def test_learns_arithmetic_leads_to_the_tree(visit) -> None:
     page = visit(query="?tab=learn&layer=conv3_1&channel=4")
     page.get_by_role("button", name="Why here?").click()
-    assert "conv3_1 channel 4 says" in tree(page)
+    assert "conv3_1 channel 4 is" in tree(page)
     page.wait_for_function("location.search.includes('tab=maps')")
-    place = page.locator(".place-at").inner_text()
-    assert place == "row 28, column 28"
+    assert page.locator(".place-at").inner_text() == "row 28, column 28"

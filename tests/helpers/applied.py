@@ -1,4 +1,4 @@
-"""A filter on a photo, asked for by layer and channel, as the page does it step by step."""
+"""A filter on a photo, by layer and channel, as the page looks it up."""
 
 from typing import Any
 

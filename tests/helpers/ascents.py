@@ -6,23 +6,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.transforms.functional import normalize, pil_to_tensor
 
 from cnnvis.maximization.ascent import Snapshot, maximize
+from cnnvis.network.vgg import VGG16, cut
 from helpers import EXAMPLES
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CAT = EXAMPLES / "chelsea.jpg"
 
 
-def begin(net: nn.Sequential, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> Iterator[Snapshot]:
+def begin(net: VGG16, layer: str, channel: int, settings: Any = "fourier", **more: Any) -> Iterator[Snapshot]:
     """Start a small ascent that yields a snapshot of every step. Deepdream starts from the photo of the cat."""
     start = {"start": CAT} if "deepdream" in (settings, getattr(settings, "recipe", None)) else {}
     return maximize(net, layer, channel, settings, **{"size": 64, "steps": 6, "every": 0, **start, **more})
 
 
-def run(net: nn.Sequential, layer: str, channel: Any, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
+def run(net: VGG16, layer: str, channel: Any, settings: Any = "fourier", **more: Any) -> list[Snapshot]:
     """Run a small ascent and return a snapshot of every step."""
     return list(begin(net, layer, channel, settings, **more))
 
@@ -41,11 +42,7 @@ def same(first: Image.Image, second: Image.Image) -> bool:
     return first.tobytes() == second.tobytes()
 
 
-def answer(net: nn.Sequential, picture: Image.Image, layer: str) -> Tensor:
-    """Compute a layer's maps of a finished picture with plain code."""
-    values = normalize(pil_to_tensor(picture)[None] / 255, MEAN, STD)
-    for name, module in list(net.named_children())[1:]:
-        values = module(values)
-        if name == layer:
-            break
-    return values[0]
+def maps_of(net: VGG16, picture: Image.Image, layer: str) -> Tensor:
+    """Compute a layer's maps of a finished picture, with torchvision's normalisation."""
+    maps: Tensor = cut(net, layer)[1:](normalize(pil_to_tensor(picture)[None] / 255, MEAN, STD))[0]
+    return maps

@@ -25,12 +25,8 @@ def plain_copies(picture: Image.Image) -> Tensor:
     picture.save(file, "JPEG", quality=75)
     with Image.open(file) as read:
         compressed = np.asarray(read, np.float64) / 255
-    draws = random.Random(0)
-    copies = []
-    for _ in range(COPIES):
-        angle = draws.uniform(-10, 10)
-        scale = draws.uniform(0.8, 1.2)
-        copies.append(_turn_and_scale(compressed, angle, scale))
+    draws = random.Random(0)  # of the angle first, then of the scale
+    copies = [_turn_and_scale(compressed, draws.uniform(-10, 10), draws.uniform(0.8, 1.2)) for _ in range(COPIES)]
     return torch.from_numpy(np.stack(copies).transpose(0, 3, 1, 2).astype(np.float32))
 
 

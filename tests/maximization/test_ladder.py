@@ -1,34 +1,32 @@
 """The ladder: five ascents from `erhan` to `fourier`, each with one more regulariser than the one before."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from PIL import Image
 
 from cnnvis.errors import ChannelError, LayerError, SettingError
 from cnnvis.maximization.ladder import ladder
-from cnnvis.maximization.recipes import Settings, settle
+from cnnvis.maximization.recipes import settle
 from cnnvis.maximization.score import score
 from cnnvis.network.architecture import find_layer
 from cnnvis.network.vgg import VGG16
 
 
 def test_the_ladder_leads_from_erhan_to_fourier(tiny: VGG16) -> None:
-    rungs = list(ladder(tiny, "conv2_1", 1, size=64, steps=3, seed=4))
+    asked = {"size": 64, "steps": 3, "seed": 4}
+    rungs = list(ladder(tiny, "conv2_1", 1, **asked))
     names = ["erhan", "+ jitter", "+ Fourier", "+ decorrelated colour", "+ scale, rotation and blur"]
     assert [rung.name for rung in rungs] == names
-    layer = find_layer("conv2_1")
-    assert rungs[0].snapshot.settings == settle("erhan", layer, "cpu", size=64, steps=3, seed=4)
-    assert rungs[-1].snapshot.settings == settle("fourier", layer, "cpu", size=64, steps=3, seed=4)
+    for rung, recipe in ((rungs[0], "erhan"), (rungs[-1], "fourier")):
+        assert rung.snapshot.settings == settle(recipe, find_layer("conv2_1"), "cpu", **asked)
 
 
 def test_every_rung_keeps_the_settings_that_lower_rungs_added(tiny: VGG16) -> None:
     settings = [vars(rung.snapshot.settings) for rung in ladder(tiny, "conv2_1", 1, size=64, steps=1)]
     changed = [{name for name in low if low[name] != high[name]} for low, high in pairwise(settings)]
     assert all(changed)
-    for first in range(len(changed)):
-        for second in range(first + 1, len(changed)):
-            assert not changed[first] & changed[second]
+    assert all(not first & second for first, second in combinations(changed, 2))
 
 
 def test_a_rung_carries_its_own_picture_and_score(tiny: VGG16) -> None:
@@ -38,17 +36,10 @@ def test_a_rung_carries_its_own_picture_and_score(tiny: VGG16) -> None:
         assert rung.score == score(tiny, rung.picture, "relu3_1", 2)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [(("conv9_1", 0), LayerError), (("conv1_1", 99), ChannelError)],
-)
-def test_wrong_arguments_are_refused_before_the_first_rung(
-    tiny: VGG16, arguments: tuple[str, int], error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        ladder(tiny, *arguments)
-    with pytest.raises(SettingError):
-        ladder(tiny, "conv1_1", 0, steps=Settings.steps - 1)
+def test_wrong_arguments_are_refused_before_the_first_rung(tiny: VGG16) -> None:
+    for error, target, steps in ((LayerError, "conv9_1:0", 1), (ChannelError, "10:99", 1), (SettingError, "10:0", -1)):
+        with pytest.raises(error):
+            ladder(tiny, target, steps=steps)
 
 
 @pytest.mark.slow

@@ -14,75 +14,62 @@ from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, current_name
 from cnnvis.network.architecture import LAYERS, Layer, find_layer
 
 CPU = limits("cpu")
-WHOLE = [item.name for item in fields(Settings) if item.type is int]
+INTEGERS = [item.name for item in fields(Settings) if item.type is int]
 OWN = [name for name in CPU if getattr(Settings(), name) is None]  # None means the recipe's own number
-REAL = [name for name in CPU if name not in WHOLE]
 LAYER = find_layer("conv3_1")
-KNOWN = "fourier, erhan, maco, deepdream"
 
 
-def beyond(name: str) -> tuple[float, float]:
-    """Return the nearest values outside the limits, one on either side."""
-    low, high = CPU[name]
-    return (low - 1, high + 1) if name in WHOLE else (math.nextafter(low, -math.inf), math.nextafter(high, math.inf))
-
-
-# The recipes
+def settled(recipe: str | Settings = "fourier", **overrides: Any) -> Settings:
+    return settle(recipe, LAYER, "cpu", **overrides)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_has_a_number_for_every_setting_at_every_layer(recipe: str, layer: Layer) -> None:
-    settled = settle(recipe, layer, "cpu")
-    assert settled.recipe == recipe
-    assert settled.steps >= 1
-    assert settled.learning_rate > 0
-    assert None not in asdict(settled).values()
-    assert settle(settled, layer, "cpu") == settled
+    own = settle(recipe, layer, "cpu")
+    assert own.recipe == recipe
+    assert own.steps >= 1 and own.learning_rate > 0
+    assert None not in asdict(own).values()
+    assert settle(own, layer, "cpu") == own
     asked = settle(recipe, layer, "cpu", steps=7, learning_rate=0.25)
-    assert asked == replace(settled, steps=7, learning_rate=0.25)
+    assert asked == replace(own, steps=7, learning_rate=0.25)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
     assert OWN == ["decay", "learning_rate", "coarse_share", "decay_share", "jitter", "blur", "leak", "headroom"]
-    settled = settle(recipe, LAYER, "cpu")
+    own = settled(recipe)
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
-    assert settle(RECIPES[recipe], LAYER, "cpu", **nothing) == settled
-    assert settle(replace(settled, **nothing), LAYER, "cpu") == settled
-    assert None not in asdict(settle(Settings(recipe=recipe), LAYER, "cpu")).values()
+    assert settled(RECIPES[recipe], **nothing) == settled(replace(own, **nothing)) == own
+    assert None not in asdict(settled(Settings(recipe=recipe))).values()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("name", [name for name in OWN if name != "coarse_share"])
 def test_a_given_number_is_kept_even_if_it_is_zero(recipe: str, name: str) -> None:
     for value in CPU[name]:
-        assert settle(recipe, LAYER, "cpu", **{name: value}) == replace(
-            settle(recipe, LAYER, "cpu"), **{name: float(value)}
-        )
+        given: dict[str, Any] = {name: float(value)}
+        assert settled(recipe, **{name: value}) == replace(settled(recipe), **given)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_only_fourier_coefficients_can_start_small(recipe: str) -> None:
-    small = settle(recipe, LAYER, "cpu", coarse_share=0.25, size=128).coarse_share
-    assert small == (0.0 if RECIPES[recipe].parameterisation != "fourier" else 0.25)
+    share = settled(recipe, coarse_share=0.25, size=128).coarse_share
+    assert share == (0.25 if RECIPES[recipe].parameterisation == "fourier" else 0.0)
 
 
-@pytest.mark.parametrize(
-    ("layer", "size", "crop", "coarse_share"),
-    [
-        ("conv5_3", 128, 0.5, 0.5),  # 32 px of the 64: two cells
-        ("conv5_3", 128, 0.75, 0.5),
-        ("pool5", 128, 0.75, 0.0),  # 48 px: one cell and a half
-        ("pool5", 224, 0.75, 0.5),
-        ("conv1_1", 126, 0.75, 0.0),  # too small to save much
-        ("conv1_1", 129, 0.75, 0.0),  # has no half
-        ("conv1_1", 130, 0.75, 0.5),
-    ],
-)
-def test_a_small_start_needs_room(layer: str, size: int, crop: float, coarse_share: float) -> None:
-    settled = settle("fourier", find_layer(layer), "cpu", size=size, crop=crop, coarse_share=0.5)
-    assert settled.coarse_share == coarse_share
+@pytest.mark.parametrize(("layer", "size", "crop", "share"), [
+    ("conv5_3", 128, 0.5, 0.5),  # 32 px of the 64: two cells
+    ("conv5_3", 128, 0.75, 0.5),
+    ("pool5", 128, 0.75, 0.0),  # 48 px: one cell and a half
+    ("pool5", 224, 0.75, 0.5),
+    ("conv1_1", 126, 0.75, 0.0),  # too small to save much
+    ("conv1_1", 129, 0.75, 0.0),  # an odd side has no half
+    ("conv1_1", 130, 0.75, 0.5),
+])  # fmt: skip
+def test_a_small_start_needs_room(layer: str, size: int, crop: float, share: float) -> None:
+    settings = settle("fourier", find_layer(layer), "cpu", size=size, crop=crop, coarse_share=0.5)
+    assert settings.coarse_share == share
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -90,9 +77,9 @@ def test_a_recipes_own_numbers_depend_only_on_the_block(recipe: str) -> None:
     """VGG16 has five blocks: two, two, three, three and three convolutions, each with its ReLU, then a pool."""
     blocks = ["conv1_1 relu1_2 pool1", "conv2_1 pool2", "relu3_1 conv3_3", "conv4_2 pool4", "conv5_1 relu5_3 pool5"]
     own = [{settle(recipe, find_layer(name), "cpu") for name in names.split()} for names in blocks]
-    assert [len(settled) for settled in own] == [1] * 5
+    assert [len(numbers) for numbers in own] == [1] * 5
     if recipe == "fourier":  # a shallow layer sees few pixels, so its views come from anywhere
-        shallow, *_, deep = (settled.pop() for settled in own)
+        shallow, *_, deep = (numbers.pop() for numbers in own)
         assert shallow.jitter > deep.jitter
         assert shallow.steps < deep.steps
 
@@ -104,13 +91,12 @@ def test_erhan_has_the_settings_of_the_notebooks() -> None:
         "weight_decay": 1e-6, "crop": 1.0, "jitter": 0.0, "zoom": 0.0, "rotation": 0.0, "headroom": 0.0,
         "redirected": False, "precision": "float32",
     }  # fmt: skip
-    assert asdict(settle("erhan", LAYER, "cpu")).items() >= expected.items()
+    assert asdict(settled("erhan")).items() >= expected.items()
 
 
 def test_erhan_uses_torchs_default_betas_for_adam() -> None:
-    adam = inspect.signature(torch.optim.Adam).parameters
-    settled = settle("erhan", LAYER, "cpu")
-    assert adam["betas"].default == (settled.beta1, settled.beta2)
+    betas = inspect.signature(torch.optim.Adam).parameters["betas"].default
+    assert betas == (settled("erhan").beta1, settled("erhan").beta2)
 
 
 def test_each_recipe_uses_the_expected_canvas() -> None:
@@ -137,12 +123,12 @@ def test_a_recipe_cannot_be_changed() -> None:
         RECIPES["fourier"].steps = 3  # type: ignore[misc]
 
 
-# The limits
-
-
-def test_steps_and_size_have_the_expected_limits_on_each_device() -> None:
+def test_a_gpu_allows_larger_pictures_than_a_cpu() -> None:
     assert (CPU["steps"], CPU["size"]) == ((0, 512), (64, 384))
     assert (limits("cuda")["steps"], limits("cuda:0")["size"]) == ((0, 512), (64, 512))
+    assert settle("fourier", LAYER, "cuda", size=512).size == 512
+    with pytest.raises(SettingError, match="size 512 is out of range: choose a whole number from 64 to 384 px"):
+        settled(size=512)
 
 
 def test_a_cpu_is_never_allowed_more_than_a_gpu() -> None:
@@ -157,119 +143,78 @@ def test_every_number_has_limits() -> None:
 
 
 @pytest.mark.parametrize("name", CPU)
-def test_the_limits_themselves_are_allowed(name: str) -> None:
-    for value in CPU[name]:
-        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
-        assert settled == value or (value == 0 and name == "steps")
+def test_the_limits_are_allowed_and_values_just_beyond_them_refused(name: str) -> None:
+    low, high = CPU[name]
+    for value in (low, high):
+        assert getattr(settled(**{name: value}), name) == value or (value == 0 and name == "steps")
+    below, above = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+    for value in (low - 1, high + 1) if name in INTEGERS else (below, above):
+        with pytest.raises(SettingError, match=rf"^{name} .* is out of range: choose .*{low} to {high}.*\.$"):
+            settled(**{name: value})
 
 
 @pytest.mark.parametrize("name", CPU)
-def test_values_just_beyond_the_limits_are_refused(name: str) -> None:
-    low, high = CPU[name]
-    for value in beyond(name):
-        with pytest.raises(SettingError, match=rf"^{name} .* is out of range: choose .*{low} to {high}.*\.$"):
-            settle("fourier", LAYER, "cpu", **{name: value})
+def test_anything_but_a_finite_number_is_refused(name: str) -> None:
+    for value in (math.nan, math.inf, -math.inf, "many", "", None, True, False, [], {}, 10**400):
+        if value is not None or name not in OWN:
+            with pytest.raises(SettingError, match=f"^{name} .* is out of range"):
+                settled(**{name: value})
 
 
-def test_a_gpu_allows_larger_pictures_than_a_cpu() -> None:
-    assert settle("fourier", LAYER, "cuda", size=512).size == 512
-    with pytest.raises(SettingError, match="size 512 is out of range: choose a whole number from 64 to 384 px"):
-        settle("fourier", LAYER, "cpu", size=512)
+@pytest.mark.parametrize("name", INTEGERS)
+def test_whole_numbers_must_be_whole(name: str) -> None:
+    for value in (70.5, "70.0", "7e1"):
+        with pytest.raises(SettingError, match=f"^{name} .* choose a whole number from"):
+            settled(**{name: value})
 
 
-# Values of unusual types
+@pytest.mark.parametrize("name", CPU)
+def test_numbers_can_be_given_as_floats_integers_or_text(name: str) -> None:
+    kind, high = (int if name in INTEGERS else float), CPU[name][1]
+    for value in (int(high) if high == int(high) else high, float(high), str(high)):
+        number = getattr(settled(**{name: value}), name)
+        assert (number, type(number)) == (high, kind)
 
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf, "many", "", None, True, False, [], {}, 10**400]
-
-
-REFUSED = [(name, value) for name in CPU for value in NO_NUMBERS if not (value is None and name in OWN)]
-
-
-@pytest.mark.parametrize(("name", "value"), REFUSED, ids=lambda value: repr(value)[:20])
-def test_anything_but_a_finite_number_is_refused(name: str, value: object) -> None:
-    with pytest.raises(SettingError, match=f"^{name} .* is out of range"):
-        settle("fourier", LAYER, "cpu", **{name: value})
-
-
-@pytest.mark.parametrize("value", [70.5, "70.0", "7e1"])
-@pytest.mark.parametrize("name", WHOLE)
-def test_whole_numbers_must_be_whole(name: str, value: object) -> None:
-    with pytest.raises(SettingError, match=f"^{name} .* choose a whole number from"):
-        settle("fourier", LAYER, "cpu", **{name: value})
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_whole_numbers_can_be_given_as_floats_or_text(name: str) -> None:
-    high = int(CPU[name][1])
-    for value in (high, float(high), str(high) if high < 1e9 else high):
-        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
-        assert (settled, type(settled)) == (high, int)
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_numbers_can_be_given_as_whole_numbers_or_text(name: str) -> None:
-    high = CPU[name][1]
-    for value in (high, str(high)):
-        settled = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
-        assert (settled, type(settled)) == (high, float)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "settled"),
-    [("steps", np.int64(7), 7), ("size", np.uint8(96), 96), ("zoom", np.float32(0.25), 0.25)],
-)
-def test_numpy_numbers_become_python_numbers(name: str, value: Any, settled: float) -> None:
-    found = getattr(settle("fourier", LAYER, "cpu", **{name: value}), name)
-    assert (found, type(found)) == (settled, type(settled))
-
-
-# Choices and names
+def test_numpy_numbers_become_python_numbers() -> None:
+    for name, value in (("steps", np.int64(7)), ("size", np.uint8(96)), ("zoom", np.float32(0.25))):
+        number = getattr(settled(**{name: value}), name)
+        assert (number, type(number)) == (value.item(), type(value.item()))
 
 
 @pytest.mark.parametrize("recipe", ["Fourier", "", "lucid", "x" * 10_000])
 def test_an_unknown_recipe_is_refused(recipe: str) -> None:
-    for arguments in ((recipe,), (Settings(recipe=recipe),)):
-        with pytest.raises(SettingError, match=rf"^recipe '.{{0,80}} is unknown: choose one of {KNOWN}\.$"):
-            settle(*arguments, LAYER, "cpu")
+    sentence = r"^recipe '.{0,80} is unknown: choose one of fourier, erhan, maco, deepdream\.$"
+    for settings in (recipe, Settings(recipe=recipe)):
+        with pytest.raises(SettingError, match=sentence):
+            settled(settings)
 
 
 @pytest.mark.parametrize("name", CHOICES)
-@pytest.mark.parametrize("value", ["", "Channel", None, 0, ["channel"]])
-def test_an_unknown_choice_is_refused(name: str, value: Any) -> None:
+def test_known_choices_are_kept_and_unknown_ones_refused(name: str) -> None:
+    for word in CHOICES[name]:
+        assert getattr(settled(**{name: word}), name) == word
     known = ", ".join(map(str, CHOICES[name]))
-    with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of {known}\.$"):
-        settle("fourier", LAYER, "cpu", **{name: value})
-
-
-@pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in CHOICES.items() for word in words])
-def test_every_known_choice_is_kept(name: str, word: str | bool) -> None:
-    assert getattr(settle("fourier", LAYER, "cpu", **{name: word}), name) == word
+    for value in ("", "Channel", None, ["channel"], "no", "True", 0, 1, 1.0, 2, []):  # of a switch, 1 equals True
+        with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of {known}\.$"):
+            settled(**{name: value})
 
 
 def test_erhan_always_uses_float32() -> None:
-    assert settle("erhan", LAYER, "cpu", precision="auto").precision == "float32"
+    assert settled("erhan", precision="auto").precision == "float32"
     assert settle(Settings(recipe="erhan"), LAYER, "cuda").precision == "float32"
-    assert settle("fourier", LAYER, "cpu").precision == "auto"
+    assert settled("fourier").precision == "auto"
 
 
 def test_an_unknown_setting_is_refused_and_the_known_ones_are_listed() -> None:
-    with pytest.raises(
-        SettingError, match=r"^setting 'step' is unknown: choose one of recipe, steps, size, .*precision"
-    ):
-        settle("fourier", LAYER, "cpu", step=3)
-
-
-@pytest.mark.parametrize("name", ["decorrelated", "redirected"])
-@pytest.mark.parametrize("value", ["no", "True", None, 0, 1, 1.0, 2, []])
-def test_a_switch_must_be_true_or_false(name: str, value: object) -> None:
-    with pytest.raises(SettingError, match=rf"^{name} .* is unknown: choose one of True, False\.$"):
-        settle("fourier", LAYER, "cpu", **{name: value})
+    sentence = r"^setting 'step' is unknown: choose one of recipe, steps, size, .*precision"
+    with pytest.raises(SettingError, match=sentence):
+        settled(step=3)
 
 
 def test_settings_by_their_old_names_are_understood() -> None:
-    """As records saved before version 0.1 have them, and programs of that time give them."""
+    """Records saved before version 0.1 have them, and so do programs of that time."""
     old = {"momentum": 0.8, "smoothing": 0.9, "decline": 0.7, "turn": 20.0, "view": 0.6, "small": 0.5}
     new = {"beta1": 0.8, "beta2": 0.9, "decay_share": 0.7, "rotation": 20.0, "crop": 0.6, "coarse_share": 0.5}
     assert current_names({**old, "seed": 3}) == {**new, "seed": 3}
-    assert settle("fourier", LAYER, "cpu", size=128, **old) == settle("fourier", LAYER, "cpu", size=128, **new)
+    assert settled(size=128, **old) == settled(size=128, **new)

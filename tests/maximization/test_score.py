@@ -1,4 +1,4 @@
-"""Scores: each number is compared with an independent computation, such as one on the saved file."""
+"""Scores: each number is compared with an independent computation, for example on the saved file."""
 
 import json
 import random
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import pictures
 from helpers.copies import plain_copies
 from helpers.toys import conv, toy
 from PIL import Image
@@ -32,7 +33,7 @@ def excited(vgg16: VGG16) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def noise() -> Image.Image:
-    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8))
+    return pictures.noise(224, 224)
 
 
 def plain_maps(features: nn.Sequential, batch: Tensor, layer: str) -> Tensor:
@@ -49,36 +50,28 @@ def test_the_saved_activation_is_measured_on_the_saved_file(
     excited.save(tmp_path / "picture.png")
     with Image.open(tmp_path / "picture.png") as read:
         maps = plain_maps(features, pil_to_tensor(read)[None] / 255, layer)
-    found = score(vgg16, excited, layer, 7)
-    assert found.saved_activation == pytest.approx(float(maps[0, 7].mean()), rel=1e-4)
-    assert found.fires == bool((maps[0, 7] > 0).any())
+    scored = score(vgg16, excited, layer, 7)
+    assert scored.saved_activation == pytest.approx(float(maps[0, 7].mean()), rel=1e-4)
+    assert scored.fires == bool((maps[0, 7] > 0).any())
 
 
 @torch.inference_mode()
-def test_the_robust_activation_is_the_mean_over_the_distorted_copies(
-    vgg16: VGG16, features: nn.Sequential, excited: Image.Image
-) -> None:
-    maps = plain_maps(features, plain_copies(excited), "conv2_1")
-    expected = float(maps[:, 7].mean())
+def test_robust_is_the_mean_over_the_copies(vgg16: VGG16, features: nn.Sequential, excited: Image.Image) -> None:
+    expected = float(plain_maps(features, plain_copies(excited), "conv2_1")[:, 7].mean())
     assert score(vgg16, excited, "conv2_1", 7).robust == pytest.approx(expected, rel=0.02)  # the fast precision
 
 
 def test_the_copies_equal_copies_computed_pixel_by_pixel(photo: Image.Image) -> None:
     picture = photo.resize((224, 224))
-    torch.testing.assert_close(distorted_copies(picture), plain_copies(picture), rtol=0, atol=1e-4)
-
-
-def test_the_sixteen_copies_differ_and_are_always_the_same(photo: Image.Image) -> None:
-    copies = distorted_copies(photo.resize((224, 224)))
+    copies = distorted_copies(picture)
+    torch.testing.assert_close(copies, plain_copies(picture), rtol=0, atol=1e-4)
     random.seed(5)
-    assert torch.equal(distorted_copies(photo.resize((224, 224))), copies)
+    assert torch.equal(distorted_copies(picture), copies)  # always the same sixteen, and all different
     assert copies.shape == (16, 3, 168, 168)
     assert len({copy.numpy().tobytes() for copy in copies}) == 16
 
 
-def test_noise_is_less_robust_than_a_picture_grown_with_random_views(
-    vgg16: VGG16, excited: Image.Image, noise: Image.Image
-) -> None:
+def test_noise_is_less_robust_than_a_grown_picture(vgg16: VGG16, excited: Image.Image, noise: Image.Image) -> None:
     assert score(vgg16, noise, "conv3_1", 7).robust < 0.5 * score(vgg16, excited, "conv3_1", 7).robust
 
 
@@ -101,30 +94,24 @@ def test_pictures_of_other_modes_are_converted_to_rgb_first(tiny: VGG16, noise: 
 def test_a_channel_with_a_very_negative_bias_never_fires(noise: Image.Image, layer: str) -> None:
     net = toy()
     assert score(net, noise, layer, 1).fires
-    bias = conv(net, layer).bias
-    assert bias is not None
-    bias[1] = -1e6
+    conv(net, layer).bias[1] = -1e6  # type: ignore[index]
     assert not score(net, noise, layer, 1).fires
     assert score(net, noise, layer, 2).fires
 
 
-@pytest.mark.parametrize(
-    ("error", "layer", "channel"),
-    [(LayerError, "conv9_1", 0), (ChannelError, "conv1_1", 4), (ChannelError, "pool5", -1)],
-)
-def test_score_refuses_a_wrong_layer_or_channel(
-    tiny: VGG16, noise: Image.Image, error: type[Exception], layer: str, channel: int
-) -> None:
-    with pytest.raises(error):
-        score(tiny, noise, layer, channel)
+def test_a_wrong_layer_or_channel_is_refused(tiny: VGG16, noise: Image.Image) -> None:
+    for error, target in ((LayerError, "conv9_1:0"), (ChannelError, "conv1_1:4"), (ChannelError, "pool5:-1")):
+        with pytest.raises(error):
+            score(tiny, noise, target)
 
 
-def test_a_mixture_is_scored_as_the_weighted_sum_of_its_channels(tiny: VGG16, noise: Image.Image) -> None:
-    one, two = (score(tiny, noise, "conv3_1", channel) for channel in (1, 4))
+def test_a_direction_is_scored_as_the_weighted_sum_of_its_channels(tiny: VGG16, noise: Image.Image) -> None:
+    first, second = (score(tiny, noise, "conv3_1", channel) for channel in (1, 4))
     both = score(tiny, noise, "conv3_1", {1: 2.0, 4: -0.5})
-    assert both.saved_activation == pytest.approx(2 * one.saved_activation - 0.5 * two.saved_activation, rel=1e-4)
-    assert both.robust == pytest.approx(2 * one.robust - 0.5 * two.robust, rel=1e-3, abs=1e-4)
-    assert both.fires == (one.fires or two.fires)
+    saved = 2 * first.saved_activation - 0.5 * second.saved_activation
+    assert both.saved_activation == pytest.approx(saved, rel=1e-4)
+    assert both.robust == pytest.approx(2 * first.robust - 0.5 * second.robust, rel=1e-3, abs=1e-4)
+    assert both.fires == (first.fires or second.fires)
     assert both.selectivity is None
 
 
@@ -138,13 +125,9 @@ def test_a_scored_record_adds_the_score_to_the_record(tiny: VGG16) -> None:
     assert added == score(tiny, last.picture, "conv2_1", 3).record()
 
 
-# Saturation and naturalness
-
-
 def test_saturation_counts_values_near_black_and_white() -> None:
     pixels = np.full((10, 10, 3), 128, np.uint8)
-    pixels[0, 0] = (0, 2, 3)
-    pixels[0, 1] = (252, 253, 255)
+    pixels[0, :2] = (0, 2, 3), (252, 253, 255)
     assert saturation(Image.fromarray(pixels)) == 4 / 300
 
 
@@ -164,9 +147,6 @@ def test_a_picture_of_one_colour_has_no_slope() -> None:
     assert spectral_slope(Image.new("RGB", (64, 64), "red")) is None
 
 
-# Selectivity
-
-
 def test_selectivity_ranks_channels_by_deviations_above_their_average(noise: Image.Image) -> None:
     """The four channels lie 1, 2, 3 and 4 deviations above their averages, so channel 2 ranks second."""
     net = toy()
@@ -174,16 +154,16 @@ def test_selectivity_ranks_channels_by_deviations_above_their_average(noise: Ima
         means = cut(net, "conv1_1")(pil_to_tensor(noise)[None] / 255)[0].mean((1, 2))
     deviation = torch.tensor([0.5, 0.1, 2.0, 0.25])
     net.photo_statistics = {"conv1_1": PhotoStatistics(means - deviation * torch.arange(1, 5), deviation, 3)}
-    found = score(net, noise, "conv1_1", 2).selectivity
-    assert found == Selectivity(rank=2, of=4, deviations=pytest.approx(3, rel=1e-4), photos=3)
+    selectivity = score(net, noise, "conv1_1", 2).selectivity
+    assert selectivity == Selectivity(rank=2, of=4, deviations=pytest.approx(3, rel=1e-4), photos=3)
 
 
 def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Image) -> None:
     net = toy()
     still = torch.tensor([1.0, 0.0, 1.0, 1.0])
     net.photo_statistics = {"relu1_1": PhotoStatistics(torch.zeros(4), still, 3)}
-    found = score(net, noise, "relu1_1", 0).selectivity
-    assert found and found.of == 3
+    selectivity = score(net, noise, "relu1_1", 0).selectivity
+    assert selectivity and selectivity.of == 3
     assert score(net, noise, "relu1_1", 1).selectivity is None
 
 

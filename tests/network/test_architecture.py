@@ -35,31 +35,26 @@ PUBLISHED = [
     ("conv5_2", 26, 512, 164, 16, "block5_conv2"),
     ("conv5_3", 28, 512, 196, 16, "block5_conv3"),
 ]
+NAMES = """
+conv1_1 relu1_1 conv1_2 relu1_2 pool1 conv2_1 relu2_1 conv2_2 relu2_2 pool2
+conv3_1 relu3_1 conv3_2 relu3_2 conv3_3 relu3_3 pool3 conv4_1 relu4_1 conv4_2 relu4_2 conv4_3 relu4_3 pool4
+conv5_1 relu5_1 conv5_2 relu5_2 conv5_3 relu5_3 pool5
+"""
 
 
 # The table
 
 
 def test_the_31_layers_are_in_order() -> None:
-    sizes = (2, 2, 3, 3, 3)
-    names = []
-    for block, size in enumerate(sizes, start=1):
-        for number in range(1, size + 1):
-            names += [f"conv{block}_{number}", f"relu{block}_{number}"]
-        names.append(f"pool{block}")
-    assert [layer.name for layer in LAYERS] == names
+    assert [layer.name for layer in LAYERS] == NAMES.split()
     assert [layer.index for layer in LAYERS] == list(range(31))
     assert all(layer.name.startswith(layer.kind) for layer in LAYERS)
 
 
 def test_convolutions_have_the_published_geometry() -> None:
-    rows = [
-        (layer.name, layer.index, layer.channels, layer.receptive_field, layer.stride)
-        for layer in LAYERS
-        if layer.kind == "conv"
-    ]
-    assert rows == [row[:5] for row in PUBLISHED]
-    assert list(CONVOLUTIONS) == [row[0] for row in PUBLISHED]
+    for layer, (name, index, channels, field, stride, _) in zip(map(find_layer, CONVOLUTIONS), PUBLISHED, strict=True):
+        assert (layer.name, layer.kind, layer.index, layer.channels) == (name, "conv", index, channels)
+        assert (layer.receptive_field, layer.stride) == (field, stride)
 
 
 def test_the_table_agrees_with_the_reach_of_a_single_lit_column() -> None:
@@ -69,8 +64,8 @@ def test_the_table_agrees_with_the_reach_of_a_single_lit_column() -> None:
     for name, parameter in net.named_parameters():
         parameter.fill_(1.0 if name.endswith("weight") else 0.0)
     values = torch.eye(width)[:, None, None, :].expand(width, 3, 32, width)
-    for layer, step in zip(LAYERS, net[1:], strict=True):
-        values = step(values)
+    for layer, module in zip(LAYERS, net[1:], strict=True):
+        values = module(values)
         sees = values[:, 0, 0, :] > 0  # (lit column of the picture, column of the map)
         centre = sees.shape[1] // 2
         first = sees.int().argmax(dim=0)
@@ -101,118 +96,73 @@ def test_every_dialect_names_the_same_layer(name: str, index: int, keras: str) -
         assert find_layer(f" {dialect} ".upper()).name == name
 
 
-@pytest.mark.parametrize(
-    ("spelling", "name"),
-    [
-        ("features_28", "conv5_3"),
-        ("module.features.28", "conv5_3"),
-        ("model.net.features[28]", "conv5_3"),
-        ("Features-28", "conv5_3"),
-        ("block3/conv1", "conv3_1"),
-        ("block3/pool", "pool3"),
-    ],
-)
-def test_other_tools_spellings_are_understood(spelling: str, name: str) -> None:
-    assert find_layer(spelling).name == name
+def test_layers_without_weights_have_dialects_and_other_tools_spellings_work() -> None:
+    for spelling in ("features_28", "module.features.28", "model.net.features[28]", "Features-28"):
+        assert find_layer(spelling).name == "conv5_3"
+    others = {"block3/conv1": "conv3_1", "block3/pool": "pool3", "block3_pool": "pool3", "features.15": "relu3_3"}
+    for spelling, name in {**others, 16: "pool3", "30": "pool5"}.items():
+        assert find_layer(spelling).name == name
 
 
-@pytest.mark.parametrize(
-    ("dialect", "name"), [("block3_pool", "pool3"), ("features.15", "relu3_3"), (16, "pool3"), ("30", "pool5")]
-)
-def test_layers_without_weights_have_dialects_too(dialect: str | int, name: str) -> None:
-    assert find_layer(dialect).name == name
+def test_unknown_layers_are_refused() -> None:
+    names = ["conv9_1", "conv3_4", "", " ", "input", "features.31", "features", "block3_conv4", "x" * 9]
+    hint = r"does not exist\. .*may also be written features\.10, 10 or block3_conv1"
+    for name in [*names, "31", 31, -1, None, True]:
+        with pytest.raises(LayerError, match=hint):
+            find_layer(name)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "conv9_1",
-        "conv3_4",
-        "",
-        " ",
-        "input",
-        "31",
-        31,
-        -1,
-        "features.31",
-        "features",
-        "block3_conv4",
-        None,
-        True,
-        "x" * 9,
-    ],
-)
-def test_unknown_layers_are_refused(name: Any) -> None:
-    with pytest.raises(LayerError, match=r"does not exist\. .*may also be written features\.10, 10 or block3_conv1"):
-        find_layer(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "offered"),
-    [
-        ("conv3_4", "conv3_1"),
-        ("Conv 5_3", "conv5_3"),
-        ("poool2", "pool2"),
-        ("relu51", "relu5_1"),
-        ("block3_conv4", "conv3_3"),
-        ("block4/conv9", "conv4_3"),
-    ],
-)
-def test_similar_names_are_suggested(name: str, offered: str) -> None:
-    with pytest.raises(LayerError, match=rf"Did you mean .*{offered}.*\?"):
-        find_layer(name)
-
-
-def test_the_whole_range_is_named_if_no_name_is_similar() -> None:
+def test_similar_names_are_suggested_and_otherwise_the_whole_range() -> None:
+    similar = {"conv3_4": "conv3_1", "Conv 5_3": "conv5_3", "poool2": "pool2", "relu51": "relu5_1"}
+    for name, suggested in {**similar, "block3_conv4": "conv3_3", "block4/conv9": "conv4_3"}.items():
+        with pytest.raises(LayerError, match=rf"Did you mean .*{suggested}.*\?"):
+            find_layer(name)
     with pytest.raises(LayerError, match="The layers are conv1_1 to pool5"):
         find_layer("???")
 
 
-@pytest.mark.parametrize(
-    ("name", "nearest"), [("relu1_1", "conv1_1"), ("pool3", "conv3_3"), ("features.30", "conv5_3")]
-)
-def test_a_layer_without_filters_is_refused_and_its_convolution_suggested(name: str, nearest: str) -> None:
-    with pytest.raises(LayerError, match=f"has no filters of its own: .* '{nearest}'"):
-        find_layer(name, kind="conv")
-    assert find_layer(name).convolution == nearest
+def test_a_layer_without_filters_is_refused_and_its_convolution_suggested() -> None:
+    for name, nearest in {"relu1_1": "conv1_1", "pool3": "conv3_3", "features.30": "conv5_3"}.items():
+        with pytest.raises(LayerError, match=f"has no filters of its own: .* '{nearest}'"):
+            find_layer(name, kind="conv")
+        assert find_layer(name).convolution == nearest
 
 
-def test_channels_within_the_layer_are_accepted() -> None:
-    assert [check_channel(value, find_layer("conv1_1")) for value in (0, 63.0, "7")] == [0, 63, 7]
-
-
-@pytest.mark.parametrize("value", [64, -1, 1.5, "x", None, True])
-def test_channels_outside_the_layer_are_refused(value: object) -> None:
-    with pytest.raises(ChannelError) as caught:
-        check_channel(value, find_layer("conv1_1"))
-    assert str(caught.value) == f"channel {value!r} does not exist in conv1_1: choose a whole number from 0 to 63."
+def test_only_channels_of_the_layer_are_accepted() -> None:
+    layer = find_layer("conv1_1")
+    assert [check_channel(value, layer) for value in (0, 63.0, "7")] == [0, 63, 7]
+    for value in (64, -1, 1.5, "x", None, True):
+        with pytest.raises(ChannelError) as refused:
+            check_channel(value, layer)
+        assert str(refused.value) == f"channel {value!r} does not exist in conv1_1: choose a whole number from 0 to 63."
 
 
 # Targets
 
 
 def test_a_target_is_one_channel_or_several_with_weights() -> None:
-    one, same, several = (
+    single, same, several = (
         ARCHITECTURE.weighted_target("block3_conv1", channel) for channel in ("7", {7: 1}, {7: 2, 9.0: "-0.5"})
     )
-    assert (one.layer, one.number, one.channel) == (find_layer("conv3_1"), 7, 7)
-    assert same == one == ARCHITECTURE.target("10", 7)
+    assert (single.layer, single.number, single.channel) == (find_layer("conv3_1"), 7, 7)
+    assert same == single == ARCHITECTURE.target("10", 7)
     assert several.direction == several.channel == {7: 2.0, 9: -0.5}
-    assert (str(one), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
+    assert (str(single), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
 
 
 def test_layer_and_channel_may_be_one_word() -> None:
     for word in ("features_28:165", "conv5_3:165", " module.features.28 : 165 "):
         assert ARCHITECTURE.target(word) == ARCHITECTURE.weighted_target(word) == ARCHITECTURE.target("conv5_3", 165)
-    with pytest.raises(ChannelError, match="'165' stands in the layer's name and 0 beside it: give one of them"):
-        ARCHITECTURE.target("conv5_3:165", 0)
+    for channel in (0, {0: 1.0}):
+        with pytest.raises(ChannelError, match=r"'165' is in the layer's name and .* was given too: give only one"):
+            ARCHITECTURE.weighted_target("conv5_3:165", channel)
     with pytest.raises(ChannelError, match="channel '512' does not exist in conv5_3"):
         ARCHITECTURE.target("conv5_3:512")
-    with pytest.raises(LayerError, match="'conv5_3:165' names a channel too: name the layer alone"):
+    with pytest.raises(LayerError, match="'conv5_3:165' includes a channel: give only the layer here"):
         find_layer("conv5_3:165")
 
 
-def test_a_mixture_is_refused_where_a_single_channel_is_required() -> None:
+def test_a_direction_is_refused_where_a_single_channel_is_required() -> None:
     with pytest.raises(ChannelError, match=r"channel \{7: 1\.0\} does not exist in conv3_1"):
         ARCHITECTURE.target("conv3_1", {7: 1.0})
 
@@ -221,15 +171,15 @@ def test_a_mixture_is_refused_where_a_single_channel_is_required() -> None:
 
 
 def test_the_architectures_have_the_papers_names_and_torchvisions_convolutions() -> None:
-    configurations = torchvision.models.vgg.cfgs
-    for name, one in zip("ABDE", ARCHITECTURES, strict=True):
-        widths = [layer.channels if layer.kind == "conv" else "M" for layer in one.layers if layer.kind != "relu"]
-        assert widths == configurations[name]
-    assert [one.name for one in ARCHITECTURES] == ["VGG11", "VGG13", "VGG16", "VGG19"]
+    for name, architecture in zip("ABDE", ARCHITECTURES, strict=True):
+        layers = [layer for layer in architecture.layers if layer.kind != "relu"]
+        widths = [layer.channels if layer.kind == "conv" else "M" for layer in layers]
+        assert widths == torchvision.models.vgg.cfgs[name]
+    assert [architecture.name for architecture in ARCHITECTURES] == ["VGG11", "VGG13", "VGG16", "VGG19"]
 
 
 def test_vgg19_can_be_described_by_its_blocks() -> None:
-    """Configuration E of the paper. Receptive fields are worked out by hand: each 3×3 window adds 2 · stride."""
+    """Configuration E of the paper, with receptive fields worked out by hand: each 3×3 window adds 2 · stride."""
     vgg19 = Architecture(blocks=(2, 2, 4, 4, 4))
     assert len(vgg19.convolutions) == 16
     assert [vgg19.find(name).receptive_field for name in ("conv3_4", "conv4_4", "conv5_4")] == [48, 116, 252]
@@ -244,8 +194,8 @@ def test_the_logits_see_the_whole_picture_and_need_a_classifier() -> None:
         Architecture().find("class")
 
 
-@pytest.mark.parametrize(("layer", "channels"), [("conv1_1", 4), ("relu3_2", 6), ("pool5", 8)])
-def test_a_network_knows_its_own_architecture(tiny: Any, layer: str, channels: int) -> None:
-    assert tiny.architecture.find(layer).channels == channels
-    with pytest.raises(ChannelError, match=f"from 0 to {channels - 1}"):
-        tiny.architecture.target(layer, channels)
+def test_a_network_knows_its_own_architecture(tiny: Any) -> None:
+    for layer, channels in {"conv1_1": 4, "relu3_2": 6, "pool5": 8}.items():
+        assert tiny.architecture.find(layer).channels == channels
+        with pytest.raises(ChannelError, match=f"from 0 to {channels - 1}"):
+            tiny.architecture.target(layer, channels)

@@ -7,13 +7,13 @@ import mmap
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import huggingface_hub.constants
@@ -27,12 +27,12 @@ SHAPES = {"pre_logits.fc1": (4096, 512, 7, 7), "pre_logits.fc2": (4096, 4096, 1,
 
 
 def cache_folder() -> Path:
-    """Return the folder of our repository in the Hub's cache."""
+    """The weights' folder in the Hub's cache."""
     return Path(huggingface_hub.constants.HF_HUB_CACHE, f"models--{HUB_REPO.replace('/', '--')}")
 
 
 def plant(content: bytes) -> None:
-    """Put a file into the Hub's cache, in the place of our weights."""
+    """Put a file into the Hub's cache as the weights."""
     path = cache_folder() / "snapshots" / HUB_REVISION / HUB_FILE
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
@@ -51,12 +51,12 @@ def test_a_broken_cached_hub_file_is_skipped(caplog: pytest.LogCaptureFixture) -
 
 def test_an_unreadable_hub_cache_is_ignored() -> None:
     cache_folder().mkdir(parents=True)
-    (cache_folder() / "snapshots").touch()  # a file in place of a folder: even root cannot read it
+    (cache_folder() / "snapshots").touch()  # a file where a folder belongs: even root cannot read it
     assert read_weights()[1].source == "bundled"
 
 
 class FakeHub(ThreadingHTTPServer):
-    """A Hub that answers the two requests for a file, over real sockets."""
+    """A Hub that answers the two requests for a file over real sockets."""
 
     def __init__(self, port: int, body: Any) -> None:
         super().__init__(("127.0.0.1", port), Answer)
@@ -93,15 +93,15 @@ from cnnvis.errors import WeightsError
 from cnnvis.analysis.maps import top_classes
 from cnnvis.network.weights import load_whole_vgg16, read_weights
 for line in sys.stdin:
-    if line.startswith("classes "):
-        os.environ["CNNVIS_WEIGHTS"] = "hub"
-        net = load_whole_vgg16("cpu")
-        answer = [sum(step.numel() for step in net.parameters()), top_classes(net, line.split()[1], 1000)[-1][1]]
-        print(json.dumps(answer), flush=True)
-        continue
-    os.environ["CNNVIS_WEIGHTS"] = line.strip()
+    choice, *photo = line.split() or [""]
+    os.environ["CNNVIS_WEIGHTS"] = choice
     try:
-        answer = read_weights()[1].as_dict()
+        if photo:
+            net = load_whole_vgg16("cpu")
+            parameters = sum(parameter.numel() for parameter in net.parameters())
+            answer = [parameters, top_classes(net, photo[0], 1000)[-1][1]]
+        else:
+            answer = read_weights()[1].as_dict()
     except WeightsError as error:
         answer = str(error)
     print(json.dumps(answer), flush=True)
@@ -109,27 +109,23 @@ for line in sys.stdin:
 
 
 class Elsewhere:
-    """A separate Python with its own Hub cache: huggingface_hub reads its settings only once, on import."""
+    """A separate Python with its own Hub cache: huggingface_hub reads its settings only once, when imported."""
 
     def __init__(self, home: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.cache = home / "cache"
-        settings = {"HF_ENDPOINT": f"http://127.0.0.1:{self.port}", "HF_HUB_CACHE": str(self.cache)}
-        others = {"HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        self.python = subprocess.Popen(
-            [sys.executable, "-c", READER],
-            env=inherited | settings | others,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+        env |= {"HF_ENDPOINT": f"http://127.0.0.1:{self.port}", "HF_HUB_CACHE": str(self.cache), "HF_HOME": str(home)}
+        env |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        command = [sys.executable, "-c", READER]
+        self.python = Popen(command, env=env, cwd=ROOT, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True)
 
     def read(self, choice: str) -> Any:
-        """Read the weights with this CNNVIS_WEIGHTS. Return their origin as JSON, or the error message."""
+        """Read the weights with this CNNVIS_WEIGHTS, and return their origin as JSON, or the error message.
+
+        With a photo after it, load the whole network; return its parameters and the share of the photo's last class.
+        """
         assert self.python.stdin and self.python.stdout
         print(choice, file=self.python.stdin, flush=True)
         return json.loads(self.python.stdout.readline())
@@ -137,7 +133,7 @@ class Elsewhere:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    """One process for all Hub tests, because torch takes seconds to import."""
+    """One process for all tests, because torch takes seconds to import."""
     elsewhere = Elsewhere(tmp_path_factory.mktemp("elsewhere"))
     with elsewhere.python:
         yield elsewhere
@@ -153,7 +149,7 @@ def elsewhere(process: Elsewhere) -> Elsewhere:
 
 @pytest.fixture
 def hub(elsewhere: Elsewhere) -> Iterator[FakeHub]:
-    """A Hub for the other process. Its file has the convolutions alone."""
+    """A Hub for the other process, with a file of the convolutions alone."""
     with FakeHub(elsewhere.port, BUNDLED.read_bytes()) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
@@ -177,14 +173,14 @@ def test_no_network_is_used_unless_the_hub_is_chosen(hub: FakeHub, elsewhere: El
 
 
 def test_an_interrupted_download_leaves_no_file_behind(hub: FakeHub, elsewhere: Elsewhere) -> None:
-    whole = hub.body
-    hub.body = whole[: len(whole) // 2]
+    complete = hub.body
+    hub.body = complete[: len(complete) // 2]
     refused = elsewhere.read("hub")
     assert "could not be downloaded (OSError)" in refused and "/" not in refused.replace(HUB_REPO, "")
     assert not list(elsewhere.cache.rglob(HUB_FILE))
     assert elsewhere.read("")["source"] == "bundled"
-    hub.body = whole
-    assert elsewhere.read("hub")["sha256"] == hashlib.sha256(whole).hexdigest()
+    hub.body = complete
+    assert elsewhere.read("hub")["sha256"] == hashlib.sha256(complete).hexdigest()
 
 
 def test_a_missing_network_is_reported_at_once(elsewhere: Elsewhere) -> None:
@@ -196,7 +192,7 @@ def test_a_missing_network_is_reported_at_once(elsewhere: Elsewhere) -> None:
 
 
 def full_size(path: Path) -> None:
-    """Create a file with timm's layout and size: 553 MB of zeros, sparse, so it takes up no space on disk."""
+    """Create a file with timm's layout and size: 553 MB of zeros, sparse, so it takes no space on the disk."""
     shapes = {name: tuple(tensor.shape) for name, tensor in load_file(BUNDLED).items()}
     shapes |= {f"{name}.weight": shape for name, shape in SHAPES.items()}
     shapes |= {f"{name}.bias": shape[:1] for name, shape in SHAPES.items()}
@@ -223,7 +219,7 @@ def test_the_whole_network_can_be_loaded_from_the_hub(elsewhere: Elsewhere, tmp_
         FakeHub(elsewhere.port, body) as server,
     ):
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        parameters, least = elsewhere.read(f"classes {EXAMPLES / 'chelsea.jpg'}")
+        parameters, least = elsewhere.read(f"hub {EXAMPLES / 'chelsea.jpg'}")
         server.shutdown()
     assert parameters == 138_357_544  # torchvision's VGG16
     assert least == pytest.approx(1 / 1000)  # with zero weights, all classes are equally likely

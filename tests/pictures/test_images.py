@@ -52,7 +52,7 @@ def test_example_photos_are_cropped_as_in_torchvision(path: Path) -> None:
     assert_like_torchvision(open_photo(path))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_unusual_sizes_are_cropped_as_in_torchvision(size: tuple[int, int]) -> None:
     assert_like_torchvision(noise(*size))
 
@@ -86,18 +86,13 @@ def test_values_are_rounded_and_clamped_to_valid_colours() -> None:
 
 def test_the_heat_ramp_gets_brighter_in_even_steps() -> None:
     luminance = HEAT @ np.array([0.299, 0.587, 0.114])
-    steps = np.diff(luminance)
-    assert steps.min() >= 0
-    assert luminance[0] < 20
-    assert luminance[-1] > 240
+    assert np.diff(luminance).min() >= 0 and luminance[0] < 20 and luminance[-1] > 240
     assert np.abs(np.diff(luminance[::16])).max() < 2 * np.ptp(luminance) / 16
 
 
 def test_the_signed_ramp_is_blue_below_and_orange_above_a_pale_middle() -> None:
     red, blue = SIGNED[:, 0].astype(int), SIGNED[:, 2].astype(int)
-    assert (blue > red)[:120].all()
-    assert (red > blue)[136:].all()
-    assert SIGNED[127:129].min() > 240
+    assert (blue > red)[:120].all() and (red > blue)[136:].all() and SIGNED[127:129].min() > 240
     assert (tuple(SIGNED[0].tolist()), tuple(SIGNED[255].tolist())) == ((16, 60, 138), (140, 52, 8))
 
 
@@ -111,39 +106,29 @@ def test_values_get_the_nearest_colour_of_the_ramp() -> None:
     assert np.array_equal(colour(values, HEAT), HEAT[expected])
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [(0.0, 4.0, [0, 0.25, 1]), (-4.0, 4.0, [0.5, 0.625, 1]), (1.0, 1.0, [0, 0, 0]), (0.0, 2.0, [0, 0.5, 2])],
-)
-def test_stretch_maps_low_to_zero_and_high_to_one(low: float, high: float, expected: list[float]) -> None:
+def test_stretch_maps_low_to_zero_high_to_one_and_constant_maps_to_zero() -> None:
     values = torch.tensor([0.0, 1.0, 4.0])
-    assert stretch(values, low, high).tolist() == expected
-    assert stretch(values, torch.tensor(low), torch.tensor(high)).tolist() == expected
+    table = {(0.0, 4.0): [0, 0.25, 1], (-4.0, 4.0): [0.5, 0.625, 1], (1.0, 1.0): [0, 0, 0], (0.0, 2.0): [0, 0.5, 2]}
+    for (low, high), expected in table.items():
+        assert stretch(values, low, high).tolist() == expected
+        assert stretch(values, torch.tensor(low), torch.tensor(high)).tolist() == expected
+    maps = torch.tensor([[3.0, 3.0], [1.0, 2.0]])
+    assert stretch(maps, maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)).tolist() == [[0, 0], [0, 1]]
 
 
-def test_a_constant_map_is_stretched_to_zero_next_to_other_maps() -> None:
-    values = torch.tensor([[3.0, 3.0], [1.0, 2.0]])
-    low, high = values.amin(1, keepdim=True), values.amax(1, keepdim=True)
-    assert stretch(values, low, high).tolist() == [[0, 0], [0, 1]]
-
-
-@pytest.mark.parametrize(("opacity", "expected"), [(0.0, (10, 20, 30)), (0.5, (110, 60, 40)), (1.0, (210, 100, 50))])
-def test_blend_mixes_by_opacity(opacity: float, expected: tuple[int, ...]) -> None:
+def test_blend_mixes_by_opacity() -> None:
     heat = np.full((2, 3, 3), (210, 100, 50), dtype=np.uint8)
-    mixed = blend(Image.new("RGB", (3, 2), (10, 20, 30)), heat, torch.full((2, 3), opacity))
+    mixed = blend(Image.new("RGB", (3, 2), (10, 20, 30)), heat, torch.tensor([[0.0, 0.5, 1.0]] * 2))
     assert mixed.size == (3, 2)
-    assert row(mixed) == [expected] * 3
+    assert row(mixed) == [(10, 20, 30), (110, 60, 40), (210, 100, 50)]
 
 
 # Sheets
 
 
-@pytest.mark.parametrize(
-    ("tiles", "columns"),
-    [(1, 1), (2, 2), (3, 2), (4, 2), (5, 4), (8, 4), (16, 4), (64, 8), (128, 16), (256, 16), (512, 32), (1000, 32)],
-)
-def test_columns_make_a_sheet_square_or_wide(tiles: int, columns: int) -> None:
-    assert columns_for(tiles) == columns
+def test_columns_make_a_sheet_square_or_wide() -> None:
+    table = {1: 1, 2: 2, 3: 2, 4: 2, 5: 4, 8: 4, 16: 4, 64: 8, 128: 16, 256: 16, 512: 32, 1000: 32}
+    assert {tiles: columns_for(tiles) for tiles in table} == table
 
 
 @pytest.mark.parametrize(
@@ -155,10 +140,9 @@ def test_tiles_fill_the_sheet_row_by_row_with_a_gap_after_each(
 ) -> None:
     tiles: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
     sheet = contact_sheet(tiles, columns, gap)
-    cell = side + gap
     expected = Image.new("RGB", size, SHEET_BACKGROUND)
     for i, tile in enumerate(tiles):
-        expected.paste(Image.fromarray(tile), ((i % columns) * cell, (i // columns) * cell))
+        expected.paste(Image.fromarray(tile), ((i % columns) * (side + gap), (i // columns) * (side + gap)))
     assert sheet.size == size
     assert np.array_equal(np.asarray(sheet), np.asarray(expected))
 
@@ -175,12 +159,7 @@ def test_a_png_keeps_its_pixels_and_its_record() -> None:
 
 
 def test_a_jpeg_is_saved_with_quality_90() -> None:
-    with (
-        Image.open(io.BytesIO(encode(noise(20, 10), "jpeg"))) as mine,
-        Image.open(saved(noise(20, 10), "JPEG", quality=90)) as theirs,
-    ):
-        assert mine.quantization == theirs.quantization  # type: ignore[attr-defined]
-        assert np.array_equal(np.asarray(mine), np.asarray(theirs))
+    assert encode(noise(20, 10), "jpeg") == saved(noise(20, 10), "JPEG", quality=90).getvalue()
 
 
 @pytest.mark.parametrize(
@@ -195,14 +174,14 @@ def test_an_animation_shows_every_picture_for_the_right_time(
     content = animation([Image.new("RGB", (12, 8), shade) for shade in shades], seconds, hold, kind)
     with Image.open(io.BytesIO(content)) as read:
         assert (read.format, read.size, read.n_frames) == (kind.upper(), (12, 8), count)
-        found: list[Any] = []
+        shown: list[Any] = []
         for i, shade in enumerate(shades):
             read.seek(i)
             read.load()  # only then is a WebP frame's duration known
-            found.append(read.info.get("duration"))
+            shown.append(read.info.get("duration"))
             np.testing.assert_allclose(np.asarray(read.convert("RGB"))[4, 6], shade, atol=8)
             assert count == 1 or read.info["loop"] == 0
-    assert found == ([0] if kind == "webp" and count == 1 else durations)  # one picture is no animation there
+    assert shown == ([0] if kind == "webp" and count == 1 else durations)  # one picture is no animation there
 
 
 def test_reading_a_picture_does_not_change_it(photo: Image.Image) -> None:

@@ -1,10 +1,10 @@
-"""Making an atlas: each picture is what `maximize_many` grows, however the making is interrupted or spread."""
+"""Making an atlas: each picture is what `maximize_many` grows, however the work is interrupted or distributed."""
 
 import json
 import math
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,34 +26,34 @@ from cnnvis.prepared.atlas import Atlas
 from cnnvis.prepared.atlas_growing import SEEDS, canvas_px
 from cnnvis.prepared.atlas_making import make_atlas
 from cnnvis.prepared.tiles import GREY, TILE_PX, middle, picture_px, tile
+from cnnvis.prepared.unfinished import NAME, pieces
 
 LAYERS = ["conv1_2", "conv3_1"]
 
 
-@pytest.fixture(autouse=True)
-def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def small_batches() -> Iterator[None]:
     """Two channels a batch, so that a toy's layer has several."""
-    monkeypatch.setattr(atlas_making, "AT_ONCE", 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(atlas_making, "BATCH_CHANNELS", 2)
+        yield
 
 
 @pytest.fixture(scope="module")
-def made(tiny: VGG16, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tiny: VGG16, tmp_path_factory: pytest.TempPathFactory, small_batches: None) -> Path:
     folder = tmp_path_factory.mktemp("atlas")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(atlas_making, "AT_ONCE", 2)
-        assert make_atlas(tiny, ["block3_conv1", "conv1_2"], folder) == LAYERS
+    assert make_atlas(tiny, ["block3_conv1", "conv1_2"], folder) == LAYERS
     return folder
 
 
 def record_of(folder: Path, layer: str) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / f"{layer}.json").read_text())
+    record: dict[str, Any] = json.loads((folder / f"{layer}.json").read_text(encoding="utf-8"))
     return record
 
 
-def assert_equal_atlases(one: Path, two: Path) -> None:
-    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
-    for path in one.iterdir():
-        assert path.read_bytes() == (two / path.name).read_bytes(), path.name
+def assert_equal_atlases(first: Path, second: Path) -> None:
+    contents = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (first, second)]
+    assert contents[0] == contents[1]
 
 
 def test_the_tiles_of_a_layer_are_pictures_grown_in_batches(tiny: VGG16, made: Path) -> None:
@@ -85,18 +85,18 @@ def test_a_tile_is_measured_on_its_own_canvas(tiny: VGG16, made: Path) -> None:
     assert sheet.tiles[5].fires
 
 
-def test_the_record_says_what_was_used(tiny: VGG16, made: Path) -> None:
+def test_the_record_states_what_was_used(tiny: VGG16, made: Path) -> None:
     record = record_of(made, "conv1_2")
     assert record["weights_sha256"] == tensors_sha256(tiny)
     assert record["settings"]["size"] == 64 and record["settings"]["recipe"] == "fourier"
     assert {"torch", "device", "precision", "threads"} <= record["build"].keys()
-    assert record["arrangement"] is None  # the bundled shelf is of other weights
+    assert record["arrangement"] is None  # the bundled shelf is of different weights
     assert [tile["channel"] for tile in record["tiles"]] == list(range(4))
     for own in record["tiles"]:
         assert len(own["alike"]) == 3 and own["channel"] not in own["alike"]
 
 
-def test_a_layer_that_is_whole_stays(tiny: VGG16, made: Path) -> None:
+def test_a_complete_layer_is_kept(tiny: VGG16, made: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in made.iterdir()}
     seen = []
     make_atlas(tiny, LAYERS, made, progress=lambda *done: seen.append(done))
@@ -105,7 +105,7 @@ def test_a_layer_that_is_whole_stays(tiny: VGG16, made: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["seed", "weights", "sheet"])
-def test_a_layer_of_another_making_is_made_anew(tiny: VGG16, tmp_path: Path, change: str) -> None:
+def test_a_layer_made_differently_is_rebuilt(tiny: VGG16, tmp_path: Path, change: str) -> None:
     make_atlas(tiny, ["conv1_1"], tmp_path)
     before = record_of(tmp_path, "conv1_1")
     if change == "sheet":
@@ -119,9 +119,7 @@ def test_a_layer_of_another_making_is_made_anew(tiny: VGG16, tmp_path: Path, cha
 
 
 @pytest.mark.parametrize("batches", [1, 4])
-def test_a_making_that_was_interrupted_loses_nothing_that_was_done(
-    tiny: VGG16, made: Path, tmp_path: Path, batches: int
-) -> None:
+def test_an_interruption_loses_no_finished_work(tiny: VGG16, made: Path, tmp_path: Path, batches: int) -> None:
     def interrupt(done: int, _: int) -> None:
         if done >= 2 * batches:
             raise KeyboardInterrupt
@@ -172,46 +170,35 @@ def test_a_channel_that_does_not_fire_is_tried_with_two_more_seeds(
     assert np.abs(square.astype(int) - GREY[0]).max() < 12  # below the words
 
 
-@pytest.mark.parametrize("layer", ["conv1_1", "conv3_1", "conv3_3", "conv4_3", "conv5_1", "conv5_3"])
-def test_a_canvas_is_as_large_as_the_field_and_as_the_tile(tiny: VGG16, layer: str) -> None:
-    found = tiny.architecture.find(layer)
-    assert canvas_px(found) >= max(found.receptive_field, picture_px(found))
-
-
-def test_tiles_show_what_the_design_says(tiny: VGG16) -> None:
-    shown = [picture_px(tiny.architecture.find(name)) for name in tiny.architecture.convolutions]
-    assert shown == [16, 16, 16, 16, 24, 32, 40, 64, 80, 96, 136, 160, 160]
+def test_tiles_and_canvases_are_as_large_as_the_design_says(tiny: VGG16) -> None:
+    layers = [tiny.architecture.find(name) for name in tiny.architecture.convolutions]
+    assert [picture_px(layer) for layer in layers] == [16, 16, 16, 16, 24, 32, 40, 64, 80, 96, 136, 160, 160]
+    assert all(canvas_px(layer) >= max(layer.receptive_field, picture_px(layer)) for layer in layers)
 
 
 SCRIPT = """
-import sys
+import sys, psutil
 from cnnvis import load_vgg16
 from cnnvis.prepared.atlas_making import make_atlas
-if __name__ == "__main__":
-    said = lambda *done: print(*done, flush=True)
-    make_atlas(load_vgg16("cpu"), ["conv1_1"], sys.argv[1], workers=2, progress=said)
+killed = []
+def kill(done, total):  # once: before the loss is noticed, another batch may be done
+    if done and not killed:
+        family = psutil.Process().children(recursive=True)
+        killed.append(next(child for child in family if 'spawn_main' in ' '.join(child.cmdline())))
+        killed[0].kill()
+say = lambda *done: print(*done, flush=True)
+make_atlas(load_vgg16("cpu"), ["conv1_1"], sys.argv[1], workers=2, progress=say)
 """
 
 
-KILL_ONE_WORKER = """
-import psutil
-class KillOneWorker:  # once: before the loss is noticed, another batch may be done
-    killed = False
-    def __call__(self, done, of):
-        if done and not self.killed:
-            self.killed = True
-            family = psutil.Process().children(recursive=True)
-            next(one for one in family if 'spawn_main' in ' '.join(one.cmdline())).kill()
-"""
+def run(code: str, folder: Path, **options: Any) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-c", code, folder], cwd=ROOT, capture_output=True, text=True, **options)
 
 
 @pytest.mark.slow
-def test_a_killed_process_and_its_killed_workers_lose_at_most_what_was_in_hand(tmp_path: Path) -> None:
-    script = tmp_path / "make.py"
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(tmp_path / "atlas")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+def test_a_killed_process_and_its_workers_lose_at_most_what_was_in_hand(tmp_path: Path) -> None:
+    atlas, command = tmp_path / "atlas", [sys.executable, "-c", SCRIPT, str(tmp_path / "atlas")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout
     for _ in range(2):  # the start, and one batch of four
         process.stdout.readline()
@@ -219,24 +206,18 @@ def test_a_killed_process_and_its_killed_workers_lose_at_most_what_was_in_hand(t
     process.kill()  # the workers notice, and end too
     process.wait()
     assert psutil.wait_procs(workers, timeout=20)[1] == []
-    kept = list((tmp_path / "atlas" / "unfinished" / "conv1_1").glob("*.safetensors"))
-    assert kept and not (tmp_path / "atlas" / "conv1_1.json").exists()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    kept = pieces(atlas / f"{NAME}-conv1_1")
+    assert kept and not (atlas / "conv1_1.json").exists()
+    done = run(SCRIPT, atlas, check=True)
     assert len(done.stdout.splitlines()) == 1 + 4 - len(kept)
-    subprocess.run([*command[:2], str(tmp_path / "other")], env=environment, check=True, capture_output=True)
-    assert_equal_atlases(tmp_path / "atlas", tmp_path / "other")
+    run(SCRIPT, tmp_path / "other", check=True)
+    assert_equal_atlases(atlas, tmp_path / "other")
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_said_in_a_sentence_and_costs_only_its_batch(tmp_path: Path) -> None:
-    script = tmp_path / "make.py"
-    killer = SCRIPT.replace("said = lambda *done: print(*done, flush=True)", "said = KillOneWorker()")
-    script.write_text(KILL_ONE_WORKER + killer)
-    command = [sys.executable, str(script), str(tmp_path / "atlas")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    failed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def test_a_killed_worker_is_reported_in_a_sentence_and_costs_only_its_batch(tmp_path: Path) -> None:
+    failed = run(SCRIPT.replace("progress=say", "progress=kill"), tmp_path)
     assert "UnavailableError: a worker ended unexpectedly" in failed.stderr
-    assert list((tmp_path / "atlas" / "unfinished" / "conv1_1").glob("*.safetensors"))
-    script.write_text(SCRIPT)
-    subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert (tmp_path / "atlas" / "conv1_1.json").exists()
+    assert pieces(tmp_path / f"{NAME}-conv1_1")
+    run(SCRIPT, tmp_path, check=True)
+    assert (tmp_path / "conv1_1.json").exists()

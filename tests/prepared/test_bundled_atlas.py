@@ -1,7 +1,8 @@
-"""The atlas that comes with cnnvis, grown again from its records."""
+"""The atlas that comes with cnnvis: complete, light, and grown again from its records."""
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,16 +14,16 @@ from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.score import respond
 from cnnvis.network.precision import precision_of
 from cnnvis.network.vgg import VGG16
-from cnnvis.prepared.atlas import AtlasSheet
+from cnnvis.prepared.atlas import BUNDLED, AtlasSheet
 from cnnvis.prepared.atlas_growing import grow, made_on, tile_of
 from cnnvis.prepared.atlas_making import QUALITY
 
-BATCHES = {"conv2_1": 20, "conv3_3": 100, "conv5_1": 300}  # the batch that this channel was grown in
+CHANNELS = {"conv2_1": 20, "conv3_3": 100, "conv5_1": 300}  # whose batches are grown again
 
 
 @pytest.fixture
 def as_then(vgg16: VGG16) -> Iterator[None]:
-    """As many threads as when the atlas was made: results depend on it."""
+    """As many threads as when the atlas was made, because results depend on it."""
     before = torch.get_num_threads()
     torch.set_num_threads(cnnvis.atlas_sheet("conv1_1").build["threads"])
     yield
@@ -30,9 +31,9 @@ def as_then(vgg16: VGG16) -> Iterator[None]:
 
 
 def encoded_in(sheet: AtlasSheet, tiles: dict[int, Image.Image]) -> dict[int, np.ndarray]:  # type: ignore[type-arg]
-    """Tiles as they look after being stored in their places on the sheet.
+    """Tiles as they look after being stored in their positions on the sheet.
 
-    The encoder adapts to the whole sheet, so the other places are filled with pictures never encoded before either.
+    The encoder adapts to the whole sheet, so the other tiles are replaced by pictures never encoded before either.
     """
     picture, fresh = sheet.picture.copy(), list(tiles.values())
     for channel in range(sheet.channels):
@@ -41,37 +42,49 @@ def encoded_in(sheet: AtlasSheet, tiles: dict[int, Image.Image]) -> dict[int, np
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=QUALITY, method=6)
     with Image.open(buffer) as opened:
-        again = np.asarray(opened.convert("RGB"), float)
-    side, cell = sheet.cell - sheet.gap, sheet.cell
-    corners = {channel: (channel // sheet.columns * cell, channel % sheet.columns * cell) for channel in tiles}
-    return {channel: again[top : top + side, left : left + side] for channel, (top, left) in corners.items()}
+        stored = replace(sheet, picture=opened.convert("RGB"))
+    return {channel: np.asarray(stored.tile(channel), float) for channel in tiles}
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("as_then")
-@pytest.mark.parametrize("layer", BATCHES)
+@pytest.mark.parametrize("layer", CHANNELS)
 def test_a_batch_grows_again_from_its_record(vgg16: VGG16, layer: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same pictures where the build is the same; elsewhere pictures as strong."""
+    """The same pictures on the same build; elsewhere, equally strong ones."""
     sheet = cnnvis.atlas_sheet(layer)
-    record = sheet.tiles[BATCHES[layer]]
+    record = sheet.tiles[CHANNELS[layer]]
     assert record.channel in record.batch
     grown = grow(vgg16, layer, record.batch, record.seed, sheet.settings["size"])
     same = sheet.build == made_on(vgg16, build_record(vgg16, precision_of("auto", vgg16.device)))
     with capsys.disabled():
         print(f"\n{layer}: {'pictures' if same else 'robust activations'} compared", end=" ")
-    first = {channel: one for channel, one in grown.items() if sheet.tiles[channel].batch == record.batch}
+    first = {channel: shot for channel, shot in grown.items() if sheet.tiles[channel].batch == record.batch}
     if same:
-        tiles = encoded_in(sheet, {channel: Image.fromarray(tile_of(one)) for channel, one in first.items()})
+        tiles = encoded_in(sheet, {channel: Image.fromarray(tile_of(shot)) for channel, shot in first.items()})
         for channel, pixels in tiles.items():
             assert np.abs(pixels - np.asarray(sheet.tile(channel), float)).mean() <= 3, channel
     else:
-        pairs = [(respond(vgg16, one.picture, one.target).robust, sheet.tiles[c].robust) for c, one in first.items()]
-        assert np.mean([new for new, _ in pairs]) == pytest.approx(np.mean([old for _, old in pairs]), rel=0.15)
+        now = [respond(vgg16, shot.picture, shot.target).robust for shot in first.values()]
+        assert np.mean(now) == pytest.approx(np.mean([sheet.tiles[channel].robust for channel in first]), rel=0.15)
 
 
-def test_robust_activation_is_above_zero_for_nearly_all_tiles() -> None:
-    """Not for all: a shallow channel that is off at most places has a mean below zero even on its own picture."""
+@pytest.mark.parametrize("layer", cnnvis.CONVOLUTIONS)
+def test_every_channel_has_a_tile(layer: str) -> None:
+    channels, sheet = cnnvis.find_layer(layer).channels, cnnvis.atlas_sheet(layer)
+    assert [tile.channel for tile in sheet.tiles] == list(range(channels))
+    assert sheet.picture.size == (98 * sheet.columns, 98 * (channels // sheet.columns))
+    assert sheet.settings["recipe"] == "fourier"
+    assert sheet.arrangement is not None and sorted(sheet.arrangement["channels"]) == list(range(channels))
+
+
+def test_nearly_all_tiles_fire_and_are_robust() -> None:
+    """Not all: a shallow channel that is mostly off has a mean below zero even on its own picture."""
     tiles = [(layer, tile) for layer in cnnvis.CONVOLUTIONS for tile in cnnvis.atlas_sheet(layer).tiles]
-    below = [(layer, tile.channel) for layer, tile in tiles if tile.robust <= 0]
-    assert len(below) <= 0.01 * len(tiles)
-    assert {layer for layer, _ in below} <= {"conv1_1", "conv1_2", "conv2_1", "conv2_2"}
+    assert len(tiles) == 4224 and sum(tile.fires for _, tile in tiles) >= 0.99 * len(tiles)
+    below = [layer for layer, tile in tiles if tile.robust <= 0]
+    assert len(below) <= 0.01 * len(tiles) and set(below) <= {"conv1_1", "conv1_2", "conv2_1", "conv2_2"}
+
+
+def test_the_files_are_small() -> None:
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 30_000_000
+    assert {path.suffix for path in BUNDLED.iterdir()} == {".webp", ".json"}

@@ -1,4 +1,4 @@
-"""Which channels are alike, and where they lie: against numpy's own correlations and layouts known beforehand."""
+"""Which channels are alike, and where they lie: checked against numpy's correlations and layouts known beforehand."""
 
 import numpy as np
 import pytest
@@ -15,16 +15,16 @@ def test_correlations_equal_numpys() -> None:
 def test_a_channel_that_never_changes_is_like_no_other() -> None:
     values = np.random.default_rng(0).normal(size=(50, 4))
     values[:, 2] = 3
-    found = correlations(values)
-    assert np.isfinite(found).all()
-    assert found[2].tolist() == found[:, 2].tolist() == [0, 0, 0, 0]
+    likeness = correlations(values)
+    assert np.isfinite(likeness).all()
+    assert likeness[2].tolist() == likeness[:, 2].tolist() == [0, 0, 0, 0]
 
 
 def test_the_most_alike_come_first_and_never_the_channel_itself() -> None:
     likeness = np.array([[1, 0.2, 0.9, 0.5], [0.2, 1, 0.1, -1], [0.9, 0.1, 1, 0.9], [0.5, -1, 0.9, 1]])
     assert most_alike(likeness, 2) == [[2, 3], [0, 2], [0, 3], [2, 0]]
     assert [len(others) for others in most_alike(likeness, 8)] == [3, 3, 3, 3]
-    assert likeness[0, 0] == 1  # the argument is left as it was
+    assert likeness[0, 0] == 1  # the argument is unchanged
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 2), (16, 4), (64, 8), (128, 16)])
@@ -34,7 +34,7 @@ def test_every_channel_has_one_cell(count: int, columns: int) -> None:
 
 
 def test_channels_that_are_alike_lie_together() -> None:
-    """Four groups of sixteen: neighbours on the grid are nearly always of one group, which chance would rarely do."""
+    """Four groups of sixteen: neighbours on the grid nearly always share a group, which is unlikely by chance."""
     draw = np.random.default_rng(2)
     common = draw.normal(size=(60, 4))
     groups = draw.permutation(np.repeat(np.arange(4), 16))

@@ -1,4 +1,4 @@
-"""Making a shelf: the same as asking torch for every photo, however it is split, interrupted or spread."""
+"""Making a shelf: the same as asking torch about every photo, however it is split, interrupted or distributed."""
 
 import json
 import os
@@ -23,25 +23,28 @@ from cnnvis.network.vgg import VGG16, cut
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared import shelf_making
-from cnnvis.prepared.shelf_making import make_shelf, photos_in
+from cnnvis.prepared.shelf_making import make_shelf
+from cnnvis.prepared.shelf_photos import photos_in
+from cnnvis.prepared.unfinished import NAME, pieces
 
 PHOTOS = 12
+BROKEN = {"broken.jpg", "below/a.jpg", "below/cut.png"}
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pieces of the example photos, some in a folder below, and what is no photo."""
+    """Pieces of the example photos, some in a subfolder, and files that are not photos."""
     folder = tmp_path_factory.mktemp("photos")
     (folder / "below").mkdir()
     examples = sorted(EXAMPLES.glob("*.jpg"))
     for number in range(PHOTOS):
         with Image.open(examples[number % len(examples)]) as opened:
-            left = 10 * number
-            piece = opened.convert("RGB").crop((left, 5 * number, left + 240, 5 * number + 230))
+            piece = opened.convert("RGB").crop((10 * number, 5 * number, 10 * number + 240, 5 * number + 230))
         piece.save(folder / ("below" if number % 3 == 0 else "") / f"{number:02}.png")
     (folder / "broken.jpg").write_bytes(b"no photo")
     (folder / "below" / "a.jpg").write_bytes(b"")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "below" / "cut.png").write_bytes((folder / "01.png").read_bytes()[:40])
+    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
     (folder / ".hidden.jpg").write_bytes(b"")
     return folder
 
@@ -50,45 +53,43 @@ def arrays_of(shelf: Path) -> dict[str, Any]:
     return {**load_file(shelf / "index.safetensors"), **load_file(shelf / "maxima.safetensors")}
 
 
-def assert_equal_shelves(one: Path, two: Path) -> None:
-    mine, other = arrays_of(one), arrays_of(two)
-    assert mine.keys() == other.keys()
-    for name, array in mine.items():
-        assert array.dtype == other[name].dtype
-        assert np.array_equal(array, other[name]), name
-    assert (one / "photos.json").read_text() == (two / "photos.json").read_text()
+def assert_equal_shelves(first: Path, second: Path) -> None:
+    arrays, others = arrays_of(first), arrays_of(second)
+    assert arrays.keys() == others.keys()
+    for name, array in arrays.items():
+        assert array.dtype == others[name].dtype and np.array_equal(array, others[name]), name
+    assert (first / "photos.json").read_text(encoding="utf-8") == (second / "photos.json").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def shelf(tiny: VGG16, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shelf") / "my.shelf"
     made = make_shelf(tiny, photos, folder, top=5, name="pieces")
-    assert made.photos == PHOTOS
-    assert made.unreadable.keys() == {"below/a.jpg", "broken.jpg"}
+    assert made.photos == PHOTOS and made.unreadable.keys() == BROKEN
     assert "empty" in made.unreadable["below/a.jpg"]
     return folder
 
 
 def test_every_number_is_the_networks_own(tiny: VGG16, photos: Path, shelf: Path) -> None:
     arrays = arrays_of(shelf)
-    listed = [photo["file"] for photo in json.loads((shelf / "photos.json").read_text())]
-    assert listed == [str(photos / name) for name in photos_in(photos) if name not in ("below/a.jpg", "broken.jpg")]
+    listed = [photo["file"] for photo in json.loads((shelf / "photos.json").read_text(encoding="utf-8"))]
+    assert listed == [str(photos / name) for name in photos_in(photos).files if name not in BROKEN]
     for layer in ("conv1_1", "conv2_2", "conv5_3"):
         part = cut(tiny, layer)
         with torch.inference_mode():
             maps = [part(to_tensor(crop_like_training(open_photo(file))))[0] for file in listed]
-        maxima = torch.stack([one.amax((1, 2)) for one in maps])
+        maxima = torch.stack([values.amax((1, 2)) for values in maps])
         assert np.array_equal(arrays[layer], maxima.half().numpy())
         assert arrays[f"{layer}.mean"] == pytest.approx(maxima.double().mean(0).numpy(), rel=1e-6)
         deviation = maxima.double().std(0, correction=0).numpy()
         assert arrays[f"{layer}.deviation"] == pytest.approx(deviation, rel=1e-5, abs=1e-6)
-        usual = torch.stack([one.clamp_min(0).double().mean((1, 2)) for one in maps]).mean(0).numpy()
+        usual = torch.stack([values.clamp_min(0).double().mean((1, 2)) for values in maps]).mean(0).numpy()
         assert arrays[f"{layer}.usual"] == pytest.approx(usual, rel=1e-5, abs=1e-7)
         for channel in range(maxima.shape[1]):
-            best = sorted(range(PHOTOS), key=lambda photo: (-float(maxima[photo, channel]), photo))[:5]
+            maximum = [float(value) for value in maxima[:, channel]]
+            best = sorted(range(PHOTOS), key=lambda photo: (-maximum[photo], photo))[:5]
             assert arrays[f"{layer}.photo"][channel].tolist() == best
-            low = sorted(range(PHOTOS), key=lambda photo: (float(maxima[photo, channel]), photo))[:5]
-            assert arrays[f"{layer}.low"][channel].tolist() == low
+            assert arrays[f"{layer}.low"][channel].tolist() == sorted(range(PHOTOS), key=maximum.__getitem__)[:5]
             for rank, photo in enumerate(best):
                 row, column = arrays[f"{layer}.cell"][channel, rank]
                 assert arrays[f"{layer}.value"][channel, rank] == float(maps[photo][channel, row, column])
@@ -98,51 +99,27 @@ def test_every_number_is_the_networks_own(tiny: VGG16, photos: Path, shelf: Path
 def test_any_size_of_chunk_makes_the_same_shelf(
     tiny: VGG16, photos: Path, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(shelf_making, "CHUNKS", -(-(PHOTOS + 2) // size))
+    monkeypatch.setattr(shelf_making, "CHUNKS", -(-(PHOTOS + len(BROKEN)) // size))
     make_shelf(tiny, photos, tmp_path / "other", top=5, name="pieces")
     assert_equal_shelves(tmp_path / "other", shelf)
 
 
-def test_a_making_that_was_interrupted_goes_on_where_it_stopped(
-    tiny: VGG16, photos: Path, shelf: Path, tmp_path: Path
-) -> None:
+def test_an_interrupted_run_resumes_where_it_stopped(tiny: VGG16, photos: Path, shelf: Path, tmp_path: Path) -> None:
     def interrupt(done: int, of: int) -> None:
         if done > of // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         make_shelf(tiny, photos, tmp_path / "other", top=5, name="pieces", progress=interrupt)
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "other" / "chunks").glob("*.safetensors")}
+    kept = {path: path.stat().st_mtime_ns for path in pieces(tmp_path / "other" / NAME)}
     assert len(kept) > PHOTOS // 2
     seen = []
     make_shelf(tiny, photos, tmp_path / "other", top=5, name="pieces", progress=lambda done, _: seen.append(done))
-    assert len(seen) == PHOTOS + 2 - len(kept)  # no chunk twice
+    assert len(seen) == PHOTOS + len(BROKEN) - len(kept)  # no chunk twice
     assert_equal_shelves(tmp_path / "other", shelf)
 
 
-def test_thirty_broken_files_among_two_hundred_are_named_and_left_out(tiny: VGG16, tmp_path: Path) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    colours = np.random.default_rng(0).integers(0, 256, (200, 8, 8, 3), np.uint8)
-    broken = {f"{number:03}.png" for number in range(0, 200, 7)} | {"199.png"}
-    for number, pixels in enumerate(colours):
-        path = folder / f"{number:03}.png"
-        Image.fromarray(pixels).resize((32, 32)).save(path)
-        if path.name in broken:
-            path.write_bytes(path.read_bytes()[: 10 * (number % 5)])
-    made = make_shelf(tiny, folder, tmp_path / "shelf", top=3)
-    assert len(broken) == 30 and made.unreadable.keys() == broken and made.photos == 170
-    listed = [Path(photo["file"]).name for photo in json.loads((tmp_path / "shelf" / "photos.json").read_text())]
-    assert listed == [f"{number:03}.png" for number in range(200) if f"{number:03}.png" not in broken]
-    arrays = arrays_of(tmp_path / "shelf")
-    with torch.inference_mode():
-        for photo in (0, 169):
-            seen = to_tensor(crop_like_training(open_photo(folder / listed[photo])))
-            maxima = cut(tiny, "conv2_1")(seen)[0].amax((1, 2))
-            assert np.array_equal(arrays["conv2_1"][photo], maxima.half().numpy())
-
-
-def test_another_plan_begins_anew(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
+def test_a_different_plan_starts_over(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
     def interrupt(done: int, of: int) -> None:
         raise KeyboardInterrupt
 
@@ -150,7 +127,7 @@ def test_another_plan_begins_anew(tiny: VGG16, photos: Path, tmp_path: Path) -> 
         make_shelf(tiny, photos, tmp_path / "other", top=5, progress=interrupt)
     seen = []
     make_shelf(tiny, photos, tmp_path / "other", top=4, progress=lambda done, _: seen.append(done))
-    assert len(seen) == PHOTOS + 2
+    assert len(seen) == PHOTOS + len(BROKEN)
     assert arrays_of(tmp_path / "other")["conv1_1.photo"].shape[1] == 4
 
 
@@ -178,7 +155,7 @@ def test_a_large_shelf_keeps_no_maxima(
 
 
 def test_values_are_those_of_torchvision(vgg16: VGG16, features: torch.nn.Sequential, tmp_path: Path) -> None:
-    """By torchvision's own network and transform. Photos of 256 px are only cropped, so every pixel is the same."""
+    """By torchvision's own network and transform. Photos of 256 px are only cropped, so all pixels are the same."""
     few = tmp_path / "few"
     few.mkdir()
     for path in sorted(EXAMPLES.glob("*.jpg")):
@@ -187,47 +164,43 @@ def test_values_are_those_of_torchvision(vgg16: VGG16, features: torch.nn.Sequen
     make_shelf(vgg16, few, tmp_path / "shelf", top=3)
     arrays = arrays_of(tmp_path / "shelf")
     transform = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
-    pictures = [transform(Image.open(few / name)) for name in photos_in(few)]
+    pictures = [transform(Image.open(few / name)) for name in photos_in(few).files]
     for index, layer in ((0, "conv1_1"), (14, "conv3_3"), (28, "conv5_3")):
         with torch.inference_mode():
-            maps = [features[: index + 1](one[None])[0] for one in pictures]
-        maxima = torch.stack([one.amax((1, 2)) for one in maps])
+            maps = [features[: index + 1](picture[None])[0] for picture in pictures]
+        maxima = torch.stack([values.amax((1, 2)) for values in maps])
         for channel in range(0, maxima.shape[1], 7):
             best = maxima[:, channel].argsort(descending=True, stable=True)[:3]
             assert arrays[f"{layer}.photo"][channel].tolist() == best.tolist()
             expected = maxima[best, channel].numpy()
             assert arrays[f"{layer}.value"][channel] == pytest.approx(expected, rel=1e-4, abs=1e-4)
-            places = [divmod(int(maps[photo][channel].argmax()), maps[photo].shape[2]) for photo in best.tolist()]
-            assert arrays[f"{layer}.cell"][channel].tolist() == [list(place) for place in places]
+            cells = [divmod(int(maps[photo][channel].argmax()), maps[photo].shape[2]) for photo in best.tolist()]
+            assert arrays[f"{layer}.cell"][channel].tolist() == [list(cell) for cell in cells]
 
 
 SCRIPT = """
 import sys
 from cnnvis import load_vgg16
 from cnnvis.prepared.shelf_making import make_shelf
-if __name__ == "__main__":
-    said = lambda *done: print(*done, flush=True)
-    make_shelf(load_vgg16(), sys.argv[1], sys.argv[2], top=5, workers=2, progress=said)
+say = lambda *done: print(*done, flush=True)
+make_shelf(load_vgg16(), sys.argv[1], sys.argv[2], top=5, workers=2, progress=say)
 """
 
 
 @pytest.mark.slow
 def test_killed_workers_and_a_killed_process_lose_at_most_what_was_in_hand(photos: Path, tmp_path: Path) -> None:
-    script = tmp_path / "make.py"
-    script.write_text(SCRIPT)
-    command = [sys.executable, str(script), str(photos), str(tmp_path / "shelf")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    shelf, command = tmp_path / "shelf", [sys.executable, "-c", SCRIPT, str(photos)]
+    process = subprocess.Popen([*command, shelf], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stdout
     process.stdout.readline()
     process.stdout.readline()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     time.sleep(0.2)
-    kept = list((tmp_path / "shelf" / "chunks").glob("*.safetensors"))
+    kept = pieces(shelf / NAME)
     assert 2 <= len(kept) < PHOTOS
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == PHOTOS + 2 - len(kept)
-    subprocess.run([*command[:3], str(tmp_path / "other")], env=environment, check=True, capture_output=True)
-    assert_equal_shelves(tmp_path / "shelf", tmp_path / "other")
-    assert set(CONVOLUTIONS) == {name for name in arrays_of(tmp_path / "shelf") if "." not in name}
+    done = subprocess.run([*command, shelf], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == PHOTOS + len(BROKEN) - len(kept)
+    subprocess.run([*command, tmp_path / "other"], cwd=ROOT, check=True, capture_output=True)
+    assert_equal_shelves(shelf, tmp_path / "other")
+    assert set(CONVOLUTIONS) == {name for name in arrays_of(shelf) if "." not in name}

@@ -1,4 +1,4 @@
-"""Tables of exemplars: against sorting by hand, and the same for every split of the photos."""
+"""Tables of exemplars: checked against sorting by hand, and the same for every split of the photos."""
 
 import random
 
@@ -37,7 +37,7 @@ def test_ranks_are_those_of_sorting_by_hand(answers: tuple[Array, Array, Array])
 
 @pytest.mark.parametrize("seed", range(8))
 def test_any_split_merges_to_the_same(answers: tuple[Array, Array, Array], seed: int) -> None:
-    whole = index_of(answers, list(range(PHOTOS)))
+    unsplit = index_of(answers, list(range(PHOTOS)))
     choose = random.Random(seed)
     edges = sorted(choose.sample(range(1, PHOTOS), choose.randint(1, 12)))
     parts = [index_of(answers, list(range(*span))) for span in zip([0, *edges], [*edges, PHOTOS], strict=True)]
@@ -45,10 +45,10 @@ def test_any_split_merges_to_the_same(answers: tuple[Array, Array, Array], seed:
     merged = parts[0]
     for part in parts[1:]:
         merged = merged.merged(part, RANKS)
-    for mine, expected in ((merged.high, whole.high), (merged.low, whole.low)):
-        assert all(np.array_equal(*pair) for pair in zip(vars(mine).values(), vars(expected).values(), strict=True))
-    for mine, expected in zip(vars(merged.sums).values(), vars(whole.sums).values(), strict=True):
-        assert np.allclose(mine, expected, rtol=1e-12)
+    for table, expected in ((merged.high, unsplit.high), (merged.low, unsplit.low)):
+        assert all(np.array_equal(*pair) for pair in zip(vars(table).values(), vars(expected).values(), strict=True))
+    for sums, expected in zip(vars(merged.sums).values(), vars(unsplit.sums).values(), strict=True):
+        assert np.allclose(sums, expected, rtol=1e-12)
 
 
 def test_fewer_photos_than_ranks_are_all_ranked(answers: tuple[Array, Array, Array]) -> None:

@@ -1,17 +1,18 @@
-"""Where making runs: the same results here, on processes, and on a real Dask cluster, also when a worker is lost."""
+"""Where work runs: the same results here, on processes, and on a real Dask cluster, even when a worker is lost."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from pathlib import Path
 
 import dask
 import pytest
+import torch
 from helpers import ROOT
 
+from benchmarks.serving import cluster
 from cnnvis.errors import SettingError, UnavailableError
 from cnnvis.prepared.workers import run
 
@@ -28,8 +29,6 @@ def slow_square(number: int) -> int:
 
 
 def threads(_: int) -> int:
-    import torch
-
     return torch.get_num_threads()
 
 
@@ -47,7 +46,7 @@ def test_in_this_process_pieces_are_done_one_after_the_other() -> None:
     handed_out = iter(PIECES)
     results = run(square, handed_out)
     assert next(results) == (0, 0)
-    assert next(handed_out) == 1  # no more than asked for
+    assert next(handed_out) == 1  # no more than were asked for
 
 
 @pytest.mark.slow
@@ -57,11 +56,33 @@ def test_processes_do_every_piece_on_one_thread_each() -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_process_is_said_in_a_sentence() -> None:
-    with pytest.raises(UnavailableError, match=r"worker ended unexpectedly.*start again"):
+def test_a_lost_process_is_reported_in_a_sentence() -> None:
+    with pytest.raises(UnavailableError, match=r"worker ended unexpectedly.*run it again"):
         list(run(die, PIECES, workers=2))
-    with pytest.raises(ValueError, match="not 0"):  # a bug is no lost worker
+    with pytest.raises(ValueError, match="not 0"):  # a bug is not a lost worker
         list(run(wrong, PIECES[:1], workers=1))
+
+
+UNGUARDED = """
+from cnnvis.errors import SettingError
+from cnnvis.prepared.workers import run
+try:
+    list(run(abs, [1, 2], workers=2))
+except SettingError as error:
+    print(error)
+    raise
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    """Every worker runs the script that started it, which must not start workers again."""
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    failed = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "under `if __name__ == '__main__':`" in failed.stdout.splitlines()[-1] and "memory" not in failed.stdout
 
 
 def test_wrong_workers_are_refused_at_once() -> None:
@@ -70,55 +91,21 @@ def test_wrong_workers_are_refused_at_once() -> None:
             run(square, PIECES, workers, scheduler)
 
 
-# A Dask cluster
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers, as separate programs."""
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-         "--scheduler-file", str(file)],
-        env=here, cwd=folder, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    for _ in range(300):
-        if file.exists():
-            break
-        time.sleep(0.1)
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1",
-             "--no-dashboard", "--no-nanny"],
-            env=here, cwd=folder, stderr=subprocess.DEVNULL,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    yield json.loads(file.read_text())["address"], workers
-    for process in (*workers, scheduler):
-        process.terminate()
-        process.wait(20)
-
-
 @pytest.mark.slow
-def test_a_cluster_does_every_piece_even_if_a_worker_is_killed(
-    cluster: tuple[str, list[subprocess.Popen[bytes]]],
-) -> None:
-    address, workers = cluster
-    assert sorted(run(square, PIECES, scheduler=address)) == [(number, number**2) for number in PIECES]
-    done = []
-    for piece, result in run(slow_square, PIECES, scheduler=address):
-        done.append((piece, result))
-        if len(done) == 3:
-            workers[0].kill()
+def test_a_cluster_does_every_piece_even_if_a_worker_is_killed(tmp_path: Path) -> None:
+    with cluster(tmp_path, os.pathsep.join([str(ROOT), str(ROOT / "tests")])) as (address, workers):
+        assert sorted(run(square, PIECES, scheduler=address)) == [(number, number**2) for number in PIECES]
+        done = []
+        for piece, result in run(slow_square, PIECES, scheduler=address):
+            done.append((piece, result))
+            if len(done) == 3:
+                workers[0].kill()
     assert sorted(done) == [(number, number**2) for number in PIECES]
 
 
-def test_a_cluster_that_is_not_there_is_said_in_a_sentence() -> None:
+def test_a_missing_cluster_is_reported_in_a_sentence() -> None:
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        pytest.raises(UnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"),
+        pytest.raises(UnavailableError, match=r"no Dask scheduler responds at tcp://127\.0\.0\.1:1"),
     ):
         list(run(square, PIECES, scheduler="tcp://127.0.0.1:1"))

@@ -1,8 +1,8 @@
-"""One page, hours of use in minutes: memory, threads and open files stay where they were.
+"""Hours of use in minutes: the page's memory, threads and open files stay where they were.
 
     python -m pytest tests/soak
 
-Takes some ten minutes, so neither `pytest` alone nor .ci/run runs it; a workflow does so every week.
+Takes about ten minutes, so neither `pytest` alone nor .ci/run includes it; a workflow runs it every week.
 """
 
 import random
@@ -19,23 +19,23 @@ from benchmarks.serving import running
 from cnnvis.network.architecture import CONVOLUTIONS, find_layer
 
 ASCENTS, SHEETS = 500, 2000
-WARM_UP = 0.2  # of them, until memory is compared
+WARM_UP = 0.2  # of them, before memory is compared
 MAX_GROWTH = 100e6  # bytes
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[tuple[Client, psutil.Process]]:
-    """A page in a process of its own, and a program that asks it."""
+    """A page in its own process, and a program that uses it."""
     log = tmp_path / "log.txt"
     with running(log=log) as served:
         client = Client(served.url, verbose=False, download_files=False)
         yield client, psutil.Process(served.pid)
         client.close()
-    assert "Traceback" not in log.read_text(), log.read_text()[-5000:]
+    assert "Traceback" not in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")[-5000:]
 
 
 def grown(process: psutil.Process, ask: Any, times: int) -> None:
-    """Ask many times, and compare what the process holds after a fifth of them with what it holds in the end."""
+    """Ask many times, and compare what the process holds after a fifth of them with what it holds at the end."""
     held = []
     for number in range(times):
         if number == int(WARM_UP * times):

@@ -2,10 +2,12 @@
 
 import io
 import math
+from itertools import product
 from typing import Any
 
 import pytest
 from helpers import CASES
+from helpers.pictures import saved
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -22,35 +24,26 @@ ODD: Any = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.lists(st.integers(), max_size=3),
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=2), st.binary(max_size=8),
 )  # fmt: skip
-LAYER = find_layer("conv3_1")
 SEARCH = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 
 
-def whole_files() -> list[bytes]:
-    """Small files of every format, to be damaged."""
-    picture = Image.linear_gradient("L").resize((24, 16)).convert("RGB")
-    kinds = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
-    files = []
-    for kind in kinds:
-        file = io.BytesIO()
-        picture.save(file, kind)
-        files.append(file.getvalue())
-    return [*files, *(path.read_bytes()[:20_000] for path in sorted(CASES.iterdir()))]
-
-
-FILES = whole_files()
+# Small files of every format, to be damaged.
+PICTURE = Image.linear_gradient("L").resize((24, 16)).convert("RGB")
+KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+FILES = [saved(PICTURE, kind).getvalue() for kind in KINDS]
+FILES += [path.read_bytes()[:20_000] for path in sorted(CASES.iterdir())]
 
 
 def readable(error: CnnvisError) -> None:
-    """One short line that ends as a sentence, with nothing of the server in it."""
+    """Check that an error is one short line, ends as a sentence and says nothing about the server."""
     sentence = str(error)
     assert len(sentence) < 400 and "\n" not in sentence
     assert sentence.endswith((".", "?", ".)"))
     assert "Traceback" not in sentence and "/work" not in sentence
 
 
-def opened(content: bytes) -> None:
-    """Open bytes as a photo: a picture within the limits, or a sentence."""
+def open_or_refuse(content: bytes) -> None:
+    """Check that bytes open as a picture within the limits, or are refused in a sentence."""
     try:
         picture = open_photo(io.BytesIO(content))
     except PhotoError as error:
@@ -65,7 +58,7 @@ def opened(content: bytes) -> None:
 @example(b"")
 @example(b"\x89PNG\r\n\x1a\n")
 def test_any_bytes_are_a_photo_or_a_sentence(content: bytes) -> None:
-    opened(content)
+    open_or_refuse(content)
 
 
 @SEARCH
@@ -76,17 +69,16 @@ def test_any_bytes_are_a_photo_or_a_sentence(content: bytes) -> None:
 )
 def test_a_damaged_file_is_a_photo_or_a_sentence(content: bytes, changes: list[tuple[float, int]], kept: float) -> None:
     damaged = bytearray(content)
-    for place, value in changes:
-        if damaged:
-            damaged[int(place * len(damaged))] = value
-    opened(bytes(damaged[: math.ceil(kept * len(damaged))]))
+    for position, value in changes if content else []:
+        damaged[int(position * len(damaged))] = value
+    open_or_refuse(bytes(damaged[: math.ceil(kept * len(damaged))]))
 
 
 @SEARCH
 @given(st.dictionaries(st.sampled_from([*vars(Settings()), "stepz"]), ODD, max_size=4))
-def test_any_settings_are_settled_within_the_limits_or_refused_in_a_sentence(given_settings: dict[str, Any]) -> None:
+def test_any_settings_are_settled_within_the_limits_or_refused_in_a_sentence(overrides: dict[str, Any]) -> None:
     try:
-        settled = settle("fourier", LAYER, "cpu", **given_settings)
+        settled = settle("fourier", find_layer("conv3_1"), "cpu", **overrides)
     except CnnvisError as error:
         readable(error)
     else:
@@ -97,19 +89,14 @@ def test_any_settings_are_settled_within_the_limits_or_refused_in_a_sentence(giv
 @SEARCH
 @given(ODD, ODD)
 def test_any_layer_and_channel_are_found_or_refused_in_a_sentence(layer: Any, channel: Any) -> None:
-    for ask in (ARCHITECTURE.target, ARCHITECTURE.weighted_target):
-        for name, beside in (
-            (layer, channel),
-            ("conv1_1", channel),
-            (f"{layer}:{channel}", None),
-            (f"0:{layer}", None),
-        ):
-            try:
-                target = ask(name, beside)
-            except CnnvisError as error:
-                readable(error)
-            else:
-                assert all(0 <= number < target.layer.channels for number in target.direction)
+    names = ((layer, channel), ("conv1_1", channel), (f"{layer}:{channel}", None), (f"0:{layer}", None))
+    for find, name in product((ARCHITECTURE.target, ARCHITECTURE.weighted_target), names):
+        try:
+            target = find(*name)
+        except CnnvisError as error:
+            readable(error)
+        else:
+            assert all(0 <= number < target.layer.channels for number in target.direction)
 
 
 @SEARCH
@@ -117,8 +104,7 @@ def test_any_layer_and_channel_are_found_or_refused_in_a_sentence(layer: Any, ch
                        st.text(max_size=30)))  # fmt: skip
 def test_any_address_leads_to_a_view(query: dict[str, str]) -> None:
     address, wrong = read_query(query)
-    again, nothing = read_query(dict(pair.split("=") for pair in address.query().split("&") if pair))
-    assert (again, nothing) == (address, [])
+    assert read_query(dict(pair.split("=") for pair in address.query().split("&") if pair)) == (address, [])
     assert len(wrong) <= len(query)
 
 
@@ -129,15 +115,15 @@ def test_any_address_leads_to_a_view(query: dict[str, str]) -> None:
 def test_any_record_in_a_png_is_an_experiment_or_a_sentence(record: Any) -> None:
     file = io.BytesIO(encode(Image.new("RGB", (2, 2)), "png", record))
     try:
-        made = read_experiment(file, "cpu")
+        experiment = read_experiment(file, "cpu")
     except CnnvisError as error:
         readable(error)
     else:
-        assert made.settings.steps >= 1
+        assert experiment.settings.steps >= 1
 
 
 @pytest.mark.parametrize("name", ["bomb_225MP_1bit.png", "empty.jpg", "heic_header.heic", "truncated_60.jpg"])
-def test_the_cases_that_took_the_page_down_are_sentences(name: str) -> None:
+def test_the_files_that_took_the_page_down_are_refused_in_a_sentence(name: str) -> None:
     with pytest.raises(PhotoError) as refused:
         open_photo(CASES / name)
     readable(refused.value)

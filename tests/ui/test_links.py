@@ -1,4 +1,4 @@
-"""Addresses of views: what they contain, and how invalid ones are handled."""
+"""Addresses of views: what they contain, and what happens to invalid ones."""
 
 import html
 import re
@@ -16,7 +16,7 @@ from cnnvis.ui.serving.photos import EXAMPLES, find_photo, named_photos, photo_n
 from cnnvis.ui.tabs import TABS
 
 
-def asked(query: str) -> tuple[Address, list[str]]:
+def read(query: str) -> tuple[Address, list[str]]:
     return read_query({name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()})
 
 
@@ -36,116 +36,102 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
-def test_an_address_restores_its_view(expected: Address) -> None:
-    assert asked(expected.query()) == (expected, [])
+def controls(**values: Any) -> dict[str, Any]:
+    """The values of the controls of the page, as an address would set them."""
+    given = {parameter.name: parameter.default for parameter in PARAMETERS} | values
+    return {parameter.name: parameter.decode(given[parameter.name]) for parameter in PARAMETERS}
 
 
 @pytest.mark.parametrize("expected", ADDRESSES, ids=Address.query)
-def test_controls_set_from_an_address_give_the_same_address(expected: Address) -> None:
-    values = {one.name: expected.values.get(one.name, one.default) for one in PARAMETERS}
-    controls = {one.name: one.decode(values[one.name]) for one in PARAMETERS}
-    assert address_of(expected.tab, expected.target, controls) == expected
+def test_an_address_restores_its_view_and_the_view_gives_the_address(expected: Address) -> None:
+    assert read(expected.query()) == (expected, [])
+    assert address_of(expected.tab, expected.target, controls(**expected.values)) == expected
 
 
 def test_defaults_are_left_out_of_the_address() -> None:
-    assert address().query() == "tab=filters"  # one name at least, for without any it would open the atlas
+    assert address().query() == "tab=filters"  # at least one name: without any it would open the atlas
     assert address("maps", "conv4_1").query() == "tab=maps&layer=conv4_1"
 
 
 def test_empty_fields_and_uploaded_photos_are_left_out_of_the_address() -> None:
-    controls: dict[str, Any] = {one.name: one.decode(one.default) for one in PARAMETERS}
-    controls |= {"seed": None, "steps": None, "photo": "0" * 64}
-    assert address_of("filters", ARCHITECTURE.target("conv1_1", 0), controls).query() == "tab=filters"
+    given = controls(seed=None, steps=None) | {"photo": "0" * 64}
+    assert address_of("filters", UNNAMED, given).query() == "tab=filters"
 
 
 def test_seed_means_the_tabs_own() -> None:
-    assert asked("tab=quiz&seed=7&layer=conv5_1&reference=picture")[0].values == {"quiz_seed": 7}
-    assert asked("tab=maximize&seed=7")[0].values == {"seed": 7}
-    assert asked("tab=maximize&reference=photos") == (address("maximize"), [])
-    wrong = "tab=quiz&reference=sound&questions=7&seed=-1"
-    found, said = asked(wrong)
-    assert found == address("quiz")
-    assert sorted(words.partition(":")[0] for words in said) == [
+    assert read("tab=quiz&seed=7&layer=conv5_1&reference=picture")[0].values == {"quiz_seed": 7}
+    assert read("tab=maximize&seed=7")[0].values == {"seed": 7}
+    assert read("tab=maximize&reference=photos") == (address("maximize"), [])
+    restored, notices = read("tab=quiz&reference=sound&questions=7&seed=-1")
+    assert restored == address("quiz")
+    assert sorted(notice.partition(":")[0] for notice in notices) == [
         "questions '7' is unknown", "reference 'sound' is unknown", "seed '-1' is out of range",
     ]  # fmt: skip
-    controls = {one.name: one.decode(one.default) for one in PARAMETERS} | {"seed": 3, "quiz_seed": 7}
-    target = ARCHITECTURE.target("conv5_1", 0)
-    assert address_of("quiz", target, controls).query() == "tab=quiz&layer=conv5_1&seed=7"
-    assert address_of("maximize", target, controls).query() == "tab=maximize&layer=conv5_1&seed=3"
+    target, seeds = ARCHITECTURE.target("conv5_1", 0), controls(seed=3, quiz_seed=7)
+    assert address_of("quiz", target, seeds).query() == "tab=quiz&layer=conv5_1&seed=7"
+    assert address_of("maximize", target, seeds).query() == "tab=maximize&layer=conv5_1&seed=3"
 
 
 @pytest.mark.parametrize("file", ["docs/teaching.md", "examples/lesson.html", "examples/embed.html", "README.md"])
 def test_links_that_we_print_are_valid(file: str) -> None:
-    text = html.unescape((ROOT / file).read_text())
+    text = html.unescape((ROOT / file).read_text(encoding="utf-8"))
     queries = re.findall(r"http://127\.0\.0\.1:7860/\?([^\s)\"<`]+)", text)
-    assert queries
-    for query in queries:
-        assert asked(query)[1] == []
+    assert queries and not any(read(query)[1] for query in queries)
 
 
 def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
-    assert asked("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (address(layer="conv3_1"), [])
+    assert read("layer=block3_conv1&__theme=dark&embed=1&utm_source=blog") == (address(layer="conv3_1"), [])
 
 
-@pytest.mark.parametrize(
-    ("query", "sentence"),
-    [
-        ("tab=dream", "tab 'dream' is unknown: choose one of atlas, filters, maps, maximize, learn, quiz."),
-        ("layer=conv9_1", "layer 'conv9_1' does not exist"),
-        ("layer=", "layer '' does not exist"),
-        ("layer=class", "layer 'class' belongs to the classifier"),
-        ("channel=64", "channel '64' does not exist in conv1_1: choose a whole number from 0 to 63."),
-        ("channel=x", "channel 'x'"),
-        ("recipe=lucid", "recipe 'lucid' is unknown"),
-        ("steps=-1", "steps '-1' is out of range"),
-        ("steps=1e9", "steps '1e9' is out of range"),
-        ("size=10000", "size '10000' is out of range"),
-        ("seed=-3", "seed '-3' is out of range"),
-        ("pipeline=keras", "pipeline 'keras' is unknown"),
-        ("photo=/etc/passwd", "photo '/etc/passwd' is unknown: choose one of chelsea.jpg"),
-        ("photo=../chelsea.jpg", "photo '../chelsea.jpg' is unknown"),
-    ],
-)
-def test_an_invalid_value_falls_back_to_its_default_with_a_notice(query: str, sentence: str) -> None:
-    other = "size=96" if "seed" in query else "seed=5"
-    found, (said,) = asked(f"{query}&{other}")
-    assert sentence in said
-    name, value = other.split("=")
-    assert found == address(**{name: int(value)})
+@pytest.mark.parametrize(("query", "notice"), [
+    ("tab=dream", "tab 'dream' is unknown: choose one of atlas, filters, maps, maximize, learn, quiz."),
+    ("layer=conv9_1", "layer 'conv9_1' does not exist"),
+    ("layer=", "layer '' does not exist"),
+    ("layer=class", "layer 'class' belongs to the classifier"),
+    ("channel=64", "channel '64' does not exist in conv1_1: choose a whole number from 0 to 63."),
+    ("channel=x", "channel 'x'"),
+    ("recipe=lucid", "recipe 'lucid' is unknown"),
+    ("steps=-1", "steps '-1' is out of range"),
+    ("steps=1e9", "steps '1e9' is out of range"),
+    ("size=10000", "size '10000' is out of range"),
+    ("seed=-3", "seed '-3' is out of range"),
+    ("pipeline=keras", "pipeline 'keras' is unknown"),
+    ("photo=/etc/passwd", "photo '/etc/passwd' is unknown: choose one of chelsea.jpg"),
+    ("photo=../chelsea.jpg", "photo '../chelsea.jpg' is unknown"),
+])  # fmt: skip
+def test_an_invalid_value_falls_back_to_its_default_with_a_notice(query: str, notice: str) -> None:
+    restored, (told,) = read(f"{query}&lesson=2")
+    assert notice in told and restored == address(lesson=2)
 
 
 def test_a_channel_is_checked_against_its_layer_in_either_order() -> None:
-    assert asked("channel=300&layer=conv5_1") == (address(layer="conv5_1", channel=300), [])
-    found, wrong = asked("channel=300&layer=conv9_9")
-    assert found == address()
-    assert len(wrong) == 2
+    assert read("channel=300&layer=conv5_1") == (address(layer="conv5_1", channel=300), [])
+    restored, notices = read("channel=300&layer=conv9_9")
+    assert restored == address() and len(notices) == 2
 
 
 def test_a_link_names_a_photo_of_the_shelf() -> None:
-    found, wrong = asked("tab=maps&photo=red-panda.webp")
-    assert (found, wrong) == (address(tab="maps", photo="red-panda.webp"), [])
+    assert read("tab=maps&photo=red-panda.webp") == (address(tab="maps", photo="red-panda.webp"), [])
     photo = named_photos()["red-panda.webp"]
     assert photo_name(photo.digest) == "red-panda.webp" and find_photo(photo.digest) is photo
-    (parameter,) = [one for one in PARAMETERS if one.name == "photo"]
+    (parameter,) = [parameter for parameter in PARAMETERS if parameter.name == "photo"]
     assert parameter.decode("red-panda.webp") == photo.digest and parameter.encode(photo.digest) == "red-panda.webp"
 
 
-# The atlas, which whoever comes without an address sees
+# The atlas, which visitors see who come without an address
 
 
 @pytest.mark.parametrize("query", [{}, {"__theme": "dark"}, {"embed": "1"}, {"utm_source": "letter"}])
 def test_an_address_without_our_names_opens_the_atlas(query: dict[str, str]) -> None:
-    found, wrong = read_query(query)
-    assert (found.tab, found.target, found.values, wrong) == ("atlas", LANDING, {}, [])
-    assert found.query() == ""
+    assert read_query(query) == (Address("atlas", LANDING, {}), [])
+    assert Address("atlas", LANDING, {}).query() == ""
 
 
 @pytest.mark.parametrize("query", [{"layer": "conv1_1"}, {"channel": "0"}, {"seed": "0"}, {"tab": "filters"}])
 def test_an_address_with_any_of_our_names_means_what_it_meant_before(query: dict[str, str]) -> None:
-    found, _ = read_query(query)
-    assert (found.tab, found.target) == ("filters", UNNAMED)
-    assert read_query(dict(parse_qsl(found.query())))[0] == found
+    restored, _ = read_query(query)
+    assert (restored.tab, restored.target) == ("filters", UNNAMED)
+    assert read_query(dict(parse_qsl(restored.query())))[0] == restored
 
 
 def test_the_landing_channel_elsewhere_keeps_its_address() -> None:

@@ -1,4 +1,7 @@
-"""Places for what the page shows: scripted pieces, pictures, blocks of HTML; and how a picture stands in HTML."""
+"""What the page is built from: scripted pieces, slots for pictures and for HTML, and pictures as HTML.
+
+None of the pieces holds components: `gr.HTML` as a layout (6.7) takes them only outside its tags.
+"""
 
 import html
 from pathlib import Path
@@ -11,25 +14,21 @@ from cnnvis.ui.serving.files import picture_url
 
 
 def scripted(module: str, elem_id: str, **settings: Any) -> gr.HTML:
-    """A piece of the page that the script beside `module` (its `__file__`) brings to life; the looks are our own."""
-    script = Path(module).with_suffix(".js").read_text()
+    """A piece of the page that the script beside `module` (its `__file__`) brings to life; the styles are our own."""
+    script = Path(module).with_suffix(".js").read_text(encoding="utf-8")
     return gr.HTML(js_on_load=script, elem_id=elem_id, apply_default_css=False, **settings)
 
 
 def large_picture(label: str, elem_id: str, *classes: str, height: int, visible: bool = True) -> gr.Image:
-    """A place for a picture that the page makes."""
-    return gr.Image(
-        label=label,
-        show_label=False,
-        type="filepath",
-        interactive=False,
-        buttons=["download", "fullscreen"],
-        height=height,
-        min_width=140,
-        visible=visible,
-        elem_id=elem_id,
-        elem_classes=["picture", *classes],
-    )
+    """An empty slot for a picture that the page makes."""
+    about: dict[str, Any] = {"label": label, "show_label": False, "elem_id": elem_id, "visible": visible}
+    about |= {"buttons": ["download", "fullscreen"], "elem_classes": ["picture", *classes]}
+    return gr.Image(type="filepath", interactive=False, height=height, min_width=140, **about)
+
+
+def html_block(elem_id: str, *classes: str, **settings: Any) -> gr.HTML:
+    """A slot for HTML that the page makes, without styles of Gradio's."""
+    return gr.HTML(elem_id=elem_id, elem_classes=list(classes), apply_default_css=False, **settings)
 
 
 def image_tag(
@@ -37,16 +36,17 @@ def image_tag(
 ) -> str:
     """A small picture as an <img> that contains it, `px` wide and high; `looks` are its CSS classes.
 
-    Few pixels are enlarged so that each stays visible.
+    If the picture has few pixels, each stays visible when they are enlarged.
     """
     if px and isinstance(picture, Image.Image):
         sharp = picture.width < px // 2
         picture = picture.resize((px, px), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
-    said = {"class": looks, "title": title}
-    more = "".join(f' {name}="{html.escape(value, quote=True)}"' for name, value in said.items() if value)
-    return f'<img src="{picture_url(picture, kind)}" alt="{html.escape(alt, quote=True)}"{more}>'
+    given = {"alt": alt, "class": looks, "title": title}
+    attributes = "".join(f' {name}="{html.escape(text)}"' for name, text in given.items() if text or name == "alt")
+    return f'<img src="{picture_url(picture, kind)}"{attributes}>'
 
 
-def html_block(elem_id: str, *classes: str) -> gr.HTML:
-    """A place for HTML that the page makes, without looks of its own."""
-    return gr.HTML(elem_id=elem_id, elem_classes=list(classes), apply_default_css=False, padding=False)
+def channel_button(inside: str, looks: str, layer: str, channel: int, words: str) -> str:
+    """A button that chooses a channel; `words` say which, also to screen readers."""
+    about = f'data-layer="{layer}" data-channel="{channel}" title="{words}" aria-label="{words}"'
+    return f'<button type="button" class="{looks}" {about}>{inside}</button>'

@@ -1,10 +1,10 @@
-// The bar: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's `data-layer` and
-// `data-channel`, and listen for `cnnvis:chosen`.
+// The layer picker: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's
+// `data-layer` and `data-channel`, and listen for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
 const number = part('channel');
 let mine = null;  // what the visitor has chosen since the page began to restore an address
-const every = part('more');  // not 'all': Gradio takes its own event names, quoted in a script, for events to send
+const every = part('more');  // not 'all': gr.HTML takes a quoted name of an event for one that it sends (gradio#12967)
 
 function show() {
   const {layer, channel} = props.value;
@@ -53,7 +53,7 @@ every.addEventListener('change', () => {
   if (props.value.layer.startsWith('conv')) return show();
   every.checked = true;  // the list must contain the chosen layer
 });
-// The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that place of the map
+// The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that cell of the map
 // (place.js), one with `data-go` opens that tab.
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
@@ -61,8 +61,8 @@ document.addEventListener('click', (event) => {
   const {layer, channel, row, column, go} = button.dataset;
   if (channel) choose(layer, +channel);
   if (go) document.querySelector(`#tabs [role=tab][data-tab-id="${go}"]`).click();
-  const place = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
-  if (row) setTimeout(() => document.dispatchEvent(place));  // when the tab is open
+  const cell = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
+  if (row) setTimeout(() => document.dispatchEvent(cell));  // when the tab is open
 });
 window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
   window.cnnvis.link = location.search || '?';
@@ -71,7 +71,7 @@ window.addEventListener('popstate', () => {  // Back and Forward: restore the ad
   window.cnnvis.restoring = true;
   draw();  // follow.js opens the tab
 });
-document.addEventListener('cnnvis:changed', draw);  // a photo or a place: follow.js
+document.addEventListener('cnnvis:changed', draw);  // a photo or a cell: follow.js
 // follow.js leaves out an event that would draw the same again, unless something has changed.
 for (const kind of ['click', 'input', 'change', 'keydown']) {
   document.addEventListener(kind, () => { window.cnnvis.drawn = false; }, true);

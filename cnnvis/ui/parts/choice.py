@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.network.architecture import Architecture, Layer, Target
-from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.base import html_block, scripted
 
 OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen in the tab Activation maximization
-UNNAMED = OFFERED.target("conv1_1", 0)  # what an address means that names none
-LANDING = OFFERED.target("conv5_1", 260)  # what is shown to whoever comes without one: chosen by hand
+UNNAMED = OFFERED.target("conv1_1", 0)  # what an address without a layer and channel means
+LANDING = OFFERED.target("conv5_1", 260)  # what a visitor without an address sees: chosen by hand
 
 _TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
 <div class="choice-field"><label for="layer">Layer</label>
@@ -65,7 +65,7 @@ class Choice:
 
 
 def layer_picker() -> gr.HTML:
-    """Layer, channel, and buttons that step through the channels; each use sends one `input` event.
+    """Layer, channel, and buttons that move through the channels; each use sends one `input` event.
 
     These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
     gr.Dropdown sends `input` twice for a click, and once more when it loses focus unchanged.)
@@ -76,10 +76,5 @@ def layer_picker() -> gr.HTML:
 
 def choice_words() -> gr.HTML:
     """The line below the picker that describes the choice, also to screen readers."""
-    return gr.HTML(
-        Choice().words(),
-        html_template='<p role="status" aria-live="polite">${value}</p>',
-        elem_id="about-choice",
-        elem_classes="quiet",
-        apply_default_css=False,
-    )
+    template = '<p role="status" aria-live="polite">${value}</p>'
+    return html_block("about-choice", "quiet", value=Choice().words(), html_template=template)

@@ -1,6 +1,7 @@
 """The shelf on the page: the photos that excite the chosen channel most."""
 
 import html
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,40 +19,37 @@ from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 
 BEST_PHOTOS = 9
-SMALL = 3  # beside the channel's name
-WHOLE_PX = 112  # side of a whole photo
+BESIDE_NAME = 3  # of them, small, beside the channel's name
+UNCUT_PX = 112  # side of a photo that is shown uncut
 
 
 def exemplar_row(target: Target) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
+    target = convolution(target)
     try:
         shelf = load_shelf()
-        found = cache.exemplar_tiles(shelf, convolution(target), BEST_PHOTOS)
+        tiles = cache.exemplar_tiles(shelf, target, BEST_PHOTOS)
     except ShelfError as error:
         return _quiet(sentence(error))
-    who = convolution(target)
-    head = f"<strong>The {len(found)} of {len(shelf.photos)} photos that excite {who} most</strong>."
-    if found[0][0].value <= 0:
-        head = f"<strong>None of {len(shelf.photos)} photos excites {who}</strong>; these come closest."
-    note = (
-        "Choose one to see its map. Below each: its value, and how many standard deviations that is above the channel's"
-    )
-    note += " usual maximum. A larger shelf may hold better ones."
-    return f'<p>{head} {note}</p><div class="patches">{"".join(map(_button, range(len(found)), found))}</div>'
+    head = f"<strong>The {len(tiles)} of {len(shelf.photos)} photos that excite {target} most</strong>."
+    if tiles[0][0].value <= 0:
+        head = f"<strong>None of {len(shelf.photos)} photos excites {target}</strong>; these come closest."
+    note = """Choose one to see its map. Below each: its value, and in brackets how many standard deviations that is
+above the channel's usual maximum. A larger shelf may hold better ones."""
+    buttons = "".join(_button(number, *tile) for number, tile in enumerate(tiles))
+    return f'<p>{head} {note}</p><div class="patches">{buttons}</div>'
 
 
 def best_three(choice: Choice) -> str:
     """The three best, small, as HTML; nothing without a shelf."""
+    target = convolution(choice.target)
     try:
-        found = cache.exemplar_tiles(load_shelf(), convolution(choice.target), SMALL)
+        tiles = cache.exemplar_tiles(load_shelf(), target, BESIDE_NAME)
     except ShelfError:
         return ""
-    target = convolution(choice.target)
-    pictures = "".join(
-        image_tag(jpeg, f"a photo's patch that excites {target}: {_credit(one)}", title=_credit(one))
-        for one, jpeg in found
-    )
-    return f'<div class="best-three">{pictures}</div>'
+    named = [(jpeg, credit(vars(exemplar))) for exemplar, jpeg in tiles]
+    pictures = (image_tag(jpeg, f"a patch of a photo that excites {target}: {by}", title=by) for jpeg, by in named)
+    return f'<div class="best-three">{"".join(pictures)}</div>'
 
 
 def weaker_photos(target: Target) -> str:
@@ -59,23 +57,23 @@ def weaker_photos(target: Target) -> str:
     target = convolution(target)
     try:
         shelf = load_shelf()
-        found = spread(shelf, target)
+        maxima = spread(shelf, target)
     except ShelfError as error:
         return _quiet(sentence(error))
-    if found is None:
-        return _quiet("This shelf is too large to keep the maximum of every photo: it knows the strongest ones only.")
-    figures = []
-    for percentile, number, value in zip(found.percentiles, found.photos, found.values, strict=True):
+    if maxima is None:
+        return _quiet("This shelf is too large to keep every photo's maximum: it knows only the strongest photos.")
+    figures = ""
+    for percentile, number, value in zip(maxima.percentiles, maxima.photos, maxima.values, strict=True):
         about = credit(shelf.photos[number])
         try:
-            picture = image_tag(shelf.open(number), about, px=WHOLE_PX, title=about)
+            picture = image_tag(shelf.open(number), about, px=UNCUT_PX, title=about)
         except PhotoError:
-            picture = "<p>this photo has gone</p>"
+            picture = "<p>photo unavailable</p>"
         name = "strongest" if percentile == 100 else f"{percentile}th percentile"
-        figures.append(f"<figure>{picture}<figcaption>{name}: {written(value, '.2f')}</figcaption></figure>")
-    where = f"on each of {len(shelf.photos)} photos, from {written(found.low, '.1f')} to {written(found.high, '.1f')}"
-    words = f"The largest value of {target} {where}"
-    return f'<div class="patches whole">{"".join(figures)}</div>{_histogram(found.counts, words)}{_quiet(f"{words}.")}'
+        figures += f"<figure>{picture}<figcaption>{name}: {written(value, '.2f')}</figcaption></figure>"
+    reach = f"from {written(maxima.low, '.1f')} to {written(maxima.high, '.1f')}"
+    words = f"The largest value of {target} on each of {len(shelf.photos)} photos, {reach}"
+    return f'<div class="patches whole">{figures}</div>{_histogram(maxima.counts, words)}{_quiet(f"{words}.")}'
 
 
 def _histogram(counts: list[int], words: str) -> str:
@@ -93,32 +91,27 @@ def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, layer_picker: gr.HTM
 
     def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
         shelf = load_shelf()
-        one = shelf.exemplars(convolution(Choice.read(value).target), BEST_PHOTOS)[event.index]
-        photo = exemplar_photo(shelf, one)
+        exemplars = shelf.exemplars(convolution(Choice.read(value).target), BEST_PHOTOS)
+        photo = exemplar_photo(shelf, exemplars[event.index])
         return str(photo.path), photo.digest
 
     return photo_buttons("", "exemplars", chosen, [layer_picker], [picture, digest])
 
 
-def exemplar_photo(shelf: Shelf, one: Exemplar) -> StoredPhoto:
-    """An exemplar's photo in the page's store. Raises PhotoError if it has gone."""
-    path = shelf.path(one.photo)
-    if not path.exists():
-        raise PhotoError("this photo has gone from the shelf: choose another.")
+def exemplar_photo(shelf: Shelf, exemplar: Exemplar) -> StoredPhoto:
+    """An exemplar's photo in the page's store. Raises PhotoError if it is missing."""
+    path = shelf.path(exemplar.photo)
+    if not os.path.exists(path):  # Path.exists raises where a folder may not be entered
+        raise PhotoError("this photo is no longer on the shelf: choose another.")
     return store_photo(str(path))
 
 
-def _button(number: int, found: tuple[Exemplar, bytes]) -> str:
-    one, jpeg = found
-    label = html.escape(f"{_credit(one)}; value {written(one.value, '.2f')}", quote=True)
-    caption = f"<figcaption>{written(one.value, '.2f')} ({written(one.deviations, '+.1f')})</figcaption>"
+def _button(number: int, exemplar: Exemplar, jpeg: bytes) -> str:
+    by, value = credit(vars(exemplar)), written(exemplar.value, ".2f")
+    label = html.escape(f"{by}; value {value}")
     about = f'data-photo="{number}" title="{label}" aria-label="{label}"'
-    button = f'<button type="button" {about}>{image_tag(jpeg, title=_credit(one))}</button>'
-    return f"<figure>{button}{caption}</figure>"
-
-
-def _credit(one: Exemplar) -> str:
-    return credit(vars(one))
+    caption = f"<figcaption>{value} ({written(exemplar.deviations, '+.1f')})</figcaption>"
+    return f'<figure><button type="button" {about}>{image_tag(jpeg, title=by)}</button>{caption}</figure>'
 
 
 def credit(about: Mapping[str, Any]) -> str:

@@ -11,38 +11,38 @@ from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SIGNED, Pixels, signed
 from cnnvis.ui.parts.base import image_tag
 
 Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
-GRADIENT_COLOURS = 9  # colours in a gradient: enough for these smooth ramps
+GRADIENT_COLOURS = 9  # enough for these smooth ramps
 
 
 def square(caption: str, values: Tensor, marked: Collection[tuple[int, int]] = ()) -> str:
     """Numbers (rows, columns) as a table, coloured by sign and size; some cells may be marked."""
     # Paler than the ramp itself, so dark digits stay legible on it.
     colours = 255 - (255 - signed(values, float(values.abs().max())).astype(int)) * 55 // 100
-    rows = "".join(
-        f"<tr>{''.join(_cell(value, paint, (i, j) in marked) for j, (value, paint) in enumerate(line))}</tr>"
-        for i, line in enumerate(zip(row, paints, strict=True) for row, paints in zip(values, colours, strict=True))
-    )
+    rows = ""
+    for i, row in enumerate(values):
+        rows += f"<tr>{''.join(_cell(value, colours[i, j], (i, j) in marked) for j, value in enumerate(row))}</tr>"
     return f"<table><caption>{caption}</caption>{rows}</table>"
 
 
-def _cell(value: Tensor, paint: Any, marked: bool) -> str:
-    style = f"background: rgb({paint[0]}, {paint[1]}, {paint[2]})"
-    shown = written(float(value) + 0.0, ".3f")
-    return f'<td style="{style}">{f"<mark>{shown}</mark>" if marked else shown}</td>'
+def _cell(value: Tensor, colour: Any, marked: bool) -> str:
+    text = written(float(value) + 0.0, ".3f")
+    return f'<td style="background: {_rgb(colour)}">{f"<mark>{text}</mark>" if marked else text}</td>'
 
 
-def map_figure(values: Tensor, alt: str, caption: str, scale: float | None = None, at: Cells | None = None) -> str:
-    """A map (H, W), blue below zero and orange above, with a mark around some of its cells."""
-    scale = float(values.abs().max()) if scale is None else scale
+def _rgb(colour: Any) -> str:
+    return "rgb({}, {}, {})".format(*colour)
+
+
+def map_figure(values: Tensor, alt: str, caption: str, scale: float, at: Cells | None = None) -> str:
+    """A map (H, W) from −scale, blue, to +scale, orange, with a mark around some of its cells."""
     picture = Image.fromarray(signed(values, scale)).resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.NEAREST)
-    mark = "" if at is None else f'<i class="place-cursor" style="{_position(at, values.shape[0])}"></i>'
-    shown = f"<div>{image_tag(picture, alt)}{mark}</div>"
-    return f'<figure class="map-figure">{shown}<figcaption>{caption}</figcaption></figure>'
-
-
-def _position(at: Cells, count: int) -> str:
-    row, column, side = (100 * number / count for number in at)
-    return f"left: {column:.2f}%; top: {row:.2f}%; width: {side:.2f}%; height: {side:.2f}%"
+    mark = ""
+    if at is not None:
+        row, column, side = (100 * number / values.shape[0] for number in at)
+        style = f"left: {column:.2f}%; top: {row:.2f}%; width: {side:.2f}%; height: {side:.2f}%"
+        mark = f'<i class="place-cursor" style="{style}"></i>'
+    marked = f"<div>{image_tag(picture, alt)}{mark}</div>"
+    return f'<figure class="map-figure">{marked}<figcaption>{caption}</figcaption></figure>'
 
 
 def signed_bar(scale: float) -> str:
@@ -56,9 +56,7 @@ def heat_bar(low: float, high: float) -> str:
 
 
 def _bar(ramp: Pixels, labels: list[str]) -> str:
-    colours = ", ".join(
-        "rgb({}, {}, {})".format(*ramp[round(255 * i / (GRADIENT_COLOURS - 1))]) for i in range(GRADIENT_COLOURS)
-    )
+    colours = ", ".join(_rgb(ramp[round(255 * i / (GRADIENT_COLOURS - 1))]) for i in range(GRADIENT_COLOURS))
     named = "".join(f"<span>{text}</span>" for text in labels)
     label = f"Colours from {labels[0]} to {labels[-1]}"
     gradient = f'<div style="background: linear-gradient(to right, {colours})"></div>'
@@ -77,10 +75,10 @@ def digits(value: float, sign: str = "") -> str:
     return written(value, f"{sign}#.4g" if abs(value) >= 0.1 else f"{sign}.4f").removesuffix(".")
 
 
-def colour_words(found: ColourSensitivity) -> str:
-    """What is left of an activation in other colours, in percent of it."""
-    if found.colour <= 0:
+def colour_words(sensitivity: ColourSensitivity) -> str:
+    """How much of an activation remains in other colours, in percent of it."""
+    if sensitivity.colour <= 0:
         return "nothing to compare: the channel is not active on it"
-    left = (found.grey, found.once, found.twice)
-    grey, once, twice = (written(100 * value / found.colour, ".0f") for value in left)
-    return f"{grey} % in grey; {once} and {twice} % with red, green and blue moved on by one and by two"
+    remains = (sensitivity.grey, sensitivity.once, sensitivity.twice)
+    grey, once, twice = (written(100 * value / sensitivity.colour, ".0f") for value in remains)
+    return f"{grey} % in grey; {once} and {twice} % with red, green and blue cycled once and twice"

@@ -3,8 +3,8 @@
   const page = window.cnnvis;
 
   // Adds to the choice what only the browser knows: the open tab and, once, the address that the visitor came with. Its tab
-  // is opened here: by the time of the server's answer the visitor may have chosen another. (A tab's own event could tell
-  // the tab, but Gradio repeats the data of the first event when two come at once.)
+  // is opened here: by the time the server answers, the visitor may have chosen another. (A tab's own event could tell
+  // the tab, but Gradio 6.31 repeats the data of the first event when two come at once; once it does not, that will do.)
   page.known = (choice, ...values) => {
     page.link ??= location.search;  // share.js may change the address before this runs for the first time
     const link = page.restored ? '' : page.link;
@@ -22,7 +22,7 @@
     return [{...choice, tab, link}, ...values];
   };
 
-  // Draws again through the layer picker (choice.js). A draw of its own could be answered before an earlier one, whose
-  // picture of what is no longer chosen would then stay.
+  // Draws again through the layer picker (choice.js). A separate draw could be answered before an earlier one, and the page
+  // would then keep showing what is no longer chosen.
   page.redraw = () => { document.dispatchEvent(new Event('cnnvis:changed')); };
 })();

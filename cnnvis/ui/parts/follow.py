@@ -1,8 +1,8 @@
 """How the page follows the choice: whatever changes, one event draws everything that is visible.
 
-What is drawn depends only on the page's controls; the server keeps no choice of a visitor. (It keeps a visitor's
-unfinished ascent, see tabs/maximize.py, and for two hours their photo and pictures.) Each event costs the browser and
-the queue time: with seven events per choice, a choice took a second.
+What is drawn depends only on the page's controls; the server keeps no visitor's choice. (It keeps their unfinished
+ascent, see tabs/maximize/tab.py, and for two hours their photo and pictures.) Each event costs the browser and the
+queue time: with seven events per choice, a choice took a second.
 """
 
 import logging
@@ -41,7 +41,7 @@ class Follower:
     failed: Callable[[str], tuple[Any, ...]] | None = None  # what to show instead, with the reason; None: no change
 
     def drawn(self, choice: Choice, values: Sequence[Any]) -> tuple[Any, ...]:
-        """Draw this part; whatever goes wrong is said in its own place, and every other part goes on."""
+        """Draw this part; whatever goes wrong is shown in its own slot, and every other part goes on."""
         try:
             return self.draw(choice, *values)
         except CnnvisError as error:
@@ -65,9 +65,8 @@ class Tab:
 class Restorer:
     """Restores the view that an address asks for."""
 
-    read: Callable[
-        [str], tuple[Choice, dict[Any, Any], list[Any]]
-    ]  # query string to choice, values of inputs, of outputs
+    # From an address's query string to the choice, the values of inputs, and those of outputs.
+    read: Callable[[str], tuple[Choice, dict[Any, Any], list[Any]]]
     outputs: Sequence[Any]
 
 
@@ -96,15 +95,12 @@ def connect(
         if choice.link:
             restored, asked, shown = restorer.read(choice.link)
             choice = replace(restored, tab=choice.tab)
-            # What already has its value stays as it is: the visitor may have changed it meanwhile.
-            shown = [
-                gr.skip() if part in known and known[part] == value else value
-                for part, value in zip(restorer.outputs, shown, strict=True)
-            ]
+            for i, part in enumerate(restorer.outputs):
+                if part in known and known[part] == shown[i]:
+                    shown[i] = gr.skip()  # it already has this value, and the visitor may have changed it meanwhile
             known |= asked
-        visible = [*always, followers[choice.tab]]
         for follower in everyone:
-            if follower in visible:
+            if follower in always or follower is followers[choice.tab]:
                 shown += follower.drawn(choice, [known[part] for part in follower.inputs])
             else:
                 shown += [gr.skip()] * len(follower.outputs)
@@ -113,8 +109,8 @@ def connect(
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
     triggers = [layer_picker.input, *(tab.select for tab in tabs.values()), *own]
-    gr.on(
-        triggers, draw, [layer_picker, *inputs], outputs, js="cnnvis.known", trigger_mode="always_last", **PAGE, **LIGHT
-    )
-    for before in (one for follower in everyone for one in follower.after):
-        before.then(None, None, None, js="cnnvis.redraw", **PAGE)
+    event = {"js": "cnnvis.known", "trigger_mode": "always_last", **PAGE, **LIGHT}
+    gr.on(triggers, draw, [layer_picker, *inputs], outputs, **event)
+    for follower in everyone:
+        for changed in follower.after:
+            changed.then(None, None, None, js="cnnvis.redraw", **PAGE)

@@ -1,13 +1,14 @@
-// The lesson. The value is the number of the open page, 0 for none. To go to a page is to go to its address, as the
+// The lesson. The value is the number of the open page, 0 for none. Going to a page means going to its address, as the
 // browser's Back and Forward do.
 const panel = element.querySelector('.lesson');
 const opener = element.querySelector('.lesson-open');
 const lights = element.querySelector('.lesson-lights');
-const NARROW = '(max-width: 999px)';  // there the panel covers the lower half of the window
-// Not in page.css: Gradio would put every rule below its container, whose own padding this is.
+const NARROW = '(max-width: 999px)';  // in such a window the panel covers the lower half
+// Not in page.css: Gradio puts every rule of `css` below its container, whose own padding this is. It can move there when
+// `launch` takes rules as they are.
 const ROOM = `.gradio-container { padding-right: 350px !important; }
   @media ${NARROW} { .gradio-container { padding: 0 0 48vh !important; } } `;
-const DRAWN_MS = 5000;  // by then the view that a page speaks of has been drawn
+const DRAWN_MS = 5000;  // by then the view that a page is about has been drawn
 let scrolled = false;  // whether the visitor has scrolled, clicked or typed since
 let shown = 0;
 
@@ -47,7 +48,7 @@ function show() {
   reveal(page, performance.now());
 }
 
-// Scroll to what the page speaks of, and again while the page is still being drawn, until the visitor scrolls.
+// Scrolls to what the page is about, and again while the page is still being drawn, until the visitor scrolls.
 function reveal(page, since) {
   if (props.pages[shown - 1] !== page || scrolled) return;
   const lit = [...document.querySelectorAll(page.lights)].find((part) => part.getClientRects().length && part.offsetHeight > 10);
@@ -64,7 +65,7 @@ function predict(button) {
     option.disabled = true;
     option.dataset.verdict = i === page.right ? 'right' : i === picked ? 'wrong' : '';
   });
-  const words = picked === page.right ? 'So it is.' : `Rather: ${page.options[page.right].toLowerCase()}.`;
+  const words = picked === page.right ? 'Correct.' : `Not quite: ${page.options[page.right].toLowerCase()}.`;
   panel.querySelector('.lesson-answer').innerHTML = `<b>${words}</b> ${page.answer}`;
   panel.querySelector('.lesson-on').focus();
 }

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from cnnvis.ui.parts.base import image_tag, scripted
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors
-from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, StoredPhoto
 
 THUMB_PX = 64
 PICTURE_PX = 230
@@ -16,16 +16,10 @@ PICTURE_PX = 230
 
 def photo_picture() -> gr.Image:
     """The photo as the visitor sees and changes it, not yet laid out."""
-    return gr.Image(
-        str(DEFAULT_PHOTO.path) if EXAMPLES else None,
-        label="Your photo",
-        type="filepath",
-        sources=["upload", "clipboard"],
-        height=PICTURE_PX,
-        elem_id="photo",
-        alt_text="the photo that the maps are of",
-        render=False,
-    )
+    shown = str(DEFAULT_PHOTO.path) if EXAMPLES else None
+    about: dict[str, Any] = {"label": "Your photo", "alt_text": "the photo that the maps are of", "elem_id": "photo"}
+    about |= {"type": "filepath", "sources": ["upload", "clipboard"]}
+    return gr.Image(shown, height=PICTURE_PX, render=False, **about)
 
 
 def photo_buttons(
@@ -37,20 +31,19 @@ def photo_buttons(
 
 
 def example_buttons(picture: gr.Image, digest: gr.Textbox) -> Any:
-    """Lay out a button for each example, which puts it in the photo's place; return the event that does so."""
+    """Lay out a button for each example, which makes it the photo; return the event that does so."""
+    examples = list(EXAMPLES.values())
 
     def chosen(event: gr.SelectData) -> tuple[str, str]:
-        example = list(EXAMPLES.values())[event.index]
-        return str(example.path), example.digest
+        return str(examples[event.index].path), examples[event.index].digest
 
-    return photo_buttons("".join(map(_button, range(len(EXAMPLES)))), "examples", chosen, [], [picture, digest])[1]
+    buttons = "".join(_button(number, example) for number, example in enumerate(examples))
+    return photo_buttons(buttons, "examples", chosen, [], [picture, digest])[1]
 
 
-def _button(number: int) -> str:
-    example = list(EXAMPLES.values())[number]
+def _button(number: int, example: StoredPhoto) -> str:
     with Image.open(example.path) as opened:
         thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
     label = f"example photo {example.name.removesuffix('.jpg')}"
-    image = image_tag(thumb, kind="png")
-    title = f"{label} ({example.credit})"
-    return f'<button type="button" data-photo="{number}" title="{title}" aria-label="{label}">{image}</button>'
+    about = f'data-photo="{number}" title="{label} ({example.credit})" aria-label="{label}"'
+    return f'<button type="button" {about}>{image_tag(thumb, kind="png")}</button>'

@@ -1,5 +1,6 @@
-// The cells of a sheet. They are built here, not by a template: Gradio would compare all 512 one by one whenever another
-// is chosen. Listeners sit on the sheet, because this script runs only once.
+// The cells of a sheet. They are built here, not by a template: Gradio would compare all 512 one by one at every choice.
+// They can go into a template when gr.HTML draws only what has changed.
+// Listeners sit on the sheet, because this script runs only once.
 const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 let drawn = '';
@@ -12,8 +13,9 @@ function isChosen(cell) {
 
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
-  holder.style = `--sprite: url(${value.src}); --wide: ${value.wide}%; --high: ${value.high}%`
+  holder.style = `--wide: ${value.wide}%; --high: ${value.high}%`
     + (value.across ? `; grid-template-columns: repeat(${value.across}, 1fr)` : '');
+  holder.style.setProperty('--sprite', `url("${value.src}")`);
   holder.innerHTML = value.items.map(([tile, layer, channel, note]) => {
     const name = `channel ${channel}` + (note && `, ${note}`);
     const across = value.left + (tile % value.columns) * value.right;
@@ -46,15 +48,15 @@ update();  // the value may have arrived before the sheet was on the page
 document.addEventListener('cnnvis:chosen', mark);
 
 element.addEventListener('focusin', () => { focused = true; });
-// A redraw takes the focus away without giving it to anything; then it returns to the chosen cell.
+// A redraw takes the focus away without giving it to anything else; then it returns to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
 element.addEventListener('keydown', (event) => {
   const all = cells();
   const at = all.indexOf(event.target);
   const perRow = all.filter((cell) => cell.offsetTop === all[0].offsetTop).length;
-  const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow}[event.key];
-  if (at < 0 || !step) return;
+  const offset = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow}[event.key];
+  if (at < 0 || !offset) return;
   event.preventDefault();
-  const next = all[at + step];
+  const next = all[at + offset];
   if (next) next.focus();
 });

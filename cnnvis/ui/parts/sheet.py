@@ -2,7 +2,7 @@
 
 Choosing a cell chooses its channel: the layer picker is told (`choice.js`), and every sheet marks it. There is one
 sprite, not 512 pictures; each button shows its own piece, so the grid reflows to any width. Tab reaches the chosen
-cell, the arrow keys move, Enter or Space chooses.
+cell, the arrow keys move, and Enter or Space chooses.
 """
 
 import json
@@ -49,23 +49,14 @@ def sheet(elem_id: str) -> gr.HTML:
 def sheet_value(label: str, tiles: Tiles) -> str:
     """The value of a chooser, as JSON, because Gradio would copy and compare a value of 512 parts many times per event.
 
+    It can be plain values when Gradio's page no longer keeps a copy of each value to compare.
     CSS measures the position of a background in percent of how much larger it is than the button.
     """
     width, height = tiles.size
     tile = tiles.cell - tiles.gap - 2 * _RIM_PX
-    return json.dumps(
-        {
-            "src": tiles.src,
-            "label": label,
-            "columns": tiles.columns,
-            "across": tiles.across,
-            "items": [(item.tile, item.layer, item.channel, item.note) for item in tiles.items],
-            "wide": 100 * width / tile,
-            "high": 100 * height / tile,
-            "left": 100 * _RIM_PX / (width - tile),
-            "top": 100 * _RIM_PX / (height - tile),
-            "right": 100 * tiles.cell / (width - tile),
-            "down": 100 * tiles.cell / (height - tile),
-        },
-        separators=(",", ":"),
-    )
+    items = [(item.tile, item.layer, item.channel, item.note) for item in tiles.items]
+    value = {"src": tiles.src, "label": label, "columns": tiles.columns, "across": tiles.across, "items": items}
+    value |= {"wide": 100 * width / tile, "high": 100 * height / tile}
+    value |= {"left": 100 * _RIM_PX / (width - tile), "top": 100 * _RIM_PX / (height - tile)}
+    value |= {"right": 100 * tiles.cell / (width - tile), "down": 100 * tiles.cell / (height - tile)}
+    return json.dumps(value, separators=(",", ":"))

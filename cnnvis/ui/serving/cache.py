@@ -1,6 +1,7 @@
 """What visitors share: sheets, feature maps and classes, each computed once and kept while there is room.
 
-Every key has the network in it, so another network in the same process gets results of its own.
+Every key includes the network, so another network in the same process gets results of its own.
+Not `gr.cache` (6.12), which limits each function by itself, and takes a dataclass of megabytes for 56 bytes.
 """
 
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from cachetools import LRUCache, cached
 from cachetools.keys import hashkey
@@ -32,6 +33,8 @@ from cnnvis.ui.serving.photos import StoredPhoto
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
 
 def size(value: Any) -> int:
     """The bytes that a result takes up, roughly."""
@@ -52,13 +55,14 @@ _results: LRUCache[Any, Any] = LRUCache(MAX_CACHE_BYTES, size)
 _lock = Lock()
 
 
-def _kept(function: Callable[..., Any]) -> Any:
-    return cached(_results, partial(_key, function.__name__), _lock, info=True)(function)
+def _kept(function: Function) -> Function:
+    key = partial(_key, function.__name__)
+    return cached(_results, key, _lock, info=True)(function)  # type: ignore[return-value]
 
 
 def _key(name: str, *arguments: Any) -> Any:
-    # A target is a dictionary inside, which has no hash.
-    return hashkey(name, *((one.layer, one.number) if isinstance(one, Target) else one for one in arguments))
+    # A target contains a dictionary, which has no hash.
+    return hashkey(name, *((value.layer, value.number) if isinstance(value, Target) else value for value in arguments))
 
 
 @_kept
@@ -82,14 +86,14 @@ def feature_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) ->
 
     Raises PhotoError.
     """
-    asked = ARCHITECTURE.convolution_of(layer) if layer.kind == "relu" else layer
-    maps: Maps = computed_maps(net, photo, asked, pipeline)
-    return maps.rectified() if layer.kind == "relu" else maps
+    if layer.kind == "relu":
+        return computed_maps(net, photo, ARCHITECTURE.convolution_of(layer), pipeline).rectified()
+    return computed_maps(net, photo, layer, pipeline)
 
 
 @_kept
 def computed_maps(net: VGG16, photo: StoredPhoto, layer: Layer, pipeline: str) -> Maps:
-    """The same for a layer that the network has to be asked for."""
+    """The same for a layer that the network itself must compute."""
     return compute_maps(net, open_photo(photo.path), [layer], pipeline)[0]
 
 
@@ -101,7 +105,7 @@ def seen(photo: StoredPhoto) -> Image.Image:
 
 @_kept
 def likely_classes(net: VGG16, photo: StoredPhoto) -> list[tuple[str, float]]:
-    """The classes that the whole network finds likely. `net` is its convolutional half. Raises PhotoError."""
+    """The classes that the whole network finds likely; `net` is its convolutional half. Raises PhotoError."""
     return top_classes(load_for(find_layer(CLASS), SHEET_DEVICE), photo.path)
 
 
@@ -114,35 +118,41 @@ def traced(net: VGG16, photo: StoredPhoto, layer: Layer) -> Trace:
 @_kept
 def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """A channel's exemplars, each with its patch as a JPEG."""
-    return [(one, encode(patch_tile(shelf, one), "jpeg")) for one in shelf.exemplars(target, count)]
+    return [(exemplar, encode(patch_tile(shelf, exemplar), "jpeg")) for exemplar in shelf.exemplars(target, count)]
 
 
 @_kept
 def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """The same at the scale of the atlas's pictures."""
-    return [(one, encode(atlas_scale_tile(shelf, one, target.layer), "jpeg")) for one in shelf.exemplars(target, count)]
+    tiles = [(exemplar, atlas_scale_tile(shelf, exemplar, target.layer)) for exemplar in shelf.exemplars(target, count)]
+    return [(exemplar, encode(tile, "jpeg")) for exemplar, tile in tiles]
+
+
+_ask = _kept(ask)
+_atlas_sheet = _kept(Atlas.sheet)
 
 
 def asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
     """The questions of a quiz about the shelf in use. Raises ShelfError, SettingError."""
-    found: list[Question] = _asked(load_shelf(), seed, layer, questions, reference)
-    return found
-
-
-@_kept
-def _asked(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
-    return ask(shelf, seed, layer, questions, reference)
+    return _ask(load_shelf(), seed, layer, questions, reference)
 
 
 def atlas_sheet(layer: Layer) -> AtlasSheet:
     """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
-    sheet: AtlasSheet = _atlas_sheet(load_vgg16(SHEET_DEVICE), load_atlas(), ARCHITECTURE.convolution_of(layer))
-    return sheet
+    return _atlas_sheet(load_atlas(), ARCHITECTURE.convolution_of(layer), load_vgg16(SHEET_DEVICE))
 
 
-@_kept
-def _atlas_sheet(net: VGG16, atlas: Atlas, layer: Layer) -> AtlasSheet:
-    return atlas.sheet(layer, net)
+def atlas_webp(layer: Layer) -> bytes:
+    """The same as it is stored, for the browser. Raises AtlasError."""
+    return load_atlas().webp(ARCHITECTURE.convolution_of(layer))
+
+
+def alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
+    """For each channel of a layer, those whose maxima on the photos vary most like its own, with the correlations.
+
+    None if the shelf does not keep all maxima. Raises ShelfError.
+    """
+    return _alike_on_photos(shelf, ARCHITECTURE.convolution_of(layer))
 
 
 @_kept
@@ -151,21 +161,5 @@ def _alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]
     if maxima is None:
         return None
     likeness = correlations(maxima)
-    return [
-        [(other, float(likeness[channel, other])) for other in others]
-        for channel, others in enumerate(most_alike(likeness))
-    ]
-
-
-def alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:
-    """For each channel of a layer those whose maxima on the photos vary most like it, with the correlations.
-
-    None if the shelf does not keep all maxima. Raises ShelfError.
-    """
-    found: list[list[tuple[int, float]]] | None = _alike_on_photos(shelf, ARCHITECTURE.convolution_of(layer))
-    return found
-
-
-def atlas_webp(layer: Layer) -> bytes:
-    """The same as it is stored, for the browser. Raises AtlasError."""
-    return load_atlas().webp(ARCHITECTURE.convolution_of(layer))
+    rows = zip(likeness, most_alike(likeness), strict=True)
+    return [[(other, float(row[other])) for other in others] for row, others in rows]

@@ -1,7 +1,8 @@
 """Files for the browser: in a folder of the page's own, deleted two hours after they were last written or looked up.
 
-Gradio deletes only files that passed through one of its components, and however many there are. Most of ours reach the
-browser as addresses inside JSON, and a crowd must not fill the disk: so this module sweeps the whole folder.
+Gradio deletes only files that passed through one of its components, by age alone (gradio#8098). Most of ours reach the
+browser as addresses inside JSON, and a crowd must not fill the disk: so this module sweeps the whole folder. It can go
+when `delete_cache` takes a limit of bytes and counts every file in the folder.
 """
 
 import atexit
@@ -15,10 +16,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.parse import quote
 
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -29,7 +32,7 @@ from cnnvis.pictures.images import encode
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
 MAX_FILES_BYTES = 2_000_000_000  # of all files together; the oldest go first
 SWEPT_SECONDS = 60  # between two sweeps
-TRIES = 5  # to remove the folder, while an ascent goes on writing pictures into it
+TRIES = 5  # to remove the folder while an ascent is still writing pictures to it
 PREFIX = "cnnvis-files-"  # of a folder that is the page's own
 SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -80,32 +83,30 @@ def sweep(seconds: float = KEPT_SECONDS, size: int = MAX_FILES_BYTES) -> None:
     for changed, length, path in sorted(_stored(), reverse=True):
         kept += length
         if now - changed > seconds or kept > size:
-            try:
+            with suppress(OSError):
                 path.unlink()
                 path.parent.rmdir()  # fails while it holds another file
-            except OSError:
-                pass
 
 
 def _stored() -> Iterator[tuple[float, int, Path]]:
-    """Every file in the folder, ours and visitors' uploads: when it last changed, how long it is, where it is.
+    """Every file in the folder, ours and visitors' uploads: when it last changed, its length and its path.
 
-    Each lies in a folder named after a sha256. Nothing else is touched: somebody may name a folder that has more in it.
+    Each lies in a folder named after a sha256. Nothing else is touched: GRADIO_TEMP_DIR may hold other things too.
     """
     for path in Path(get_upload_folder()).glob("*/*"):
         if SHA256.fullmatch(path.parent.name):
             try:
-                about = path.lstat()
+                status = path.lstat()
             except OSError:  # it has just gone
                 continue
-            yield about.st_ctime, about.st_size, path
+            yield status.st_ctime, status.st_size, path
 
 
 @cache
 def start_sweeping() -> None:
     """Give the page a folder of its own, unless GRADIO_TEMP_DIR names one; sweep it while the process lives."""
     if not os.environ.get("GRADIO_TEMP_DIR"):
-        # Not Gradio's usual folder, which all Gradio apps on a machine share.
+        # Not Gradio's usual folder, which all Gradio apps on the machine share.
         os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix=PREFIX)
         atexit.register(remove_folder)
 
@@ -127,12 +128,12 @@ def remove_folder() -> None:
                 break
 
 
-def file_url(path: str) -> str:
-    """The address of a file in Gradio's cache folder, relative to the page."""
-    return f"gradio_api/file={path}"
+def file_url(path: str | Path) -> str:
+    """The address of a file in Gradio's cache folder, relative to the page, whatever its folders are called."""
+    return f"gradio_api/file={quote(Path(path).as_posix())}"
 
 
 def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
-    """An address that contains a small picture itself; `kind` is its format, or the one to encode it in."""
+    """An address that itself contains a small picture; `kind` is its format, or the one to encode it in."""
     content = picture if isinstance(picture, bytes) else encode(picture, kind)
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,7 +1,7 @@
-"""One line for each request, as JSON: what was asked for, how long it took, what became of it.
+"""One line of JSON for each request: what was asked for, how long it took, how it ended.
 
-No picture, no address, nothing about the visitor. `serve` prints the lines; elsewhere the logger `cnnvis.requests` is
-silent unless somebody listens to it.
+No picture, no address, nothing about the visitor. `serve` prints the lines; otherwise the logger `cnnvis.requests` is
+silent unless something listens to it.
 """
 
 import inspect
@@ -21,7 +21,7 @@ log.setLevel(logging.INFO)
 
 @contextmanager
 def logged(handler: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[None]:
-    """Log one call of a handler, however it ends: ok, refused (with a sentence), left (by the visitor) or failed."""
+    """Log one call of a handler and how it ended: ok, refused (with a sentence), left (by the visitor) or failed."""
     began, outcome = time.perf_counter(), "ok"
     try:
         yield
@@ -46,7 +46,7 @@ def write(endpoint: str, outcome: str, seconds: float = 0.0, layer: Any = None, 
 
 
 def print_lines() -> None:
-    """Print every line on standard output, each by itself."""
+    """Print each line on standard output."""
     if not log.handlers:
         printer = logging.StreamHandler(sys.stdout)
         printer.setFormatter(logging.Formatter("%(message)s"))
@@ -55,15 +55,14 @@ def print_lines() -> None:
 
 
 def _asked(handler: Callable[..., Any], arguments: Sequence[Any]) -> dict[str, Any]:
-    """The layer and channel among the arguments: by name, or in the layer picker's value. They may be anything."""
+    """The layer and channel among the arguments, by name or in the layer picker's value; they may be anything."""
     named = dict(zip(inspect.signature(handler).parameters, arguments, strict=False))
     source = next((value for value in arguments if isinstance(value, dict) and "layer" in value), named)
     return {name: _plain(source.get(name)) for name in ("layer", "channel")}
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it, and short."""
-    usual = (
-        value is None or (isinstance(value, int) and abs(value) < 10**6) or (isinstance(value, str) and len(value) < 40)
-    )
-    return value if usual else short(value, 40)
+    """A value that is short and that JSON can hold."""
+    if value is None or (isinstance(value, str) and len(value) < 40):
+        return value
+    return value if isinstance(value, int) and abs(value) < 10**6 else short(value, 40)

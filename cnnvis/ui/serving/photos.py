@@ -1,7 +1,7 @@
 """Photos on the page: a small record for each, looked up by the sha256 of its file.
 
-A chosen photo is opened once and copied into the page's own store. From then on it travels as its digest, so an event
-can only fail to find it after it has expired.
+A chosen photo is copied once into the page's own store. From then on only its digest travels, so no event can fail to
+find it before it has expired.
 """
 
 import base64
@@ -17,10 +17,10 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from cnnvis.errors import PhotoError
+from cnnvis.errors import PhotoError, ShelfError
 from cnnvis.pictures.photo import check_bytes
-from cnnvis.prepared.shelf import BUNDLED
-from cnnvis.ui.serving.files import bytes_file, content_path, touch
+from cnnvis.prepared.shelf import BUNDLED, Shelf
+from cnnvis.ui.serving.files import SHA256, bytes_file, content_path, touch
 from cnnvis.ui.serving.handlers import UNREAD
 
 log = logging.getLogger(__name__)
@@ -32,11 +32,11 @@ STORED_AS = "photo"  # the name of a visitor's photo in the folder of its digest
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """A photo that the server has: an example, one of the shelf, or a visitor's own."""
+    """A photo on the server: an example, one from the shelf, or a visitor's own."""
 
     digest: str  # sha256 of the file
     path: Path
-    name: str = ""  # as links write it; a visitor's own photo has none
+    name: str = ""  # in links; a visitor's own photo has none
     credit: str = ""
 
 
@@ -64,17 +64,31 @@ EXAMPLES = {
     if photo is not NO_PHOTO
 }
 DEFAULT_PHOTO = next(iter(EXAMPLES.values()), NO_PHOTO)
-# Gradio would copy them into a folder that is swept.
+# Otherwise Gradio would copy them into a folder that is swept.
 gr.set_static_paths([*(photo.path for photo in EXAMPLES.values()), BUNDLED / "photos"])
 
 
 @cache
 def named_photos() -> dict[str, StoredPhoto]:
-    """The photos that a link can name: the examples, and those of the bundled shelf, as far as they are there."""
-    return EXAMPLES | {
-        path.name: StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, path.name)
-        for path in sorted((BUNDLED / "photos").glob("*"))
-    }
+    """The photos that a link can name: the examples and those of the bundled shelf, as far as they can be read.
+
+    What else lies in the shelf's folder, such as a system's thumbnails, is none of them.
+    """
+    photos = dict(EXAMPLES)
+    try:
+        shelf = Shelf(BUNDLED)
+        paths = [shelf.path(number) for number in range(len(shelf.photos))]
+    except ShelfError as error:
+        log.warning("the bundled shelf cannot be read (%s): restore it from the repository.", error)
+        return photos
+    for path in paths:
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            log.warning("photo %s of the bundled shelf cannot be read (%s).", path.name, error.strerror)
+            continue
+        photos[path.name] = StoredPhoto(digest, path, path.name)
+    return photos
 
 
 @cache
@@ -83,14 +97,17 @@ def _by_digest() -> dict[str, StoredPhoto]:
 
 
 def photo_name(digest: str) -> str:
-    """The name by which a link calls the photo with this digest; "" for a visitor's own."""
+    """The name of the photo with this digest in a link; "" for a visitor's own."""
     return _by_digest().get(digest, NO_PHOTO).name
 
 
 def store_photo(source: str | io.BytesIO | None) -> StoredPhoto:
-    """Copy a file into the store, unless it has a name; it is not opened yet. Raises PhotoError."""
+    """Copy a file into the store, unless links can name it; it is not opened yet. Raises PhotoError."""
     checked = check_bytes(source)
-    content = checked.getvalue() if isinstance(checked, io.BytesIO) else Path(str(checked)).read_bytes()
+    try:
+        content = checked.getvalue() if isinstance(checked, io.BytesIO) else Path(str(checked)).read_bytes()
+    except OSError as error:
+        raise PhotoError("the photo cannot be read on the server: choose another.") from error
     digest = hashlib.sha256(content).hexdigest()
     return _by_digest().get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
 
@@ -108,7 +125,7 @@ def find_photo(digest: str | None) -> StoredPhoto | None:
     if known := _by_digest().get(digest):
         return known
     path = content_path(digest, STORED_AS)
-    if not re.fullmatch("[0-9a-f]{64}", digest) or not touch(path):
+    if not SHA256.fullmatch(digest) or not touch(path):
         raise PhotoError("the photo is no longer on the server, which keeps it for two hours: choose it again.")
     return StoredPhoto(digest, path)
 
@@ -117,7 +134,7 @@ def given_photo(image: Any) -> str | io.BytesIO | None:
     """The image that an event with `preprocess=False` was given: an upload's path, a data: URL's bytes, or None.
 
     gr.Image would decode the file itself, before any limit of ours, and report a broken one as a bug. The path must
-    lie in Gradio's upload folder: Gradio lets a program name any file of the server.
+    lie in Gradio's upload folder: Gradio lets a program name any file on the server.
     Raises PhotoError.
     """
     if image is None:

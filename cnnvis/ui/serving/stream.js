@@ -1,18 +1,20 @@
-// No event is lost between two streams. Gradio 6.31 ends its stream of answers when no event is pending. An event that
-// joins the queue after the server has ended the stream, but before the page has read that it ended, waits in vain until
-// the visitor does something else. So a stream that ends while an event waits goes on here with the next one's answers.
+// Keeps events from getting lost between two streams. Gradio 6.31 ends its stream of answers when no event is pending.
+// An event that joins the queue after the server has ended the stream, but before the page has noticed, would wait until
+// the visitor does something else. So when a stream ends while an event waits, it continues here with the next one.
+// gradio#13620 (6.21) mended chained events in hidden tabs, not this. It can go when tests/e2e/test_stream.py passes
+// without it; with 6.31 it does not.
 (() => {
   const plain = window.fetch;
   const waiting = new Set();
   const completed = new Set();
 
-  window.fetch = async (...asked) => {
-    const answer = await plain(...asked);
-    const address = asked[0].url ?? String(asked[0]);
+  window.fetch = async (...request) => {
+    const answer = await plain(...request);
+    const address = request[0].url ?? String(request[0]);
     if (!answer.ok) return answer;
     if (address.includes("/queue/join?")) await joined(answer.clone());
     if (!address.includes("/queue/data?")) return answer;
-    return new Response(body(unbroken(answer, () => plain(...asked))), answer);
+    return new Response(body(unbroken(answer, () => plain(...request))), answer);
   };
 
   async function joined(answer) {
@@ -31,7 +33,7 @@
         if (!next) yield message;
       }
       if (next) answer = await again();
-      if (!answer.ok) throw new Error(`${answer.status} from the queue`);  // Gradio says that the connection is lost
+      if (!answer.ok) throw new Error(`${answer.status} from the queue`);  // Gradio then says that the connection was lost
     }
   }
 

@@ -1,4 +1,4 @@
-"""The Atlas tab, the first that a visitor sees: the wall of a layer's pictures, and beside it one filter whole."""
+"""The Atlas tab, the first that a visitor sees: the wall of a layer's pictures, and beside it everything about one."""
 
 import html
 from typing import Any
@@ -17,12 +17,7 @@ from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.texts import ABOUT_ATLAS
 
-ORDER_LABELS = [("By number", "index"), ("By strength", "robust"), ("By likeness", "alike")]
-ORDERED = {
-    "index": "by number",
-    "robust": "largest robust activation first",
-    "alike": "those that the same photos activate lie together",
-}
+WALL_ORDERS = [("By number", "index"), ("By strength", "robust"), ("By likeness", "alike")]
 
 
 def layout(shared: Shared) -> Follower:
@@ -30,39 +25,37 @@ def layout(shared: Shared) -> Follower:
     gr.Markdown(ABOUT_ATLAS, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=11, min_width=320):
-            order = gr.Radio(ORDER_LABELS, value="index", label="Order", container=False, elem_id="atlas-order")
+            order = gr.Radio(WALL_ORDERS, value="index", label="Order", container=False, elem_id="atlas-order")
             caption = gr.HTML(elem_id="atlas-caption", elem_classes="quiet")
-            wall = sheet("atlas-sheet")
+            chooser = sheet("atlas-sheet")
         with gr.Column(scale=10, min_width=320):
             view = html_block("atlas-filter")
-    return Follower(_draw, [shared.photo, order], [wall, caption, view], [order.input])
+    return Follower(_draw, [shared.photo, order], [chooser, caption, view], [order.input])
 
 
 def _draw(choice: Choice, photo: str, order: str) -> tuple[Any, ...]:
-    drawn = channel_view(choice.target, photo)
+    view = channel_view(choice.target, photo)
     try:
-        found = cache.atlas_sheet(choice.layer)
-        channels, across = _ordered(found, order)
+        atlas = cache.atlas_sheet(choice.layer)
+        channels, across, words = _ordered(atlas, order)
         tiles = wall(choice, channels, across=across)
     except AtlasError as error:
-        return None, f"<p>{html.escape(sentence(error))}</p>", drawn
-    return sheet_value(f"The atlas of {found.layer}", tiles), _caption(found, order), drawn
+        return None, f"<p>{html.escape(sentence(error))}</p>", view
+    silent = sum(not tile.fires for tile in atlas.tiles)
+    never = f"; {silent} never fire" if silent else ""
+    caption = f"<p>All {atlas.channels} channels of <b>{atlas.layer}</b>{words}{never}.</p>"
+    return sheet_value(f"The atlas of {atlas.layer}", tiles), caption, view
 
 
-def _ordered(found: AtlasSheet, order: str) -> tuple[list[int], int]:
-    """The channels in some order, and how many make a row (0: as many as fit)."""
-    if order == "alike" and found.arrangement:
-        return found.arrangement["channels"], found.arrangement["columns"]
-    channels = list(range(found.channels))
+def _ordered(atlas: AtlasSheet, order: str) -> tuple[list[int], int, str]:
+    """The channels in some order, how many make a row (0: as many as fit), and the order in words."""
+    channels = list(range(atlas.channels))
     if order == "robust":
-        channels.sort(key=lambda channel: -found.tiles[channel].robust)
-    return channels, 0
-
-
-def _caption(found: AtlasSheet, order: str) -> str:
-    words = f"All {found.channels} channels of <b>{found.layer}</b>, {ORDERED[order]}"
-    if order == "alike" and not found.arrangement:
-        words += ": but this atlas does not know which"
-    if silent := sum(not tile.fires for tile in found.tiles):
-        words += f"; {silent} never fire"
-    return f"<p>{words}.</p>"
+        channels.sort(key=lambda channel: -atlas.tiles[channel].robust)
+        return channels, 0, ", largest robust activation first"
+    if order != "alike":
+        return channels, 0, ", by number"
+    if not atlas.arrangement:
+        return channels, 0, ", by number; this atlas has no similarity layout"
+    arranged = atlas.arrangement
+    return arranged["channels"], arranged["columns"], ": channels that respond to the same photos sit together"

@@ -1,4 +1,4 @@
-"""The lesson: its pages are views that exist, and what it says is so."""
+"""The lesson: its pages are views that exist, and what it says is true."""
 
 from urllib.parse import parse_qsl
 
@@ -11,7 +11,7 @@ from cnnvis.network.architecture import find_layer
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.ui.links import read_query
 from cnnvis.ui.parts.lesson import PAGES, Page
-from cnnvis.ui.parts.why_tree import COUNT, DEPTH
+from cnnvis.ui.parts.why_tree import TREE_COUNT, TREE_DEPTH
 
 CAT = EXAMPLES / "chelsea.jpg"
 BY_TITLE = {page.title: page for page in PAGES}
@@ -37,28 +37,23 @@ def test_there_are_eight_to_ten_and_the_last_is_a_quiz_of_five() -> None:
     assert (address.tab, address.values["questions"]) == ("quiz", "5")
 
 
-def test_the_first_filter_wants_dark_above_bright(vgg16: VGG16) -> None:
+def test_the_first_filter_responds_to_dark_above_bright(vgg16: VGG16) -> None:
     weights = conv_module(vgg16, find_layer("conv1_1")).weight[57]
     above, below = weights[:, 0].sum(), weights[:, 2].sum()
     assert above < 0 < below and abs(float(weights.sum())) < 0.05 * float(weights.abs().sum())
     assert "dark above and bright below" in answered("What is a filter?")
 
 
-def test_the_numbers_of_weights(vgg16: VGG16) -> None:
-    assert answered("Filters of filters") == str(conv_module(vgg16, find_layer("conv2_1")).weight[51].numel())
-    assert (
-        f"{conv_module(vgg16, find_layer('conv5_3')).weight[17].numel():,} weights"
-        in BY_TITLE["Filters of filters"].answer
-    )
-
-
-def test_what_a_value_sees() -> None:
+def test_the_numbers_of_weights_and_what_a_value_sees(vgg16: VGG16) -> None:
+    shallow, deep = (conv_module(vgg16, find_layer(layer)).weight[17].numel() for layer in ("conv2_1", "conv5_3"))
+    assert answered("Filters of filters") == str(shallow)
+    assert f"{deep:,} weights" in BY_TITLE["Filters of filters"].answer
     assert answered("How much does it see?") == f"{find_layer('conv5_3').receptive_field} px"
 
 
 def test_all_nine_are_buildings() -> None:
-    """Looked at; that they stay the same nine is checked here."""
-    titles = {one.title for one in cnnvis.exemplars("conv5_1", 404).exemplars}
+    """Checked by eye; the test makes sure that they stay the same nine."""
+    titles = {exemplar.title for exemplar in cnnvis.exemplars("conv5_1", 404).exemplars}
     assert {"Colosseum", "Golden Temple", "Mysore Palace", "Sydney Opera House", "Nagoya Castle", "Windmill"} <= titles
 
 
@@ -70,21 +65,17 @@ def test_an_ascent_rises_fast_at_first(vgg16: VGG16) -> None:
 
 
 def test_the_strongest_kernel_is_a_hundredth_of_the_filter(vgg16: VGG16) -> None:
-    strongest = max(one.share for one in cnnvis.wiring(vgg16, "conv4_2", 384, 64).reads)
+    strongest = max(wire.share for wire in cnnvis.wiring(vgg16, "conv4_2", 384, 64).reads)
     assert 0.005 < strongest < 0.02 and answered("What it reads") == "About a hundredth"
 
 
 def test_what_silencing_leaves_of_the_value(vgg16: VGG16) -> None:
-    found = cnnvis.why(vgg16, CAT, "conv4_1", 371, 8, 8, COUNT, DEPTH)
-    left = ablate(vgg16, CAT, found)
-    said = (
-        f"{left.without:.0f} of {left.value:.0f}. Without as many random channels, {left.without_random:.0f} are left."
-    )
-    assert said in BY_TITLE["Why here?"].answer
+    left = ablate(vgg16, CAT, cnnvis.why(vgg16, CAT, "conv4_1", 371, 8, 8, TREE_COUNT, TREE_DEPTH))
+    said = f"{left.without:.0f} of {left.value:.0f}. With as many random channels silenced instead, "
+    assert f"{said}{left.without_random:.0f} remains." in BY_TITLE["Why here?"].answer
     assert 0.2 < left.without / left.value < 0.3
 
 
 def test_the_relu_makes_negative_values_zero(vgg16: VGG16) -> None:
-    before = cnnvis.feature_maps(vgg16, CAT, "conv1_1").values[57]
-    assert (cnnvis.feature_maps(vgg16, CAT, "relu1_1").values[57][before < 0] == 0).all()
-    assert answered("What does it answer?") == "It makes it zero"
+    before, after = (cnnvis.feature_maps(vgg16, CAT, layer).values[57] for layer in ("conv1_1", "relu1_1"))
+    assert (after[before < 0] == 0).all() and answered("How does it respond?") == "It makes it zero"

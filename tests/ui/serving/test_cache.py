@@ -1,6 +1,8 @@
 """Results that visitors share: they are computed once for each network, photo and layer, and never mixed up."""
 
 from collections.abc import Iterator
+from dataclasses import fields
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -8,10 +10,16 @@ import torch
 from cachetools import LRUCache
 from helpers.toys import toy
 
-from cnnvis.network.architecture import ARCHITECTURE
-from cnnvis.network.vgg import cut
+from cnnvis.analysis.filters import FilterSheet
+from cnnvis.analysis.maps import Maps, MapSheet
+from cnnvis.analysis.why import Trace
+from cnnvis.network.architecture import ARCHITECTURE, Layer, Target, find_layer
+from cnnvis.network.vgg import VGG16, cut
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
+from cnnvis.prepared.atlas import AtlasSheet, AtlasTile
+from cnnvis.prepared.quiz import Question
+from cnnvis.prepared.shelf import Exemplar
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import EXAMPLES
@@ -30,18 +38,16 @@ def empty() -> Iterator[None]:
 
 def test_every_network_gets_its_own_results() -> None:
     """This failed once: a second network in the same process got the results of the first."""
-    one, two = toy(1), toy(2)
-    for net in (one, two):
+    computed = []
+    for net in (toy(1), toy(2)):
         layer = net.architecture.find("conv2_1")
-        maps = cache.feature_maps(net, CAT, layer, "network")
+        computed.append(cache.feature_maps(net, CAT, layer, "network").values)
         sheet, _ = cache.filter_sheet(net, layer, "signed", 0)
         with torch.inference_mode():
             expected = cut(net, layer)(to_tensor(crop_like_training(open_photo(CAT.path))))[0]
-        assert torch.equal(maps.values, expected)
+        assert torch.equal(computed[-1], expected)
         assert sheet.norm == pytest.approx(net.get_submodule("conv2_1").weight.flatten(1).norm(dim=1).tolist())
-    layer = one.architecture.find("conv2_1")
-    first, second = (cache.feature_maps(net, CAT, layer, "network").values for net in (one, two))
-    assert not torch.equal(first, second)
+    assert not torch.equal(*computed)
     assert cache.computed_maps.cache_info().misses == 2
 
 
@@ -53,23 +59,18 @@ def test_every_photo_gets_its_own_maps() -> None:
 
 
 def test_stepping_through_channels_runs_the_network_only_once() -> None:
-    def choice(channel: int, layer: str = "conv3_2") -> Choice:
-        return Choice(ARCHITECTURE.target(layer, channel))
-
-    def draw(tab: Any, *values: Any) -> None:
+    def draw(layer: str, tab: Any, *values: Any) -> None:
         for channel in (0, 1, 2):
-            tab._draw(choice(channel), CAT.digest, *values)
+            tab._draw(Choice(ARCHITECTURE.target(layer, channel)), CAT.digest, *values)
 
-    draw(maps, "network", "index", "map", "maps")
-    draw(learn, 1, 1)
+    draw("conv3_2", maps, "network", "index", "map", "maps")
+    draw("conv3_2", learn, 1, 1)
     assert cache.computed_maps.cache_info().misses == 1
-    maps._draw(choice(0, "relu3_2"), CAT.digest, "network", "index", "map", "maps")
+    draw("relu3_2", maps, "network", "index", "map", "maps")
     assert cache.computed_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution
 
 
-def test_what_is_kept_stays_within_its_memory_and_what_was_used_last_stays_longest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_cache_stays_within_its_memory_and_keeps_what_was_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_results", LRUCache(10_000, cache.size))
     ones = cache._kept(torch.ones)  # 4 bytes a value
     for count in (1000, 1001, 1000, 1002, 1000):
@@ -91,3 +92,19 @@ def test_a_result_too_large_to_be_kept_is_still_given(monkeypatch: pytest.Monkey
     large = cache._kept(lambda: torch.ones(9))
     assert torch.equal(large(), torch.ones(9)) and torch.equal(large(), torch.ones(9))
     assert large.cache_info().misses == 2
+
+
+def test_what_is_weighed_does_not_grow_when_it_is_used(vgg16: VGG16) -> None:
+    questions = cache.asked(3, find_layer("conv5_1"), 5, "both")
+    before = cache.size(questions)
+    assert [len(question.pictures) + len(question.sides) for question in questions]
+    assert cache.size(questions) == before
+    assert all(vars(question).keys() == {field.name for field in fields(question)} for question in questions)
+
+
+def test_no_weighed_type_computes_anything_lazily() -> None:
+    weighed = (Question, Exemplar, AtlasSheet, AtlasTile, Maps, MapSheet, FilterSheet, Trace, Layer, Target)
+    lazy = [
+        (kind, name) for kind in weighed for name, value in vars(kind).items() if isinstance(value, cached_property)
+    ]
+    assert not lazy

@@ -1,22 +1,22 @@
-"""Photos on the page: they are found by digest, kept while in use, and reported once they are gone."""
+"""Photos on the page: they are found by digest, kept while in use, and reported as gone after that."""
 
-import base64
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from cnnvis.errors import PhotoError
-from cnnvis.ui.serving.files import content_path, sweep
-from cnnvis.ui.serving.photos import EXAMPLES, find_photo, given_photo, store_photo
+from cnnvis.pictures.images import encode
+from cnnvis.ui.serving.files import content_path, picture_url, sweep
+from cnnvis.ui.serving.photos import EXAMPLES, find_photo, given_photo, named_photos, store_photo
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
-    return tmp_path
 
 
 @pytest.fixture
@@ -33,11 +33,27 @@ def test_an_example_is_recognised_by_its_content(tmp_path: Path) -> None:
 
 
 def test_every_example_is_credited_as_in_the_credits_file() -> None:
-    credits = (EXAMPLES["coffee.jpg"].path.parent / "CREDITS.md").read_text()
+    credits = (EXAMPLES["coffee.jpg"].path.parent / "CREDITS.md").read_text(encoding="utf-8")
     for name, photo in EXAMPLES.items():
         (row,) = (line for line in credits.splitlines() if line.startswith(f"| `{name}`"))
         author, licence = photo.credit.rsplit(", ", 1)
         assert author.split()[0] in row and licence in row
+
+
+def test_a_stray_folder_on_the_bundled_shelf_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = tmp_path / "shelf" / "photos"
+    (photos / "@eaDir").mkdir(parents=True)
+    (photos / ".DS_Store").touch()
+    for name in ("one.webp", "two.webp"):
+        Image.linear_gradient("L").save(photos / name)
+    (photos / "folder.webp").mkdir()
+    listed = [{"file": name} for name in ("folder.webp", "gone.webp", "one.webp", "two.webp")]
+    (photos.parent / "photos.json").write_text(json.dumps(listed))
+    (photos.parent / "shelf.json").write_text("{}")
+    monkeypatch.setattr("cnnvis.ui.serving.photos.BUNDLED", photos.parent)
+    assert named_photos.__wrapped__().keys() == {*EXAMPLES, "one.webp", "two.webp"}
+    (photos.parent / "photos.json").write_text("[")
+    assert named_photos.__wrapped__() == EXAMPLES
 
 
 def test_an_uploaded_photo_is_found_again_by_its_digest(mine: Path) -> None:
@@ -50,8 +66,7 @@ def test_an_uploaded_photo_is_found_again_by_its_digest(mine: Path) -> None:
 
 
 def test_without_a_digest_there_is_no_photo() -> None:
-    assert find_photo("") is None
-    assert find_photo(None) is None
+    assert find_photo("") is find_photo(None) is None
 
 
 def test_a_deleted_photo_gives_a_clear_error_message(mine: Path) -> None:
@@ -74,25 +89,18 @@ def test_an_image_input_can_be_a_path_a_data_url_or_nothing() -> None:
     assert given_photo(None) is None
     path = content_path("0" * 64, "x.png")
     assert given_photo({"path": str(path), "url": "http://x"}) == str(path)
-    file = io.BytesIO()
-    Image.new("RGB", (2, 2), "red").save(file, "PNG")
-    url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-    read = given_photo({"path": None, "url": url})
-    assert isinstance(read, io.BytesIO) and read.getvalue() == file.getvalue()
+    content = encode(Image.new("RGB", (2, 2), "red"))
+    given = given_photo({"path": None, "url": picture_url(content, "png")})
+    assert isinstance(given, io.BytesIO) and given.getvalue() == content
 
 
-COFFEE = str(EXAMPLES["coffee.jpg"].path)
-REFUSED = [
-    {},
-    {"path": None},
-    {"path": "", "url": "data:image/png;base64,!!"},
-    {"path": COFFEE},  # a picture, but a file of the server's own
-    {"path": f"{COFFEE}/../coffee.jpg", "url": "data:image/png;base64,AAAA"},
-    {"url": f"file://{COFFEE}"},
-]
+COFFEE = str(EXAMPLES["coffee.jpg"].path)  # a picture, but one of the server's own files
 
 
-@pytest.mark.parametrize("image", REFUSED)
+@pytest.mark.parametrize("image", [
+    {}, {"path": None}, {"path": "", "url": "data:image/png;base64,!!"}, {"path": COFFEE},
+    {"path": f"{COFFEE}/../coffee.jpg", "url": "data:image/png;base64,AAAA"}, {"url": f"file://{COFFEE}"},
+])  # fmt: skip
 def test_any_other_image_input_is_refused(image: dict[str, str | None]) -> None:
     with pytest.raises(PhotoError, match="image cannot be read: give an uploaded file"):
         given_photo(image)

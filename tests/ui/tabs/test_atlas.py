@@ -1,11 +1,13 @@
-"""The atlas on the page without a browser: what stands there if a layer, a photo or the shelf is missing."""
+"""The atlas on the page without a browser: what it shows if a layer, a photo or the shelf is missing."""
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import cnnvis
 from cnnvis.analysis.wiring import wiring
 from cnnvis.network.architecture import ARCHITECTURE, Target
 from cnnvis.network.vgg import VGG16
@@ -22,74 +24,73 @@ def target(layer: str = "conv2_1", channel: int = 5) -> Target:
     return ARCHITECTURE.target(layer, channel)
 
 
-@pytest.fixture
-def without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An atlas that has conv1_2 alone."""
+def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for suffix in ("webp", "json"):
-        shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)
+        shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)  # an atlas of one layer
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
-    return tmp_path
-
-
-def test_a_layer_that_is_missing_is_said_and_everything_else_stands(without: Path) -> None:
-    wall, caption, whole = atlas._draw(Choice(target()), DEFAULT_PHOTO.digest, "index")
+    wall, caption, view = atlas._draw(Choice(target()), DEFAULT_PHOTO.digest, "index")
     assert wall is None and "The atlas has no sheet of conv2_1: make it with" in caption
-    assert "grow one picture" in whole
-    assert whole.count("<figure>") == 9 and 'class="grown"' not in whole
-    assert whole.count('class="wire"') == 5 and "data-go" in whole
+    assert "grow one picture" in view
+    assert view.count("<figure>") == 9 and 'class="grown"' not in view
+    assert view.count('class="wire"') == 5 and "data-go" in view
     drawn = filters._draw(Choice(target()), "pictures", 0, "index")
     assert drawn[0] is None and drawn[1] is None and "has no sheet of conv2_1" in drawn[2]
     assert drawn[-1]  # the most similar filters
-    shown = relations(Choice(target()), "usual")
-    assert 'id="reads"' in shown and 'id="pictures"' not in shown
+    related = relations(Choice(target()), "usual")
+    assert 'id="reads"' in related and 'id="pictures"' not in related
     assert preview_value(target()) == ""
     wall, caption, _ = atlas._draw(Choice(target("conv1_2")), DEFAULT_PHOTO.digest, "index")
     assert wall and "All 64 channels" in caption
 
 
+def test_an_atlas_without_a_similarity_layout_says_so() -> None:
+    sheet = cnnvis.atlas_sheet("conv2_1")
+    assert atlas._ordered(sheet, "alike")[:2] == (sheet.arrangement["channels"], sheet.arrangement["columns"])
+    without = replace(sheet, arrangement=None)
+    assert atlas._ordered(without, "alike") == (list(range(128)), 0, ", by number; this atlas has no similarity layout")
+
+
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
-    whole = channel_view(target(), DEFAULT_PHOTO.digest)
-    assert 'class="grown"' in whole and "<figure>" not in whole and "make one" in whole
+    view = channel_view(target(), DEFAULT_PHOTO.digest)
+    assert 'class="grown"' in view and "<figure>" not in view and "make one" in view
 
 
 def test_without_a_photo_the_rest_stands() -> None:
     for digest in ("", "0" * 64):  # none was chosen, and one that has been deleted
-        whole = channel_view(target(), digest)
-        assert "on-photo" not in whole and whole.count("<figure") == 10 and "data-go" in whole
+        view = channel_view(target(), digest)
+        assert "on-photo" not in view and view.count("<figure") == 10 and "data-go" in view
 
 
 def test_the_rows_are_the_wiring_and_name_the_other_end(vgg16: VGG16) -> None:
     for layer, channel in (("conv2_1", 5), ("relu4_2", 7), ("pool4", 300)):
-        convolution = ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer)).name
-        found = wiring(vgg16, convolution, channel, 4)
-        for row, wires in ((reads_row(target(layer, channel), 4), found.reads),
-                           (readers_row(target(layer, channel), 4), found.readers)):  # fmt: skip
-            places = [row.index(f'data-layer="{wire.layer}" data-channel="{wire.channel}"') for wire in wires]
-            assert places == sorted(places) and row.count("<button") == 4
-            assert [f"{100 * wire.share:.1f} %" in row for wire in wires] == [True] * 4
+        wired = wiring(vgg16, ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer)).name, channel, 4)
+        for draw, wires in ((reads_row, wired.reads), (readers_row, wired.readers)):
+            row = draw(target(layer, channel), 4)
+            starts = [row.index(f'data-layer="{wire.layer}" data-channel="{wire.channel}"') for wire in wires]
+            assert starts == sorted(starts) and row.count("<button") == 4
+            assert all(f"{100 * wire.share:.1f} %" in row for wire in wires)
 
 
 def test_the_ends_of_the_network_are_colours_and_the_classifier() -> None:
     row = reads_row(target("conv1_1", 3), 4)
-    assert [colour in row for colour in ("red", "green", "blue")] == [True] * 3 and "<button" not in row
-    assert "The classifier reads it" in readers_row(target("conv5_3", 3), 4)
+    assert all(colour in row for colour in ("red", "green", "blue")) and "<button" not in row
+    assert "Only the classifier reads it" in readers_row(target("conv5_3", 3), 4)
 
 
-def test_channels_alike_are_others_of_the_layer() -> None:
-    choice = Choice(target("relu3_1", 17))
-    shown = relations(choice, "usual")
+def test_similar_channels_are_others_of_the_layer() -> None:
+    related = relations(Choice(target("relu3_1", 17)), "usual")
     for part in ("on-photos", "pictures"):
-        row = shown[shown.index(f'id="{part}"') :].partition("</div></div>")[0]
+        row = related[related.index(f'id="{part}"') :].partition("</div></div>")[0]
         others = re.findall(r'data-layer="relu3_1" data-channel="(\d+)"', row)
         assert len(set(others)) == 8 and "17" not in others
-    values = [float(value) for value in re.findall(r"correlation (-?[\d.]+)\" aria", shown)]
+    values = [float(value) for value in re.findall(r"correlation (-?[\d.]+)\" aria", related)]
     assert len(values) == 8 and values == sorted(values, reverse=True)
 
 
 def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:
-    from cnnvis import atlas_sheet
-
-    tile = atlas_sheet("conv2_1").tiles[5]
-    assert f"The grown picture: {tile.robust:.1f} over its whole map" in channel_view(target(), DEFAULT_PHOTO.digest)
+    words = f"The grown picture: {cnnvis.atlas_sheet('conv2_1').tiles[5].robust:.1f} on average over its map"
+    assert words in channel_view(target(), DEFAULT_PHOTO.digest)
     assert 'data-name="conv2_1 channel 5"' in preview_value(target())

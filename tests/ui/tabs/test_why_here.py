@@ -1,4 +1,4 @@
-"""Why here, without a browser: what the section says, and what stands there if something is missing."""
+"""Why here, without a browser: what the section says, and what it shows if something is missing."""
 
 import re
 from pathlib import Path
@@ -16,26 +16,32 @@ from cnnvis.ui.parts.why_tree import sum_in_words, why_tree
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here
 
+CAT = DEFAULT_PHOTO.path
+
 
 def choice(layer: str, channel: int) -> Choice:
     return Choice(ARCHITECTURE.target(layer, channel))
 
 
+def tree_of(net: VGG16, layer: str, count: int, depth: int) -> str:
+    """The tree of the largest value of channel 5 on the photo of the cat."""
+    return why_tree(net, why(net, CAT, layer, 5, count=count, depth=depth), cnnvis.open_photo(CAT).resize((224, 224)))
+
+
 def test_the_sentence_adds_up(vgg16: VGG16) -> None:
-    found = why(vgg16, DEFAULT_PHOTO.path, "conv4_1", 12, 9, 25, count=3)
-    words = sum_in_words(vgg16, found)
-    assert words.startswith("conv4_1 channel 12 says <b>20.5</b> here: <b>+") and "253 others" in words
+    explanation = why(vgg16, CAT, "conv4_1", 12, 9, 25, count=3)
+    words = sum_in_words(vgg16, explanation)
+    assert words.startswith("conv4_1 channel 12 is <b>20.5</b> here: <b>+") and "253 others" in words
     numbers = [float(number.replace("−", "-")) for number in re.findall(r"[+−]\d+(?:\.\d+)?", words)]
-    assert sum(numbers) == pytest.approx(found.value, rel=1e-2)
-    colours = sum_in_words(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 3, count=3))
+    assert sum(numbers) == pytest.approx(explanation.value, rel=1e-2)
+    colours = sum_in_words(vgg16, why(vgg16, CAT, "conv1_1", 3, count=3))
     assert all(name in colours for name in ("red", "green", "blue")) and "others" not in colours
 
 
 def test_a_tree_has_a_button_for_every_channel_and_none_for_a_colour(vgg16: VGG16) -> None:
-    seen = cnnvis.open_photo(DEFAULT_PHOTO.path).resize((224, 224))
-    deep = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv3_1", 5, count=2, depth=2), seen)
+    deep = tree_of(vgg16, "conv3_1", 2, 2)
     assert deep.count("<button") == 2 + 4 and deep.count("<img") == 2 * 6
-    shallow = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv1_1", 5, count=3), seen)
+    shallow = tree_of(vgg16, "conv1_1", 3, 3)
     assert shallow.count("<button") == 0 and shallow.count("<li>") == 3
 
 
@@ -43,20 +49,19 @@ def test_without_an_atlas_the_tree_has_only_patches(
     vgg16: VGG16, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
-    seen = cnnvis.open_photo(DEFAULT_PHOTO.path).resize((224, 224))
-    tree = why_tree(vgg16, why(vgg16, DEFAULT_PHOTO.path, "conv3_1", 5, count=2, depth=1), seen)
+    tree = tree_of(vgg16, "conv3_1", 2, 1)
     assert tree.count("<button") == tree.count("<img") == 2
 
 
 @pytest.mark.parametrize("at", [(None, None), (3, None), (28, 3), (3, 28), (-1, 3)])
-def test_no_tree_without_a_place_inside_the_map(at: tuple[float | None, float | None]) -> None:
-    shown, tree, *rest = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
-    assert '"rows": 28, "columns": 28, "row": null' in shown and tree == "" and rest == ["", ""]
+def test_no_tree_without_a_cell_inside_the_map(at: tuple[float | None, float | None]) -> None:
+    shown, *rest = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
+    assert '"rows": 28, "columns": 28, "row": null' in shown and rest == ["", "", ""]
 
 
 def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> None:
     shown, tree, *_ = reasons_here(choice("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
-    assert "conv3_3 channel 12 says" in tree and '"row": 3, "column": 4' in shown
+    assert "conv3_3 channel 12 is" in tree and '"row": 3, "column": 4' in shown
     assert reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4)) == NO_REASONS
 
 

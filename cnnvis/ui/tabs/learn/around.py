@@ -1,8 +1,8 @@
-"""The steps around a convolution on the page, each on the visitor's photo: ReLU, pooling, and what a layer sees."""
+"""What surrounds a convolution on the page, each on the visitor's photo: ReLU, pooling, and what a layer sees."""
 
 from PIL import Image
 
-from cnnvis.analysis.around import Seen, Surroundings, follow, last_of_block
+from cnnvis.analysis.around import Pooled, Seen, Surroundings, follow, last_of_block
 from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
@@ -17,58 +17,59 @@ from cnnvis.ui.texts import ABOUT_FIELD, ABOUT_POOLING, ABOUT_RELU
 RIM_PX = 2  # around the fields, where they reach beyond the photo
 
 
-def around_here(choice: Choice, photo: StoredPhoto, place: tuple[int, int]) -> str:
-    """Three sections as HTML, for a place of the chosen convolution's map."""
+def around_here(choice: Choice, photo: StoredPhoto, cell: tuple[int, int]) -> str:
+    """Three sections as HTML, for a cell of the chosen convolution's map."""
     net, layer = load_vgg16(SHEET_DEVICE), ARCHITECTURE.convolution_of(choice.layer)
     maps = cache.feature_maps(net, photo, layer, "network")
     last = cache.feature_maps(net, photo, last_of_block(ARCHITECTURE, layer), "network")
-    found = follow(ARCHITECTURE, maps, last, choice.channel, place)
-    return f'<div class="steps">{_relu(found)}{_pool(found)}{_fields(found.seen, maps.photo)}</div>'
+    around = follow(ARCHITECTURE, maps, last, choice.channel, cell)
+    return f'<div class="around">{_relu(around)}{_pool(around, around.pooled)}{_fields(around.seen, maps.photo)}</div>'
 
 
-def _relu(found: Surroundings) -> str:
-    one, name = found.rectified, f"{found.layer} channel {found.channel}"
-    scale, at = float(one.map.abs().max()), (found.row, found.column, 1)
-    pictures = map_figure(one.map, f"the map of {name} before ReLU", "before: blue is below zero", scale, at)
-    pictures += map_figure(one.map.clamp_min(0), f"the map of {name} after ReLU", "after", scale, at)
-    here = f"row {found.row}, column {found.column}"
-    words = f"""At {here}: <b>{digits(one.before)}</b> before, <b id="relu-after">{digits(one.after)}</b> after.
-ReLU cuts <b>{100 * one.cut:.1f} %</b> of the map."""
+def _relu(around: Surroundings) -> str:
+    rectified, name = around.rectified, f"{around.layer} channel {around.channel}"
+    values, at = rectified.map, (around.row, around.column, 1)
+    scale = float(values.abs().max())
+    pictures = map_figure(values, f"the map of {name} before ReLU", "before: blue is below zero", scale, at)
+    pictures += map_figure(values.clamp_min(0), f"the map of {name} after ReLU", "after", scale, at)
+    before, after = digits(rectified.before), digits(rectified.after)
+    words = f"""At row {around.row}, column {around.column}: <b>{before}</b> before,
+<b id="relu-after">{after}</b> after. ReLU cuts <b>{100 * rectified.cut:.1f} %</b> of the map."""
     return _section("ReLU", ABOUT_RELU, f'<p class="sum">{words}</p><div class="map-figures">{pictures}</div>')
 
 
-def _pool(found: Surroundings) -> str:
-    one = found.pooled
-    row, column = one.winner
-    kept = f"{one.layer}, row {one.row}, column {one.column}: <b id='pooled'>{digits(one.value)}</b>"
-    won = f"won by row {row}, column {column}" if one.value else "since all four are 0"
-    between = ""
-    if one.convolution != found.layer:
-        between = f"""<p class="sum">{found.layer} is not the last convolution of its block, so no pool reads its map.
-These are values of <b>{one.convolution}</b> at the same place: channel {found.channel} of it, another filter.</p>"""
-    name, scale = f"{one.convolution} channel {found.channel}", float(one.read.max())
-    sizes = ["{} × {}".format(*shown.shape) for shown in (one.read, one.map)]
-    pictures = map_figure(one.read, f"the map of {name} after ReLU", sizes[0], scale, (2 * one.row, 2 * one.column, 2))
-    alt = f"the map of {one.layer} channel {found.channel}"
-    pictures += map_figure(one.map, alt, sizes[1], scale, (one.row, one.column, 1))
-    marked = [(row % 2, column % 2)] if one.value else []
-    squares = square(f"{one.convolution} after ReLU", one.values, marked)
+def _pool(around: Surroundings, pooled: Pooled) -> str:
+    row, column = pooled.winner
+    kept = f"{pooled.layer}, row {pooled.row}, column {pooled.column}: <b id='pooled'>{digits(pooled.value)}</b>"
+    won = f"won by row {row}, column {column}" if pooled.value else "since all four are 0"
+    channel, between = f"channel {around.channel}", ""
+    if pooled.convolution != around.layer:
+        between = f"""<p class="sum">{around.layer} is not the last convolution of its block, so no pool reads its map.
+These are values of <b>{pooled.convolution}</b> at the same cell, of its {channel}: a different filter.</p>"""
+    scale, pictures = float(pooled.read.max()), ""
+    for values, name, side in ((pooled.read, f"{pooled.convolution} {channel} after ReLU", 2),
+                               (pooled.map, f"{pooled.layer} {channel}", 1)):  # fmt: skip
+        at, caption = (side * pooled.row, side * pooled.column, side), "{} × {}".format(*values.shape)
+        pictures += map_figure(values, f"the map of {name}", caption, scale, at)
+    marked = [(row % 2, column % 2)] if pooled.value else []
+    squares = square(f"{pooled.convolution} after ReLU", pooled.values, marked)
     inside = f'{between}<div class="product"><div>{squares}<p class="sum">{kept}, {won}.</p></div></div>'
     return _section("Pooling", ABOUT_POOLING, f'{inside}<div class="map-figures">{pictures}</div>')
 
 
 def _fields(seen: list[Seen], photo: Image.Image) -> str:
-    mine, size = seen[-1], seen[-1].layer.receptive_field
-    words = f"One value of {mine.layer.name} sees <b>{size} × {size} px</b> of the photo."
-    if mine.beyond:
-        words += f""" Here <b>{100 * mine.beyond:.0f} %</b> of that lies beyond the photo (grey). There each convolution
+    layer, beyond = seen[-1].layer, seen[-1].beyond
+    words = f"One value of {layer.name} sees <b>{layer.receptive_field} × {layer.receptive_field} px</b> of the photo."
+    if beyond:
+        words += f""" Here, <b>{100 * beyond:.0f} %</b> of that lies beyond the photo (grey), where each convolution
 reads padding: zeros."""
-    sizes = "".join(
-        f'<li class="field-{one.layer.block}"><i></i>{one.layer.name} <b>{one.layer.receptive_field} px</b></li>'
-        for one in seen
-    )
+    sizes = "".join(_field_size(field.layer) for field in seen)
     inside = f'<p class="sum">{words}</p>{_drawing(seen, photo)}<ul class="field-sizes">{sizes}</ul>'
     return _section("What a layer sees", ABOUT_FIELD, inside)
+
+
+def _field_size(layer: Layer) -> str:
+    return f'<li class="field-{layer.block}"><i></i>{layer.name} <b>{layer.receptive_field} px</b></li>'
 
 
 def _drawing(seen: list[Seen], photo: Image.Image) -> str:
@@ -78,13 +79,12 @@ def _drawing(seen: list[Seen], photo: Image.Image) -> str:
     across, down = max(PHOTO_SIDE, right + RIM_PX) - left, max(PHOTO_SIDE, bottom + RIM_PX) - top
     label = f"The photo with a box for each convolution up to {seen[-1].layer.name}, one within the other"
     picture = f'<image href="{picture_url(photo)}" width="{PHOTO_SIDE}" height="{PHOTO_SIDE}"/>'
-    drawn = "".join(_box(one.layer, one.box) for one in reversed(seen))
+    boxes = "".join(_box(field.layer, *field.box) for field in reversed(seen))
     return f"""<svg class="fields" role="img" aria-label="{label}" viewBox="{left} {top} {across} {down}">
-{picture}{drawn}</svg>"""
+{picture}{boxes}</svg>"""
 
 
-def _box(layer: Layer, box: tuple[int, int, int, int]) -> str:
-    left, top, right, bottom = box
+def _box(layer: Layer, left: int, top: int, right: int, bottom: int) -> str:
     about = f'x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"'
     return f'<rect class="under" {about}/><rect class="field-{layer.block}" {about}/>'
 

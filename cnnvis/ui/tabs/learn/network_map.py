@@ -10,13 +10,11 @@ from cnnvis.ui.parts.choice import OFFERED
 
 def network_map() -> gr.HTML:
     """Lay it out; its script marks the chosen layer, without asking the server."""
-    last = OFFERED.layers[-1].block
-    blocks = "".join(f"<li><h4>Block {block}</h4>{_layers(block)}</li>" for block in range(1, last + 1))
+    blocks = ""
+    for block in range(1, OFFERED.layers[-1].block + 1):
+        layers = (layer for layer in OFFERED.layers if layer.block == block and layer.kind != "relu")
+        blocks += f"<li><h4>Block {block}</h4>{''.join(map(_button, layers))}</li>"
     return scripted(__file__, "network-map", value=f'<ol class="network-map">{blocks}</ol>', padding=False)
-
-
-def _layers(block: int) -> str:
-    return "".join(_button(layer) for layer in OFFERED.layers if layer.block == block and layer.kind != "relu")
 
 
 def _button(layer: Layer) -> str:

@@ -1,10 +1,11 @@
-"""The Learn tab: the network, one filter on the photo, the steps around it, a kernel of one's own, short lessons."""
+"""The Learn tab: the network, one filter on the photo, what surrounds it, your own kernel, and short lessons."""
 
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.analysis.arithmetic import PANEL_PX, Applied, Sum, apply_to_maps, sliding, with_window
+from cnnvis.analysis.own_kernel import COLOURS
 from cnnvis.errors import PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.weights import load_vgg16
@@ -16,15 +17,14 @@ from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.learn.around import around_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel
 from cnnvis.ui.tabs.learn.network_map import network_map
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
 
-SHOWN_PX = 2 * PANEL_PX
-COLOURS = ("Red", "Green", "Blue")
+WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
 
 
 def layout(shared: Shared) -> Follower:
@@ -34,13 +34,13 @@ def layout(shared: Shared) -> Follower:
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
-            place = large_picture("The photo, with the window on it", "window", height=SHOWN_PX)
+            window = large_picture("The photo, with the window on it", "window", height=WINDOW_PX)
             with gr.Row():
                 row = gr.Number(112, label="Row", precision=0, elem_id="row", min_width=100)
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = html_block("sums", "facts")
-    steps = gr.HTML(elem_id="learn-steps", padding=False)
+    around = gr.HTML(elem_id="learn-around", padding=False)
     own_kernel(shared, sums)
     gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
     play = gr.Button("Play", size="sm", elem_id="slide")
@@ -51,11 +51,11 @@ def layout(shared: Shared) -> Follower:
                 gr.Markdown(text)
     gr.Markdown(PAPERS, elem_classes="quiet")
 
-    clicked = place.select(_clicked, shared.layer_picker, [row, column], **PAGE, **QUICK)
-    play.click(_slide, [shared.layer_picker, shared.photo], slide, **PAGE, **LIGHT)
-    # After the numbers have been painted: they change with the choice, the place and the photo.
-    sums.change(_steps, [shared.layer_picker, shared.photo, row, column], steps, **PAGE, **LIGHT)
-    outputs = [place, row, column, sums, slide]
+    clicked = window.select(_clicked, shared.layer_picker, [row, column], **PAGE, **QUICK)
+    play.click(_slide, [shared.layer_picker, shared.photo], slide, **PAGE, **ENCODING)
+    # After the numbers have been painted: they change with the choice, the cell and the photo.
+    sums.change(_around, [shared.layer_picker, shared.photo, row, column], around, **PAGE, **LIGHT)
+    outputs = [window, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
     return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)
 
@@ -70,7 +70,7 @@ def _applied(choice: Choice, photo: StoredPhoto) -> Applied:
 def _clicked(picked: Any, event: gr.SelectData) -> tuple[int, int]:
     """The row and the column of the map at a click on the photo."""
     across, down = event.index
-    pixels = SHOWN_PX // PANEL_PX * ARCHITECTURE.convolution_of(Choice.read(picked).layer).stride
+    pixels = WINDOW_PX // PANEL_PX * ARCHITECTURE.convolution_of(Choice.read(picked).layer).stride
     return int(down) // pixels, int(across) // pixels
 
 
@@ -80,21 +80,16 @@ def _draw(choice: Choice, digest: str, row: float | None, column: float | None) 
         return _empty(CHOOSE_PHOTO_ELSEWHERE)
     applied = _applied(choice, photo)
     height, width = applied.map.shape
-    place = _inside(row, height), _inside(column, width)
-    picture = with_window(applied.photo, place, (height, width)).resize((SHOWN_PX, SHOWN_PX), 0)
-    one = applied.at(*place)
-    alt = f"the photo with the window around row {place[0]}, column {place[1]} of the map of {one.layer}"
-    return (
-        gr.Image(picture_file(picture, f"{one.layer}-window"), alt_text=alt),
-        _field("Row", height, row, place[0]),
-        _field("Column", width, column, place[1]),
-        _arithmetic(one),
-        gr.Image(None, visible=False),
-    )
+    cell = _inside(row, height), _inside(column, width)
+    picture = with_window(applied.photo, cell, (height, width)).resize((WINDOW_PX, WINDOW_PX), 0)
+    alt = f"the photo with the window around row {cell[0]}, column {cell[1]} of the map of {applied.layer}"
+    window = gr.Image(picture_file(picture, f"{applied.layer}-window"), alt_text=alt)
+    fields = _field("Row", height, row, cell[0]), _field("Column", width, column, cell[1])
+    return window, *fields, _arithmetic(applied.at(*cell)), gr.Image(None, visible=False)
 
 
 @readable_errors
-def _steps(picked: Any, digest: str, row: float | None, column: float | None) -> str:
+def _around(picked: Any, digest: str, row: float | None, column: float | None) -> str:
     choice = Choice.read(picked)
     side = PHOTO_SIDE // ARCHITECTURE.convolution_of(choice.layer).stride
     try:
@@ -120,33 +115,29 @@ def _inside(number: float | None, count: int) -> int:
     return int(number) if number is not None and 0 <= number < count else count // 2
 
 
-def _arithmetic(one: Sum) -> str:
+def _arithmetic(value: Sum) -> str:
     """The sum in words and squares, as HTML."""
-    inputs = len(one.window)
-    if one.layer == "conv1_1":
-        shown = {name: i for i, name in enumerate(COLOURS)}
+    inputs = len(value.window)
+    if value.layer == "conv1_1":
+        blocks = "".join(_block(colour.capitalize(), value, i) for i, colour in enumerate(COLOURS))
     else:
-        most = int(one.by_input.abs().argmax())  # the largest kernel may lie on zeros here
-        shown = {f"Input channel {most}, which contributes most here": most}
-    blocks = "".join(_block(name, one, i) for name, i in shown.items())
-    rest = float(one.by_input.sum() - one.by_input[list(shown.values())].sum())
-    if len(shown) < inputs:
-        others = f"The other {inputs - len(shown)} input channels, in the same way"
-        blocks += f'<p class="sum">{others}: <b>{digits(rest, "+")}</b></p>'
-    after = digits(one.rectified) if one.rectified else "0, because the sum is negative"
-    place = f'data-row="{one.row}" data-column="{one.column}"'
-    further = f'<p class="next"><button type="button" data-go="maps" {place}>Why here? Three layers back</button></p>'
-    return f"""<h3>{one.layer} filter {one.channel}, row {one.row}, column {one.column}</h3>{blocks}
-<p class="sum">All {9 * inputs} products: <b>{digits(one.total - one.bias, "+")}</b>;
-bias: <b>{digits(one.bias, "+")}</b>; sum: <b>{digits(one.total)}</b>; after ReLU: <b>{after}</b>.</p>
-<p class="sum">The network's own map has <b id="network-value">{digits(one.network)}</b> there.</p>{further}"""
+        most = int(value.by_input.abs().argmax())  # the largest kernel may lie on zeros here
+        rest = digits(float(value.by_input.sum() - value.by_input[most]), "+")
+        blocks = f"""{_block(f"Input channel {most}, which contributes most here", value, most)}
+<p class="sum">The other {inputs - 1} input channels, in the same way: <b>{rest}</b></p>"""
+    after = digits(value.rectified) if value.rectified else "0, because the sum is negative"
+    go = f'data-go="maps" data-row="{value.row}" data-column="{value.column}"'
+    return f"""<h3>{value.layer} filter {value.channel}, row {value.row}, column {value.column}</h3>{blocks}
+<p class="sum">All {9 * inputs} products: <b>{digits(value.total - value.bias, "+")}</b>;
+bias: <b>{digits(value.bias, "+")}</b>; sum: <b>{digits(value.total)}</b>; after ReLU: <b>{after}</b>.</p>
+<p class="sum">The network's own map has <b id="network-value">{digits(value.network)}</b> at this cell.</p>
+<p class="next"><button type="button" {go}>Why here? Three layers back</button></p>"""
 
 
-def _block(name: str, one: Sum, i: int) -> str:
-    window, kernel, products = one.window[i], one.kernels[i], one.products[i]
-    squares = f"{square('input', window)}<span>×</span>{square('weights', kernel)}<span>=</span>"
-    squares += square("products", products)
-    return f'<div class="product"><h4>{name}: {digits(float(one.by_input[i]), "+")}</h4><div>{squares}</div></div>'
+def _block(name: str, value: Sum, i: int) -> str:
+    factors = f"{square('input', value.window[i])}<span>×</span>{square('weights', value.kernels[i])}"
+    squares = f"{factors}<span>=</span>{square('products', value.products[i])}"
+    return f'<div class="product"><h4>{name}: {digits(float(value.by_input[i]), "+")}</h4><div>{squares}</div></div>'
 
 
 @readable_errors

@@ -1,5 +1,5 @@
-// A map with a cursor. The value is JSON: {src, label, rows, columns, row, column}; row and column are null until a place
-// is chosen. One focusable element, not a cell each: a map has up to 50,176 of them.
+// A map with a cursor. The value is JSON: {src, label, rows, columns, row, column}; row and column are null until a cell
+// is chosen. One focusable element, not one for each cell: a map has up to 50,176.
 const button = element.querySelector('.place');
 const cursor = element.querySelector('.place-cursor');
 const said = element.querySelector('.place-at');
@@ -10,7 +10,7 @@ function draw() {
   button.hidden = !props.value;
   if (!props.value) { said.textContent = ''; return; }
   shown = JSON.parse(props.value);
-  if (!shown.src) return;  // a place was chosen before there was a map
+  if (!shown.src) return;  // a cell was chosen before there was a map
   button.querySelector('img').src = shown.src;
   button.setAttribute('aria-label', shown.label + '. Arrow keys move, Enter chooses.');
   at = shown.row === null ? null : [shown.row, shown.column];
@@ -36,21 +36,21 @@ draw();
 button.addEventListener('click', (event) => {
   if (event.detail) {  // a mouse or a finger; Enter has 0
     const box = button.querySelector('img').getBoundingClientRect();
-    const cell = (offset, length, count) => Math.max(0, Math.min(count - 1, Math.floor(count * offset / length)));
-    at = [cell(event.clientY - box.top, box.height, shown.rows), cell(event.clientX - box.left, box.width, shown.columns)];
+    const index = (offset, length, count) => Math.max(0, Math.min(count - 1, Math.floor(count * offset / length)));
+    at = [index(event.clientY - box.top, box.height, shown.rows), index(event.clientX - box.left, box.width, shown.columns)];
   }
   if (!at) at = [Math.floor(shown.rows / 2), Math.floor(shown.columns / 2)];
   move();
   choose(at[0], at[1]);
 });
-// Another part of the page may choose a place, even before this map has been drawn.
+// Another part of the page may choose a cell, even before this map has been drawn.
 document.addEventListener('cnnvis:place', (event) => choose(event.detail.row, event.detail.column));
 button.addEventListener('keydown', (event) => {
-  const step = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[event.key];
-  if (!step || !shown) return;
+  const offset = {ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0]}[event.key];
+  if (!offset || !shown) return;
   event.preventDefault();
   const from = at || [Math.floor(shown.rows / 2), Math.floor(shown.columns / 2)];
   const inside = (value, count) => Math.max(0, Math.min(count - 1, value));
-  at = [inside(from[0] + step[0], shown.rows), inside(from[1] + step[1], shown.columns)];
+  at = [inside(from[0] + offset[0], shown.rows), inside(from[1] + offset[1], shown.columns)];
   move();
 });

@@ -1,5 +1,6 @@
 """The Feature maps tab: a photo, the chosen map before and after ReLU and on the photo, and every map as a chooser."""
 
+import html
 from contextlib import suppress
 from typing import Any
 
@@ -35,9 +36,9 @@ RADIOS = {
     "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
     "Tiles": [("The maps", "maps"), ("Grown pictures", "pictures")],
 }
-ORDERED = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
-SHOWN_PX = 1024  # the longest side of a photo that is drawn for the browser
-PATCH_PX = 112  # at least, so that the 3 px that conv1_1 sees are visible
+MAP_ORDERS = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
+REDRAWN_PX = 1024  # the longest side of a photo that is drawn for the browser
+LEAST_PATCH_PX = 112  # so that the 3 px that conv1_1 sees are visible
 
 
 def layout(shared: Shared) -> Follower:
@@ -52,17 +53,14 @@ def layout(shared: Shared) -> Follower:
             with gr.Row():
                 before = _picture("The map before ReLU", "map-before", "sharp")
                 after = _picture("The map after ReLU", "map-after", "sharp")
-            facts = gr.Markdown(elem_id="map-facts")
+            facts = gr.HTML(elem_id="map-facts")
             example = example_buttons(shared.picture, shared.photo)
             best = gr.HTML(elem_id="patches")
             exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.layer_picker)
             show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
             weaker = gr.HTML(elem_id="weaker")
         with gr.Column(scale=3, min_width=300):
-            radios = [
-                gr.Radio(value=words[0][1], choices=words, label=label, elem_id=label.lower())
-                for label, words in RADIOS.items()
-            ]
+            radios = [gr.Radio(of, value=of[0][1], label=name, elem_id=name.lower()) for name, of in RADIOS.items()]
             gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
             caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
             chooser = sheet("map-sheet")
@@ -70,38 +68,30 @@ def layout(shared: Shared) -> Follower:
     reasons = why_here(shared)
     _path_box(shared, radios[0])
 
-    outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay]
-    outputs += reasons.outputs
+    outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay, *reasons.outputs]
     inputs: list[Any] = [shared.photo, *radios, reasons.row, reasons.column]
-    # Gradio does not read the picture: it would decode the file before any limit of ours.
-    stored = shared.picture.upload(
-        _store, shared.picture, [shared.photo, shared.picture], preprocess=False, **PAGE, **LIGHT
-    )
+    # Gradio does not read the picture: it would decode the file before any limit of ours. This can go when `gr.Image`
+    # takes a limit of pixels.
+    stores = [shared.photo, shared.picture]
+    stored = shared.picture.upload(_store, shared.picture, stores, preprocess=False, **PAGE, **LIGHT)
     # Not `input`, which on the first clear still sends the old picture.
     cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
-    triggers = [part.input for part in radios]
-    return Follower(
-        _draw, inputs, outputs, triggers, [example, exemplar, stored, cleared, reasons.picked], controls, _empty
-    )
+    triggers, changes = [radio.input for radio in radios], [example, exemplar, stored, cleared, reasons.picked]
+    return Follower(_draw, inputs, outputs, triggers, changes, controls, _empty)
 
 
 def _path_box(shared: Shared, pipeline: gr.Radio) -> None:
     with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
         show = gr.Button("Show all layers", size="sm", elem_id="path-button")
-        path = gr.Gallery(
-            columns=7,
-            object_fit="contain",
-            height="auto",
-            elem_id="path",
-            label="One channel number, in every convolution that has it",
-        )
+        label = "One channel number, in every convolution that has it"
+        path = gr.Gallery(columns=7, object_fit="contain", height="auto", elem_id="path", label=label)
     show.click(_path, [shared.layer_picker, shared.photo, pipeline], path, **PAGE, **LIGHT)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
-    """A place for a picture and, below it, for what its colours mean."""
+    """A slot for a picture and, below it, one for what its colours mean."""
     with gr.Column(min_width=140):
         picture = large_picture(title, elem_id, *looks, height=PICTURE_PX)
         return picture, gr.HTML(elem_id=f"{elem_id}-scale")
@@ -117,7 +107,7 @@ def _store(image: Any) -> tuple[str, Any]:
     photo = store_photo(source)
     if shown_by_browsers(photo.path):
         return photo.digest, gr.skip()
-    opened.thumbnail((SHOWN_PX, SHOWN_PX))
+    opened.thumbnail((REDRAWN_PX, REDRAWN_PX))
     return photo.digest, picture_file(opened, "photo", "jpeg")
 
 
@@ -134,26 +124,23 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str,
     drawn, jpeg = cache.map_sheet(net, photo, layer, pipeline, order, contrast)
     path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
     before, after = _before_and_after(net, photo, maps)
-    mine = draw_map(maps, channel)
+    chosen = draw_map(maps, channel)
+    facts = f"<p>{_facts(maps, chosen)}</p><p>{html.escape(_classes(net, photo))}</p>"
     return (
-        _sheet(choice, file_url(path), drawn, order, tiles),
-        path,
-        _caption(maps, order),
-        f"{_facts(maps, mine)}\n\n{_classes(net, photo)}",
-        _patches(cut_patches(maps, channel)),
-        exemplar_row(choice.target),
-        "",
+        _sheet(choice, file_url(path), drawn, order, tiles), path, _caption(maps, order), facts,
+        _patches(cut_patches(maps, channel)), exemplar_row(choice.target), "",
         *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
-        gr.Image(_file(mine, mine.overlay, "overlay", "jpeg"), alt_text=f"{_words(mine)}, laid over the photo"),
+        gr.Image(_file(chosen, chosen.overlay, "overlay", "jpeg"), alt_text=f"{_words(chosen)}, laid over the photo"),
         '<p class="quiet">Values above zero, on the photo.</p>',
         *reasons_here(choice, photo, pipeline, (row, column)),
-    )
+    )  # fmt: skip
 
 
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
-    return None, None, "", reason, "", gr.skip() if exemplars is None else exemplars, "", *[None, ""] * 3, *NO_REASONS
+    said, photos = html.escape(reason), gr.skip() if exemplars is None else exemplars
+    return None, None, "", said, "", photos, "", *[None, ""] * 3, *NO_REASONS
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -168,7 +155,7 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
 
 def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) -> str:
     """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
-    label = f"All feature maps of {drawn.layer}, {ORDERED[order]}"
+    label = f"All feature maps of {drawn.layer}, {MAP_ORDERS[order]}"
     notes = {channel: f"mean {written(mean, '.2f')}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
     if tiles == "pictures":
         with suppress(AtlasError):  # then the maps
@@ -180,37 +167,39 @@ def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) ->
 def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
     if maps is None:
         return gr.Image(None, visible=False), ""
-    one = draw_map(maps, channel)
-    bar = signed_bar(one.span[1]) if maps.layer.kind == "conv" else heat_bar(*one.span)
-    picture = gr.Image(_file(one, one.picture, "map"), alt_text=_words(one), visible=True)
-    low, high, mean = (written(value, ".2f") for value in (one.min, one.max, one.mean))
+    drawn = draw_map(maps, channel)
+    bar = signed_bar(drawn.span[1]) if maps.layer.kind == "conv" else heat_bar(*drawn.span)
+    picture = gr.Image(_file(drawn, drawn.picture, "map"), alt_text=_words(drawn), visible=True)
+    low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
     return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"
 
 
-def _file(one: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
-    return picture_file(picture, f"{one.layer}-{what}-{one.channel}", kind)
+def _file(drawn: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
+    return picture_file(picture, f"{drawn.layer}-{what}-{drawn.channel}", kind)
 
 
-def _words(one: FeatureMap) -> str:
-    return f"{one.layer} channel {one.channel}, values {written(one.min, '.2f')} to {written(one.max, '.2f')}"
+def _words(drawn: FeatureMap) -> str:
+    values = f"{written(drawn.min, '.2f')} to {written(drawn.max, '.2f')}"
+    return f"{drawn.layer} channel {drawn.channel}, values {values}"
 
 
 def _caption(maps: Maps, order: str) -> str:
     layer, (height, width) = maps.layer, maps.values.shape[1:]
-    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, {ORDERED[order]}"
+    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, {MAP_ORDERS[order]}"
     if maps.pipeline == "network":
         return f"{text}. Choose one."
     side = f"{maps.photo.width} × {maps.photo.height}"
     return f"{text}, from the convolutions alone, on the photo squashed to {side} px."
 
 
-def _facts(maps: Maps, mine: FeatureMap) -> str:
-    rank = int((maps.strength > maps.strength[mine.channel]).sum()) + 1
-    text = f"**{mine.layer} channel {mine.channel}** is rank {rank} of {len(maps.values)} by its mean on this photo."
-    if mine.max <= 0:
+def _facts(maps: Maps, drawn: FeatureMap) -> str:
+    rank = int((maps.strength > maps.strength[drawn.channel]).sum()) + 1
+    who = f"<strong>{drawn.layer} channel {drawn.channel}</strong>"
+    text = f"{who} is rank {rank} of {len(maps.values)} by its mean on this photo."
+    if drawn.max <= 0:
         return f"{text} It never fires on this photo."
     if maps.layer.kind == "conv" and maps.pipeline == "network":
-        above = 100 * float((maps.values[mine.channel] > 0).float().mean())
+        above = 100 * float((maps.values[drawn.channel] > 0).float().mean())
         return f"{text} {above:.0f} % of the map passes the ReLU."
     return text
 
@@ -226,24 +215,22 @@ def _classes(net: VGG16, photo: StoredPhoto) -> str:
     return f"VGG16 classifies the photo as: {likely}."
 
 
-def _patches(found: list[Patch]) -> str:
+def _patches(patches: list[Patch]) -> str:
     """The patches side by side, each with its value."""
-    if not found:
+    if not patches:
         return '<p class="quiet">No part of this photo activates the channel.</p>'
-    side = found[0].picture.width
-    figures = []
-    for patch in found:
-        times = -(-PATCH_PX // side)
-        picture = patch.picture.resize((side * times, side * times), 0)  # nearest, so its pixels stay visible
-        place = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
-        alt = f"{side} × {side} px of the photo {place}, value {written(patch.value, '.2f')}"
-        image = image_tag(picture, alt, kind="png", title=place)
-        figures.append(f"<figure>{image}<figcaption>{written(patch.value, '.2f')}</figcaption></figure>")
-    heading = (
-        "<p><strong>What activates it most in this photo</strong>: each patch is the "
-        f"{side} × {side} px that one value sees, moved inside at the photo's edge.</p>"
-    )
-    return f'{heading}<div class="patches">{"".join(figures)}</div>'
+    side = patches[0].picture.width
+    enlarged = side * -(-LEAST_PATCH_PX // side)  # by a whole factor
+    figures = ""
+    for patch in patches:
+        picture = patch.picture.resize((enlarged, enlarged), 0)  # nearest, so its pixels stay visible
+        where = f"around x {(patch.box[0] + patch.box[2]) // 2}, y {(patch.box[1] + patch.box[3]) // 2}"
+        value = written(patch.value, ".2f")
+        alt = f"{side} × {side} px of the photo {where}, value {value}"
+        image = image_tag(picture, alt, kind="png", title=where)
+        figures += f"<figure>{image}<figcaption>{value}</figcaption></figure>"
+    return f"""<p><strong>What activates it most in this photo</strong>: each patch is the {side} × {side} px that one
+value sees, shifted inwards at the photo's edge.</p><div class="patches">{figures}</div>"""
 
 
 @readable_errors
@@ -256,5 +243,5 @@ def _path(picked: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
     photo = find_photo(digest)
     if photo is None:
         return []
-    drawn = channel_path(load_vgg16(SHEET_DEVICE), photo.path, Choice.read(picked).channel, pipeline)
-    return [(_file(one, one.picture, "map"), one.layer) for one in drawn]
+    maps = channel_path(load_vgg16(SHEET_DEVICE), photo.path, Choice.read(picked).channel, pipeline)
+    return [(_file(drawn, drawn.picture, "map"), drawn.layer) for drawn in maps]

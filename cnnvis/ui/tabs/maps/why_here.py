@@ -1,4 +1,4 @@
-"""Why here? A place of the chosen map, the tree of what makes its value, whether that matters, and colour or shape."""
+"""Why here? A cell of the chosen map, the tree of what makes up its value, whether that matters, colour or shape."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +7,13 @@ import gradio as gr
 
 from cnnvis.analysis.interventions import ablate, colour_sensitivity
 from cnnvis.analysis.maps import draw_map
-from cnnvis.analysis.why import explain
 from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import colour_words
 from cnnvis.ui.parts.follow import Shared
-from cnnvis.ui.parts.why_tree import COUNT, DEPTH, silenced_words, why_tree
+from cnnvis.ui.parts.why_tree import explained, silenced_words, why_tree
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import picture_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -26,7 +25,7 @@ from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO
 
 @dataclass(frozen=True)
 class WhyHere:
-    """Its components: what the tab draws, the chosen place, and the event by which a visitor chooses one."""
+    """Its components: what the tab draws, the chosen cell, and the event by which a visitor chooses one."""
 
     outputs: list[Any]
     row: gr.Number
@@ -39,18 +38,18 @@ def why_here(shared: Shared) -> WhyHere:
     gr.Markdown(ABOUT_WHY, elem_id="about-why")
     with gr.Row(elem_id="why-box"):
         with gr.Column(scale=1, min_width=260):
-            spot = place("why-place")
-            matters = gr.Button("Does it matter? Silence them", size="sm", elem_id="silence")
+            chooser = place("why-place")
+            matters = gr.Button("Do these channels matter? Silence them", size="sm", elem_id="silence")
             silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
             recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
             recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
         with gr.Column(scale=4, min_width=320):
             tree = html_block("why")
     row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
-    picked = spot.input(None, spot, [row, column], js=PICKED)
+    picked = chooser.input(None, chooser, [row, column], js=PICKED)
     matters.click(_silenced, [shared.layer_picker, shared.photo, row, column], silenced, **PAGE, **LIGHT)
     recolour.click(_recoloured, [shared.layer_picker, shared.photo], recoloured, **PAGE, **LIGHT)
-    return WhyHere([spot, tree, silenced, recoloured], row, column, picked)
+    return WhyHere([chooser, tree, silenced, recoloured], row, column, picked)
 
 
 NO_REASONS: tuple[Any, ...] = (None, "", "", "")
@@ -59,7 +58,7 @@ NO_REASONS: tuple[Any, ...] = (None, "", "", "")
 def reasons_here(
     choice: Choice, photo: StoredPhoto, pipeline: str, at: tuple[float | None, float | None]
 ) -> tuple[Any, ...]:
-    """The map to choose a place on, and why the filter answers there as it does."""
+    """The map to choose a cell on, and why the filter responds as it does at the chosen one."""
     if pipeline != "network":
         return NO_REASONS
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
@@ -68,23 +67,19 @@ def reasons_here(
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    shown = place_value(
-        picture_url(draw_map(maps, target.number).picture, "png"), f"The map of {target}", (rows, columns), chosen
-    )
-    if chosen is None:
-        return shown, "", "", ""
-    found = explain(net, cache.traced(net, photo, target.layer), target, chosen, COUNT, DEPTH)
-    return shown, why_tree(net, found, maps.photo), "", ""
+    src = picture_url(draw_map(maps, target.number).picture, "png")
+    shown = place_value(src, f"The map of {target}", (rows, columns), chosen)
+    tree = why_tree(net, explained(net, photo, target, chosen), maps.photo) if chosen else ""
+    return shown, tree, "", ""
 
 
 @readable_errors
 def _silenced(picked: Any, digest: str, row: float | None, column: float | None) -> str:
     photo, target = find_photo(digest), convolution(Choice.read(picked).target)
     if photo is None or row is None or column is None:
-        return "Choose a place of the map first."
-    net, place = load_vgg16(SHEET_DEVICE), (int(row), int(column))
-    found = explain(net, cache.traced(net, photo, target.layer), target, place, COUNT, DEPTH)
-    return silenced_words(ablate(net, photo.path, found))
+        return "Choose a cell of the map first."
+    net = load_vgg16(SHEET_DEVICE)
+    return silenced_words(ablate(net, photo.path, explained(net, photo, target, (int(row), int(column)))))
 
 
 @readable_errors
@@ -94,5 +89,4 @@ def _recoloured(picked: Any, digest: str) -> str:
         return CHOOSE_PHOTO
     net = load_vgg16(SHEET_DEVICE)
     seen = cache.feature_maps(net, photo, target.layer, "network").photo
-    found = colour_sensitivity(net, seen, target)
-    return f"Of the map's maximum on this photo is left: {colour_words(found)}."
+    return f"Share of the map's maximum that remains: {colour_words(colour_sensitivity(net, seen, target))}."

@@ -1,4 +1,4 @@
-"""What stands on the stage before an ascent: the atlas's picture of the chosen channel, and what it is."""
+"""What the stage shows before an ascent: the atlas's picture of the chosen channel, and what it is."""
 
 import gradio as gr
 
@@ -9,23 +9,21 @@ from cnnvis.ui.serving import cache
 
 
 def preview(elem_id: str) -> gr.HTML:
-    """A place for it; `preview_value` makes its value. It gives way to an ascent of the same channel."""
+    """A slot for it; `preview_value` makes its value. It gives way to an ascent of the same channel."""
     return scripted(__file__, elem_id, padding=False)
 
 
 def preview_value(target: Target) -> str:
     """The atlas's picture of a channel as HTML; nothing if the atlas has none."""
-    mine = convolution(target)
+    grown = convolution(target)
     try:
-        found = cache.atlas_sheet(mine.layer)
+        sheet = cache.atlas_sheet(grown.layer)
     except AtlasError:
         return ""
-    tile = found.tiles[mine.number]
+    tile = sheet.tiles[grown.number]
     if not tile.fires:
         return ""
-    picture = image_tag(found.tile(mine.number), f"the atlas's picture of {mine}", kind="webp")
-    words = (
-        f"{mine}, from the atlas: grown ahead with seed {tile.seed}, the middle {found.picture_px} px. "
-        "Press Start to grow it here, from noise."
-    )
+    picture = image_tag(sheet.tile(grown.number), f"the atlas's picture of {grown}", kind="webp")
+    words = f"""{grown}, from the atlas: grown ahead with seed {tile.seed}, the middle {sheet.picture_px} px. Press
+Start to grow it here, from noise."""
     return f'<figure data-name="{target}">{picture}<figcaption>{words}</figcaption></figure>'

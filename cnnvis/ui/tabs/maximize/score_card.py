@@ -11,18 +11,14 @@ Record = dict[str, Any]
 
 
 def score_card(records: Sequence[Record]) -> str:
-    """A table with a column for each scored record, as HTML; `hues` holds the picture's in other colours."""
-    silent = [str(record["channel"]) for record in records if not record["fires"]]
-    never = ""
-    if silent:
-        which = f"Channel {', '.join(silent)} never fires on this picture"
-        never = f"<p><strong>{which}:</strong> no value of its map is above zero.</p>"
-    heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
-    top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
-    size = records[0]["size"]
-    note = ""
+    """A table with a column for each scored record, as HTML; `hues` is its activation in other colours."""
+    size, never, note = records[0]["size"], "", ""
+    for channel in (record["channel"] for record in records if not record["fires"]):
+        never += f"<p><strong>Channel {channel} never fires on its picture:</strong> its map is nowhere above zero.</p>"
     if size != PHOTO_SIDE:
         note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
+    heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
+    top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
     return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
 
@@ -53,9 +49,9 @@ def _fading(record: Record) -> str:
 
 _ROWS: dict[str, Callable[[Record], str]] = {
     "Saved activation": lambda record: written(record["saved_activation"], ".1f"),
-    "Robust activation: of compressed, rotated, scaled and cropped copies": _robust,
+    "Robust activation: on compressed, rotated, scaled and cropped copies": _robust,
     "Selectivity: how far the picture lifts the channel": _lift,
     "Naturalness: how quickly fine detail fades": _fading,
-    "Colour or shape: what is left of the activation in other colours": lambda record: colour_words(record["hues"]),
+    "Colour or shape: share of the activation left in other colours": lambda record: colour_words(record["hues"]),
     "Saturated colours": lambda record: f"{100 * record['saturation']:.1f} %",
 }

@@ -1,4 +1,4 @@
-// The stage: the pictures of an ascent as they arrive, a slider back through them, and the curve of the activation.
+// The stage: the pictures of an ascent as they arrive, a slider to rewind them, and the curve of the activation.
 // The template never changes, so all elements stay; `watch` runs whenever Python has sent a new value.
 const SVG = 'http://www.w3.org/2000/svg';
 const part = (name) => element.querySelector('.stage-' + name);
@@ -7,7 +7,7 @@ let newest = null;  // the newest value
 let ascent = null;  // the id of the ascent that the frames are of
 let frames = [];  // {step, activations, urls}, one for each picture received
 let shown = 0;
-let spoken = 0;  // when the screen reader last heard of progress
+let spoken = 0;  // when the screen reader last heard about progress
 
 const digits = (value) => value === null || value === undefined
   ? '' : value.toFixed(Math.abs(value) < 10 ? 2 : 1).replace('-', '−');
@@ -81,9 +81,9 @@ function link(url, label, name) {
 }
 
 function offer(value) {
-  part('pictures').querySelectorAll('.stage-files').forEach((place, i) => {
+  part('pictures').querySelectorAll('.stage-files').forEach((slot, i) => {
     const files = Object.entries((value.files || [])[i] || {});
-    place.replaceChildren(...files.map(([label, url]) => link(url, label, value.names[i])));
+    slot.replaceChildren(...files.map(([label, url]) => link(url, label, value.names[i])));
   });
 }
 

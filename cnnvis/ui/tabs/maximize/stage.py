@@ -1,4 +1,4 @@
-"""The stage: where a visitor watches an ascent, winds it back, and downloads it."""
+"""The stage: where a visitor watches an ascent, rewinds it, and downloads it."""
 
 import json
 from typing import Any
@@ -44,19 +44,12 @@ def stage_value(
     files: list[dict[str, str]] | None = None,
     note: str = "",
 ) -> str:
-    """The stage's value for one `ascent`, named by its id: the newest moment, at the end all `moments` and the files.
+    """The stage's value for one `ascent`, named by its id: the newest moment, and at the end all `moments` and files.
 
     `files` has, for each channel, the downloads by name with their addresses. All of it is JSON, because Gradio would
     copy and compare a value of many parts many times per event.
     """
-    value = {
-        "ascent": ascent,
-        "names": [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots],
-        "steps": snapshots[0].steps,
-        "curves": [snapshot.curve for snapshot in snapshots],
-        "frame": moment,
-        "frames": moments,
-        "files": files,
-        "note": note,
-    }
-    return json.dumps(value)
+    names = [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots]
+    about = {"ascent": ascent, "names": names, "steps": snapshots[0].steps, "note": note}
+    curves = [snapshot.curve for snapshot in snapshots]
+    return json.dumps({**about, "curves": curves, "frame": moment, "frames": moments, "files": files})

@@ -4,13 +4,13 @@
   const enabled = (interactive) => ({__type__: 'update', interactive});
   const same = {__type__: 'update'};
 
-  page.ascentStarted = () => {  // on a phone the stage lies below the controls; whoever presses Start wants to see both
+  page.ascentStarted = () => {  // on a phone the stage is below the controls, and a visitor wants to see both
     const hidden = document.querySelector('#stage').getBoundingClientRect().top > innerHeight - 350;
     if (hidden) document.querySelector('#start').scrollIntoView();
     return [enabled(false), enabled(true), ''];
   };
   page.ascentEnded = () => [enabled(true), enabled(false)];
   page.ascentStopping = () => enabled(false);  // Stop itself: from then on, only the end of the scoring frees Start
-  // To Gradio, an ascent that was stopped has failed too.
+  // To Gradio, a stopped ascent has failed too. This can go when `failure` passes over what `cancels` has ended.
   page.ascentFailed = () => document.querySelector('#stop').disabled ? [same, same] : [enabled(true), enabled(false)];
 })();

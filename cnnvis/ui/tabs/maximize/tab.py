@@ -1,8 +1,6 @@
 """The Activation maximization tab: pictures that grow from noise, their scores, their files, and the ladder."""
 
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -11,7 +9,7 @@ from PIL import Image
 from cnnvis.analysis.interventions import colour_sensitivity
 from cnnvis.checks import whole_number
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
-from cnnvis.maximization.ascent import Snapshot, build_record
+from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.experiment import Experiment, differences, read_experiment
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.maximization.score import scored_record
@@ -19,19 +17,20 @@ from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.precision import fast_dtype, precision_of
 from cnnvis.network.weights import load_for, load_vgg16, pick_device
-from cnnvis.pictures.images import PHOTO_SIDE, animation
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.ui.parts.choice import LANDING, Choice
 from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
-from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, grow_ladder
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.serving.files import picture_file
+from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, grow_ladder, missing_gpu
+from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.serving.queues import make_way
 from cnnvis.ui.tabs.maximize.line import join, line
 from cnnvis.ui.tabs.maximize.preview import preview, preview_value
 from cnnvis.ui.tabs.maximize.score_card import score_card
-from cnnvis.ui.tabs.maximize.stage import moment_value, stage, stage_value
+from cnnvis.ui.tabs.maximize.stage import stage, stage_value
+from cnnvis.ui.tabs.maximize.visitor import VisitorAscent, hold
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 
 RECIPE_NAMES = {
@@ -42,21 +41,11 @@ RECIPE_NAMES = {
 }
 OBJECTIVE_NAMES = {
     "channel": "Maximise the whole map",
-    "centre": "Maximise its centre alone",
+    "centre": "Maximise its centre only",
     "negative": "Minimise the whole map",
 }
-SETTINGS = ("seed", "steps", "size", "seconds", "objective")  # those with a control on the page
-AT_ONCE = 4  # channels
-
-
-@dataclass
-class VisitorAscent:
-    """One visitor's ascent, which the server keeps until it has been scored."""
-
-    id: str = field(default_factory=lambda: secrets.token_hex(4))
-    snapshots: list[Snapshot] = field(default_factory=list)  # the newest of each channel
-    pictures: list[list[Image.Image]] = field(default_factory=list)  # for the GIF: at each moment, one of each channel
-    moments: list[dict[str, Any]] = field(default_factory=list)  # the same, as the stage shows them
+CONTROLLED = ("seed", "steps", "size", "seconds", "objective")  # the settings with a control on the page
+MAX_CHANNELS = 4  # that grow at once
 
 
 def layout(shared: Shared) -> Follower:
@@ -65,37 +54,37 @@ def layout(shared: Shared) -> Follower:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             target = gr.Markdown(_heading(LANDING), elem_id="target")
-            recipe = gr.Radio(
-                [(RECIPE_NAMES[name], name) for name in RECIPES], value="fourier", label="Recipe", elem_id="recipe"
-            )
+            recipes = [(RECIPE_NAMES[name], name) for name in RECIPES]
+            recipe = gr.Radio(recipes, value="fourier", label="Recipe", elem_id="recipe")
             with gr.Row():
                 start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
                 stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
-            place = line("waiting")
+            slot = line("waiting")
             with gr.Accordion("Advanced", open=False, elem_id="advanced"):
                 settings, others, class_number, from_photo = _advanced()
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
-                found = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
+                note = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
         with gr.Column(scale=3, min_width=300):
             before = preview("preview")
             shown = stage("stage")
             card = gr.HTML(elem_id="score-card")
     _ladder(shared, settings["seed"])
 
-    run = gr.State(None)  # the VisitorAscent, until it has been scored
-    start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, while the server is asked
+    run = gr.State(None)  # the VisitorAscent, until it has been animated
+    start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, without waiting for the server
     inputs = [shared.layer_picker, shared.photo, recipe, others, class_number, from_photo]
-    inputs += [settings[name] for name in SETTINGS]
-    entered, grown = join(start, place, _grow, inputs, [shown, run])
-    scored = grown.then(_finish, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
+    inputs += [settings[name] for name in CONTROLLED]
+    entered, grown = join(start, slot, _grow, inputs, [shown, run])
+    scored = grown.then(_score, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
+    animated = scored.then(_animate, run, [shown, run], **PAGE, **ENCODING)
     # `then` does not follow a failure, which must free Start as well.
-    for end in (entered.failure, scored.then, scored.failure):
+    for end in (entered.failure, scored.failure, animated.then, animated.failure):
         end(None, None, [start, stop], js="cnnvis.ascentEnded")
     grown.failure(None, None, [start, stop], js="cnnvis.ascentFailed")
     stop.click(None, None, stop, js="cnnvis.ascentStopping", cancels=[grown], **PAGE)
     all_settings = {"recipe": recipe, **settings}
-    restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, found]
+    restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, note]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(_draw, [], [target, before], after=[repeated], controls=controls)
@@ -117,15 +106,11 @@ def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
         "seconds": gr.Slider(0, 60, default.seconds, step=1, label=limit, elem_id="seconds"),
         "objective": gr.Radio(objectives, value=default.objective, label="Objective", elem_id="objective"),
     }
-    also = f"More channels of the layer, at most {AT_ONCE - 1}, such as 17, 42"
+    also = f"More channels of the layer: up to {MAX_CHANNELS - 1}, e.g. 17, 42"
     others = gr.Textbox("", label=also, placeholder="none", elem_id="others")
-    class_number = gr.Dropdown(
-        [("none", ""), *((name, str(number)) for number, name in enumerate(CLASSES))],
-        value="",
-        label="A class of the whole network, instead of the channel",
-        info=f"For this, {GET_WHOLE_NETWORK}.",
-        elem_id="class",
-    )
+    classes = [("none", ""), *((name, str(number)) for number, name in enumerate(CLASSES))]
+    instead, info = "A class of the whole network, instead of the channel", f"For this, {GET_WHOLE_NETWORK}."
+    class_number = gr.Dropdown(classes, value="", label=instead, info=info, elem_id="class")
     from_photo = gr.Checkbox(False, label="Start from the photo, not from noise", elem_id="from-photo")
     return settings, others, class_number, from_photo
 
@@ -137,9 +122,9 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
         with gr.Row():
             start = gr.Button("Run the ladder", size="sm", elem_id="climb")
             stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
-        place = line("ladder-waiting")
+        slot = line("ladder-waiting")
         rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
-    _, running = join(start, place, _run_ladder, [shared.layer_picker, seed], rungs)
+    _, running = join(start, slot, _run_ladder, [shared.layer_picker, seed], rungs)
     stop.click(None, None, None, cancels=[running], **PAGE)
 
 
@@ -149,72 +134,71 @@ def _heading(target: Target) -> str:
 
 @readable_errors
 def _grow(
-    picked: Any, digest: str, recipe: str, others: str, class_number: str, from_photo: bool, *values: Any
+    request: gr.Request | None,
+    picked: Any,
+    digest: str,
+    recipe: str,
+    others: str,
+    class_number: str,
+    from_photo: bool,
+    *values: Any,
 ) -> Iterator[tuple[str, VisitorAscent]]:
     chosen = ARCHITECTURE.target(CLASS, class_number) if class_number else Choice.read(picked).target
     targets = {target.number: target for target in (chosen, *_more(chosen, others))}
-    settings = {name: value or 0 for name, value in zip(SETTINGS, values, strict=True)}  # an emptied field means 0
+    settings = {name: value or 0 for name, value in zip(CONTROLLED, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
-    ascent = VisitorAscent()
+    if from_photo and photo is None:
+        raise PhotoError("there is no photo to start from: choose one under Feature maps, or start from noise.")
     snapshots = grow(list(targets.values()), recipe, photo.path if photo else None, settings)
-    for ascent.snapshots in make_way(snapshots):
-        ascent.pictures.append([one.picture for one in ascent.snapshots])
-        paths = [picture_file(one.picture, _name(one), "jpeg") for one in ascent.snapshots]
-        ascent.moments.append(moment_value(ascent.snapshots, [file_url(path) for path in paths]))
-        yield stage_value(ascent.id, ascent.snapshots, ascent.moments[-1]), ascent
+    for batch in make_way(snapshots):
+        if batch[0].step == 0:
+            ascent = hold(request)  # also when it begins again on the CPU
+        yield stage_value(ascent.id, batch, ascent.add(batch), note=missing_gpu(batch[0])), ascent
 
 
 def _more(chosen: Target, text: str) -> list[Target]:
     """The further channels of the layer that the visitor wrote down. Raises ChannelError."""
     numbers = [whole_number(word) for word in text.replace(",", " ").split()]
-    if None in numbers or len(numbers) >= AT_ONCE:
-        what = f"at most {AT_ONCE - 1} whole numbers, such as 17, 42"
-        raise ChannelError(f"more channels {short(text)} cannot be read: give {what}.")
+    if None in numbers or len(numbers) >= MAX_CHANNELS:
+        wanted = f"up to {MAX_CHANNELS - 1} whole numbers, e.g. 17, 42"
+        raise ChannelError(f"more channels {short(text)} cannot be read: give {wanted}.")
     return [ARCHITECTURE.target(chosen.layer.name, number) for number in numbers]
 
 
-def _name(snapshot: Snapshot) -> str:
-    return f"{snapshot.layer}-{snapshot.channel}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
+@readable_errors
+def _score(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent | None]]:
+    """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
+    if not ascent or not ascent.snapshots:  # stopped before anything had grown
+        yield gr.skip(), gr.skip(), None
+        return
+    ascent.note = _end(ascent)
+    yield ascent.shown(f"{ascent.note}; scoring"), gr.skip(), ascent
+    records: list[dict[str, Any]] = []
+    for position, snapshot in enumerate(ascent.snapshots):
+        net = load_for(snapshot.target.layer, SHEET_DEVICE)
+        record = scored_record(net, snapshot)
+        # At the size at which every picture is measured.
+        measured = snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+        hues = colour_sensitivity(net, measured, snapshot.target, "mean", fast_dtype(net.device))
+        records.append({**record, "hues": hues})
+        ascent.offer_png(position, record)
+        yield ascent.shown(ascent.note), score_card(records), ascent
 
 
 @readable_errors
-def _finish(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, None]]:
-    """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
-    if not ascent:  # stopped before anything had grown
-        yield gr.skip(), gr.skip(), None
-        return
-    last, moments = ascent.snapshots[0], list(ascent.moments)
-    note = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
-    records: list[dict[str, Any]] = []
-    files: list[dict[str, str]] = []
-
-    def shown(note: str) -> str:
-        return stage_value(ascent.id, ascent.snapshots, moments[-1], moments, files, note)
-
-    yield shown(f"{note}; scoring"), gr.skip(), None
-    urls = list(moments[-1]["urls"])
-    for i, snapshot in enumerate(ascent.snapshots):
-        net = load_for(snapshot.target.layer, SHEET_DEVICE)
-        record = scored_record(net, snapshot)
-        urls[i] = file_url(picture_file(snapshot.picture, _name(snapshot), record=record))
-        records.append(
-            {
-                **record,
-                "hues": colour_sensitivity(net, _shown(snapshot), snapshot.target, "mean", fast_dtype(net.device)),
-            }
-        )
-        files.append({"PNG": urls[i]})
-        moments[-1] = moment_value(ascent.snapshots, list(urls))
-        yield shown(note), score_card(records), None
-    for i, snapshot in enumerate(ascent.snapshots):
-        gif = animation([pictures[i] for pictures in ascent.pictures])
-        files[i] = {**files[i], "GIF": file_url(bytes_file(gif, f"{_name(snapshot)}.gif"))}
-        yield shown(note), gr.skip(), None
+def _animate(ascent: VisitorAscent | None) -> Iterator[tuple[Any, None]]:
+    """Offer the animations too; they take a while to encode, in a queue of their own."""
+    for position in range(len(ascent.snapshots) if ascent else 0):
+        assert ascent
+        ascent.offer_gif(position)
+        yield ascent.shown(ascent.note), None
+    yield gr.skip(), None
 
 
-def _shown(snapshot: Snapshot) -> Image.Image:
-    """The picture at the size at which every picture is measured."""
-    return snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
+def _end(ascent: VisitorAscent) -> str:
+    last = ascent.snapshots[0]
+    words = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
+    return ", ".join(filter(None, [words, missing_gpu(last)]))
 
 
 @readable_errors
@@ -222,8 +206,8 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
     """Set the choice and the controls to the experiment in a saved picture."""
     made = read_experiment(file or "", pick_device())
     if not isinstance(made.channel, int):
-        raise PhotoError("the picture is of a weighted sum of channels: repeat it with `maximize --like`.")
-    values = {name: getattr(made.settings, name) for name in ("recipe", *SETTINGS)}
+        raise PhotoError("the picture shows a weighted sum of channels: repeat it with `maximize --like`.")
+    values = {name: getattr(made.settings, name) for name in ("recipe", *CONTROLLED)}
     of_class = made.target.layer.kind == "class"
     choice = gr.skip() if of_class else Choice(made.target).value()
     class_number = str(made.channel) if of_class else ""
@@ -231,26 +215,28 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
 
 
 def _about(made: Experiment, values: dict[str, Any]) -> str:
-    """What the saved picture is of, and what of it the page cannot repeat."""
+    """What the saved picture shows, and what of it the page cannot reproduce."""
     words = f"This is {made.target}, recipe {values['recipe']}, seed {values['seed']}. Press Start."
-    kept = {name: values[name] for name in SETTINGS}
-    settled = settle(values["recipe"], made.target.layer, pick_device(), **kept)
+    controlled = {name: values[name] for name in CONTROLLED}
+    settled = settle(values["recipe"], made.target.layer, pick_device(), **controlled)
     if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
-        words += f" The page has no control for its {', '.join(odd)}; `maximize --like` repeats these too."
+        words += f" The page cannot set its {', '.join(odd)}; use `maximize --like` to reproduce them."
     net = load_vgg16()
     if note := differences(made, build_record(net, precision_of(made.settings.precision, net.device))):
         words += f" {note}"
     if made.start_sha256:
-        words += " It grew from a photo, which it does not contain: choose that photo in the tab Feature maps."
+        words += " It grew from a photo that the file does not contain: choose that photo in the Feature maps tab."
     return words
 
 
 @readable_errors
 def _run_ladder(picked: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
-    shown: list[tuple[str, str]] = []
+    shown: dict[str, tuple[str, str]] = {}
     for rung in grow_ladder(Choice.read(picked).target, int(seed or 0)):
+        shown = {} if rung.name in shown else shown  # it began again on the CPU
         saved, robust = (written(value, ".1f") for value in (rung.score.saved_activation, rung.score.robust))
-        caption = f"{rung.name}: saved activation {saved}, robust activation {robust}"
+        figures = [f"saved activation {saved}", f"robust activation {robust}", missing_gpu(rung.snapshot)]
+        caption = f"{rung.name}: {', '.join(filter(None, figures))}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
-        shown = [*shown, (picture_file(rung.picture, name), caption)]
-        yield shown
+        shown[rung.name] = (picture_file(rung.picture, name), caption)
+        yield list(shown.values())

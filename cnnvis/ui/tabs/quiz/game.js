@@ -1,6 +1,6 @@
-// The game. The server sends a question without its answer, and the answer once one was given; what the visitor has
-// answered so far lives here alone. The value is JSON: a `question` ({key, first, …} begins a quiz), a `verdict` with the
-// next question, or a sentence why there is none. The script sends what was picked.
+// The game. The server sends a question without its answer, and the answer once the visitor has given one; their answers so
+// far live only here. The value is JSON: a `question` ({key, first, …} begins a quiz), a `verdict` with the next question,
+// or a sentence why there is none. The script sends what was picked.
 const view = element.querySelector('.quiz');
 let quiz = null;  // {key, layer, seed, reference, questions}
 let asked = null;  // the question on show
@@ -57,23 +57,23 @@ function judge(value) {
     side.disabled = true;
     side.dataset.verdict = side.dataset.side === value.answer ? 'excited' : side.dataset.side === picked ? 'wrong' : '';
   }
-  const words = correct ? 'Right.' : `No: it is the one on the ${value.answer}.`;
+  const words = correct ? 'Correct.' : `Not quite: it is the one on the ${value.answer}.`;
   view.querySelector('.quiz-verdict').innerHTML = `<p><b>${words}</b></p>${value.about}`
     + button('quiz-next', next ? 'Next question' : 'See the result');
   said(words);
   focus('.quiz-next');
 }
 
-// Wilson 1927: the interval in which the true share lies with 95 %.
+// Wilson 1927: the 95 % interval for the true share.
 function wilson(right, of) {
-  const z = 1.959964, share = right / of, whole = 1 + z * z / of;
-  const middle = (share + z * z / (2 * of)) / whole;
-  const half = z / whole * Math.sqrt(share * (1 - share) / of + z * z / (4 * of * of));
+  const z = 1.959964, share = right / of, scale = 1 + z * z / of;
+  const middle = (share + z * z / (2 * of)) / scale;
+  const half = z / scale * Math.sqrt(share * (1 - share) / of + z * z / (4 * of * of));
   return [middle - half, middle + half].map((edge) => Math.round(100 * edge));
 }
 
-const of = (reference) => log.filter((one) => one.reference === reference);
-const right = (answers) => answers.filter((one) => one.correct).length;
+const of = (reference) => log.filter((entry) => entry.reference === reference);
+const right = (answers) => answers.filter((entry) => entry.correct).length;
 const count = () => log.length ? `${right(log)} of ${log.length} right so far.` : '';
 
 function finish() {
@@ -96,13 +96,13 @@ function helped() {
   const [a, b] = [picture, photos].map((mine) => right(mine) / mine.length);
   if (a === b) return 'Pictures and photos helped you equally. ';
   const [low, high] = [picture, photos].map((mine) => wilson(right(mine), mine.length)).sort((x, y) => x[0] - y[0]);
-  const chance = low[1] >= high[0] ? ', but with so few questions that may be chance' : '';
+  const chance = low[1] >= high[0] ? ', but with so few questions this may be chance' : '';
   return `${a > b ? 'Pictures' : 'Photos'} helped you more${chance}. `;
 }
 
 function download() {
   const names = ['question', 'channel', 'answer', 'correct', 'seconds', 'reference'];
-  const lines = log.map((one) => names.map((name) => name === 'seconds' ? one.seconds.toFixed(1) : one[name]).join());
+  const lines = log.map((entry) => names.map((name) => name === 'seconds' ? entry.seconds.toFixed(1) : entry[name]).join());
   const blob = new Blob([[names.join(), ...lines, ''].join('\n')], {type: 'text/csv'});
   const link = Object.assign(document.createElement('a'), {href: URL.createObjectURL(blob),
     download: `quiz-${quiz.layer}-${quiz.seed}.csv`});

@@ -7,8 +7,7 @@ from typing import Any
 import gradio as gr
 from PIL import ImageDraw
 
-from cnnvis.analysis.maps import Maps, draw_map
-from cnnvis.analysis.why import explain
+from cnnvis.analysis.maps import draw_map
 from cnnvis.network.architecture import Layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
@@ -18,7 +17,7 @@ from cnnvis.prepared.shelf import Exemplar
 from cnnvis.ui.parts.base import image_tag, scripted
 from cnnvis.ui.parts.exemplars import credit, exemplar_photo
 from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.why_tree import COUNT, sum_in_words
+from cnnvis.ui.parts.why_tree import explained, sum_in_words
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import picture_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -27,13 +26,13 @@ from cnnvis.ui.texts import QUIZ_STUDY
 _TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'
 # Borowski et al. 2021, Inception V1, in percent: after one grown picture, after nine photos.
 PEOPLE = {"picture": ("one grown picture", "65 ± 5 %"), "photos": ("nine photos", "92 ± 2 %")}
-MAP_PX = 140
+VERDICT_MAP_PX = 140
 
 
 def game(elem_id: str) -> gr.HTML:
     """An empty game; `first_value` and `verdict_value` make its value. It sends `input` when a side is picked."""
-    about = {"people": PEOPLE, "study": QUIZ_STUDY, "value": None}
-    return scripted(__file__, elem_id, html_template=_TEMPLATE, padding=False, **about)
+    props = {"people": PEOPLE, "study": QUIZ_STUDY}
+    return scripted(__file__, elem_id, value=None, html_template=_TEMPLATE, padding=False, **props)
 
 
 def first_value(layer: Layer, seed: int, reference: str, asked: list[Question]) -> str:
@@ -44,11 +43,11 @@ def first_value(layer: Layer, seed: int, reference: str, asked: list[Question]) 
 
 
 def verdict_value(key: str, asked: list[Question], number: int) -> str:
-    """The answer to question `number`, and the next question. Raises PhotoError if a photo has gone."""
-    one = asked[number - 1]
+    """The answer to question `number`, and the next question. Raises PhotoError if a photo is missing."""
+    question = asked[number - 1]
     following = _shown(asked[number]) if number < len(asked) else None
-    verdict = {"key": key, "question": number, "answer": one.answer, "about": _about(one), "next": following}
-    return json.dumps(verdict)
+    verdict = {"key": key, "question": number, "answer": question.answer}
+    return json.dumps({**verdict, "about": _about(question), "next": following})
 
 
 def refused_value(reason: str) -> str:
@@ -56,31 +55,31 @@ def refused_value(reason: str) -> str:
     return json.dumps({"refused": html.escape(reason)})
 
 
-def _shown(one: Question) -> dict[str, Any]:
-    """A question, without anything that tells its answer."""
-    left, right = map(picture_url, one.sides)
-    pictures = [picture_url(picture) for picture in one.pictures]
-    about = {"question": one.question, "channel": one.channel, "reference": one.reference}
+def _shown(question: Question) -> dict[str, Any]:
+    """A question, without anything that gives away its answer."""
+    left, right = map(picture_url, question.sides)
+    pictures = [picture_url(picture) for picture in question.pictures]
+    about = {"question": question.question, "channel": question.channel, "reference": question.reference}
     return {**about, "pictures": pictures, "left": left, "right": right}
 
 
-def _about(one: Question) -> str:
-    """Both values and maps, and the first line of why the stronger is so strong, as HTML."""
+def _about(question: Question) -> str:
+    """Both values and maps, and the first line of why the stronger one is so strong, as HTML."""
     net = load_vgg16(SHEET_DEVICE)
-    figures = "".join(_map(net, one, getattr(one, side)) for side in SIDES)
-    best, target = one.excited, one.target
-    trace = cache.traced(net, exemplar_photo(one.shelf, best), target.layer)
-    reasons = sum_in_words(net, explain(net, trace, target, (best.row, best.column), COUNT, 1))
-    go = f'data-layer="{one.layer}" data-channel="{one.channel}" data-go="atlas"'
+    figures = "".join(_map(net, question, getattr(question, side)) for side in SIDES)
+    best = question.excited
+    photo = exemplar_photo(question.shelf, best)
+    reasons = sum_in_words(net, explained(net, photo, question.target, (best.row, best.column), depth=1))
+    go = f'data-layer="{question.layer}" data-channel="{question.channel}" data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
-<p class="next"><button type="button" {go}>See channel {one.channel} whole</button></p>"""
+<p class="next"><button type="button" {go}>See all about channel {question.channel}</button></p>"""
 
 
-def _map(net: VGG16, one: Question, side: Exemplar) -> str:
-    """The whole photo with the channel's map on it and the patch outlined, its value and its credit."""
-    maps: Maps = cache.feature_maps(net, exemplar_photo(one.shelf, side), one.target.layer, "network")
-    overlay = draw_map(maps, one.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
+def _map(net: VGG16, question: Question, side: Exemplar) -> str:
+    """The uncut photo with the channel's map on it and the patch outlined, its value and its credit."""
+    maps = cache.feature_maps(net, exemplar_photo(question.shelf, side), question.target.layer, "network")
+    overlay = draw_map(maps, question.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = credit(vars(side))
-    image = image_tag(overlay, f"where the channel responds: {by}", px=MAP_PX)
+    image = image_tag(overlay, f"where the channel responds: {by}", px=VERDICT_MAP_PX)
     return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {html.escape(by)}</figcaption></figure>"

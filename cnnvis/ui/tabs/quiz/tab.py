@@ -1,4 +1,4 @@
-"""The Quiz tab: predict which of two patches of photos excites a channel, then see."""
+"""The Quiz tab: predict which of two patches of photos excites a channel more, then see."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.tabs.quiz.game import first_value, game, refused_value, verdict_value
 from cnnvis.ui.texts import ABOUT_QUIZ
 
-LABELS = [("A grown picture", "picture"), ("Nine photos", "photos"), ("Either, by turns", "both")]
+SHOWN_AS = [("A grown picture", "picture"), ("Nine photos", "photos"), ("Alternate", "both")]
 COUNTS = ("5", "10", "20")
 
 
@@ -24,13 +24,10 @@ def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     gr.Markdown(ABOUT_QUIZ, elem_classes="quiet")
     with gr.Row():
-        reference = gr.Radio(
-            LABELS, value=REFERENCES[0], label="What you see of a channel", elem_id="quiz-reference", scale=3
-        )
+        label, seeded = "What you see of a channel", "Seed: same seed, same questions"
+        reference = gr.Radio(SHOWN_AS, value=REFERENCES[0], label=label, elem_id="quiz-reference", scale=3)
         questions = gr.Radio(list(COUNTS), value=COUNTS[1], label="Questions", elem_id="quiz-questions", scale=2)
-        seed = gr.Number(
-            0, label="Seed: same seed, same questions", precision=0, minimum=0, elem_id="quiz-seed", scale=2
-        )
+        seed = gr.Number(0, label=seeded, precision=0, minimum=0, elem_id="quiz-seed", scale=2)
     play = game("quiz")
     play.input(_answer, play, play, **PAGE, **LIGHT)
     controls = {"reference": reference, "questions": questions, "quiz_seed": seed}
@@ -40,8 +37,8 @@ def layout(shared: Shared) -> Follower:
 
 def _draw(choice: Choice, reference: str, questions: str, seed: float | None) -> tuple[str]:
     layer = ARCHITECTURE.convolution_of(choice.layer).name
-    number, found, count, kind = check_quiz(seed or 0, layer, questions, reference)
-    return (first_value(found, number, kind, cache.asked(number, found, count, kind)),)
+    number, checked, count, kind = check_quiz(seed or 0, layer, questions, reference)
+    return (first_value(checked, number, kind, cache.asked(number, checked, count, kind)),)
 
 
 def _failed(reason: str) -> tuple[str]:
@@ -50,11 +47,11 @@ def _failed(reason: str) -> tuple[str]:
 
 @readable_errors
 def _answer(value: Any) -> str:
-    """What the browser sends holds everything about the quiz: the server keeps nothing of it."""
+    """What the browser sends contains everything about the quiz: the server keeps none of it."""
     try:
         given = dict(json.loads(value))
     except (TypeError, ValueError):
-        raise SettingError("the answer cannot be read: load the page again.") from None
+        raise SettingError("the answer cannot be read: reload the page.") from None
     names = ("seed", "layer", "questions", "reference")
     asked = cache.asked(*check_quiz(*(given.get(name) for name in names)))  # type: ignore[arg-type]
     number = whole_between("question", given.get("question"), 1, len(asked))
