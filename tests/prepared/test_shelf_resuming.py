@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from helpers import EXAMPLES
 from PIL import Image
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from cnnvis.network.vgg import VGG16
 from cnnvis.prepared import shelf_making
+from cnnvis.prepared.shelf_indexing import Indexed
 from cnnvis.prepared.shelf_making import make_shelf
+from cnnvis.prepared.shelf_resuming import Today, usable_chunks
 from cnnvis.prepared.unfinished import NAME, pieces
 
 CHUNKS = 4  # of two photos each
@@ -35,6 +38,10 @@ def photos(tmp_path: Path) -> Path:
     for number in range(PHOTOS):
         draw(folder / ("below" if number > 5 else "") / f"{number}.png", number)
     return folder
+
+
+def stop(*_: int) -> None:
+    raise KeyboardInterrupt
 
 
 def draw(path: Path, number: int) -> None:
@@ -152,24 +159,30 @@ def test_whatever_happens_in_between_does_not_show(tiny: VGG16, photos: Path, tm
     assert_as_if_never_interrupted(tiny, photos, shelf)
 
 
-def test_photos_with_equal_values_rank_by_number_after_a_swap(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
-    for path in photos.rglob("*.png"):
-        shutil.copy(photos / "0.png", path) if path.name != "0.png" else None
-    make(tiny, photos, tmp_path / "my.shelf", 2)
+def test_a_chunk_in_another_order_is_indexed_again(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
+    """Of equal values the lower number ranks first, and the other may not be in the chunk's table at all."""
+    with Image.open(photos / "0.png") as same:
+        same.save(photos / "1.png", compress_level=0)  # another file with the same pixels
+    with pytest.raises(KeyboardInterrupt):
+        make_shelf(tiny, photos, tmp_path / "my.shelf", top=1, progress=stop)
     swap(photos)
-    make(tiny, photos, tmp_path / "my.shelf")
-    assert_as_if_never_interrupted(tiny, photos, tmp_path / "my.shelf")
+    for shelf in ("my.shelf", "fresh"):
+        make_shelf(tiny, photos, tmp_path / shelf, top=1)
+    arrays, expected = contents(tmp_path / "my.shelf"), contents(tmp_path / "fresh")
+    assert all(np.array_equal(arrays[name], expected[name]) for name in expected if name.endswith("photo"))
 
 
-def test_what_could_not_be_read_is_tried_again(tiny: VGG16, photos: Path, tmp_path: Path) -> None:
-    """A disk or a permission may be mended without the file's time changing."""
-    (photos / "0.png").rename(tmp_path / "kept.png")
-    (photos / "0.png").symlink_to(tmp_path / "away.png")
-    (tmp_path / "away.png").touch()  # empty
-    make(tiny, photos, tmp_path / "my.shelf", 2)
-    shutil.copy2(tmp_path / "kept.png", tmp_path / "away.png")
-    make(tiny, photos, tmp_path / "my.shelf")
-    assert_as_if_never_interrupted(tiny, photos, tmp_path / "my.shelf")
+@pytest.mark.parametrize("sha256", ["", "0" * 64])
+def test_what_could_not_be_read_is_tried_again(photos: Path, tmp_path: Path, sha256: str) -> None:
+    """A permission or a disk may be mended without the file's time changing; what was read and is no photo stays so."""
+    status = (photos / "3.png").stat()
+    photo = Indexed("3.png", status.st_size, status.st_mtime_ns, sha256, "a reason")
+    about = {"parameters": {}, "with_maxima": True, "photos": [asdict(photo)]}
+    (tmp_path / "chunk").write_bytes(save({}, {"about": json.dumps(about)}))
+    today = Today(photos, ["1.png", "3.png"])
+    usable = usable_chunks([tmp_path / "chunk"], today, {}, True)
+    assert [chunk.reasons for chunk in usable] == ([{1: "a reason"}] if sha256 else [])
+    assert today.free == ({0} if sha256 else {0, 1})
 
 
 def test_a_damaged_chunk_is_indexed_again(tiny: VGG16, photos: Path, tmp_path: Path) -> None:

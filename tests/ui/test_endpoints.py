@@ -1,5 +1,6 @@
 """The page's endpoints, called as a program would call them: through gradio_client, over HTTP."""
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +128,11 @@ def test_a_follower_that_fails_says_so_itself_and_the_others_go_on(caplog: pytes
     assert len(silent.drawn(Choice(), [])) == 2
 
 
+def network_line() -> str:
+    """What the page says about the network in the end, as a visitor reads it."""
+    return html.unescape(list(_network())[-1])
+
+
 @pytest.fixture
 def use_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that saves weights in a file and makes the page use it."""
@@ -146,23 +152,21 @@ def test_with_another_number_of_classes_only_the_classes_are_missing(use_weights
     use_weights(read_weights()[0] | classifier)
     facts = maps._draw(Choice(UNNAMED), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
     assert "conv1_1 channel 0" in facts
-    assert "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in facts
+    assert "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in html.unescape(facts)
 
 
 def test_a_network_that_cannot_be_loaded_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_WEIGHTS", str(tmp_path / "missing.safetensors"))
-    first, last = _network()
-    assert first == "VGG16 is loading…"
-    assert last.startswith("VGG16 could not be loaded: weights file 'missing.safetensors' does not exist")
-    assert str(tmp_path) not in last
+    assert next(_network()) == "VGG16 is loading…"
+    assert network_line().startswith("VGG16 could not be loaded: weights file 'missing.safetensors' does not exist")
+    assert str(tmp_path) not in network_line()
 
 
 def test_the_page_does_not_start_with_another_network(
     use_weights: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     use_weights(slim(network("vgg19").features))
-    *_, last = _network()
-    assert last.endswith("'own.pth' holds VGG19, but the page shows only VGG16: use the command line.")
+    assert network_line().endswith("'own.pth' holds VGG19, but the page shows only VGG16: use the command line.")
     with pytest.raises(SystemExit) as left:
         serve(build_page())
     assert left.value.code == 2 and "holds VGG19" in capsys.readouterr().err
@@ -171,10 +175,10 @@ def test_the_page_does_not_start_with_another_network(
 def test_the_network_line_says_what_was_folded_and_doubts_weights_for_bytes(use_weights: Callable[..., None]) -> None:
     state = slim(network("vgg16_bn").features)
     use_weights(state)
-    assert "own.pth, float32, batch norm folded into the convolutions, sha256" in list(_network())[-1]
+    assert "own.pth, float32, batch norm folded into the convolutions, sha256" in network_line()
     for_bytes = {"0.weight": state["0.weight"] / 60, "1.bias": torch.ones(64)}
     use_weights(state | for_bytes, "bytes.pth")
-    assert list(_network())[-1].endswith(f". {INPUT_WARNING}")
+    assert network_line().endswith(f". {INPUT_WARNING}")
 
 
 def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
