@@ -169,7 +169,7 @@ def test_a_chunk_in_another_order_is_indexed_again(tiny: VGG16, photos: Path, tm
     for shelf in ("my.shelf", "fresh"):
         make_shelf(tiny, photos, tmp_path / shelf, top=1)
     arrays, expected = contents(tmp_path / "my.shelf"), contents(tmp_path / "fresh")
-    assert all(np.array_equal(arrays[name], expected[name]) for name in expected if name.endswith("photo"))
+    assert all(np.array_equal(arrays[name], expected[name]) for name in expected if name.endswith(("photo", "low")))
 
 
 @pytest.mark.parametrize("sha256", ["", "0" * 64])
