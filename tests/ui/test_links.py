@@ -5,13 +5,16 @@ import re
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
+import gradio as gr
 import pytest
 from helpers import ROOT
 
+from cnnvis.errors import LayerError
 from cnnvis.maximization.recipes import RECIPES
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.ui.links import PARAMETERS, Address, address_of, read_query
 from cnnvis.ui.parts.choice import LANDING, UNNAMED
+from cnnvis.ui.serving.handlers import plain_errors, readable_errors
 from cnnvis.ui.serving.photos import EXAMPLES, find_photo, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 
@@ -138,3 +141,17 @@ def test_the_landing_channel_elsewhere_keeps_its_address() -> None:
     assert Address("filters", LANDING, {}).query() == f"layer={LANDING.layer.name}&channel={LANDING.number}"
     assert Address("atlas", LANDING, {"seed": 3}).query().startswith("tab=atlas&layer=")
     assert Address("atlas", UNNAMED, {}).query() == "tab=atlas"
+
+
+def test_what_an_address_says_is_shown_as_text() -> None:
+    """Gradio draws a notice and an error's message as HTML."""
+
+    @readable_errors
+    def refuse() -> None:
+        raise LayerError.unknown("<a href=//x.y>Log in</a>", ["conv1_1"])
+
+    with pytest.raises(gr.Error) as refused:
+        refuse()
+    assert "&lt;a href=//x.y&gt;Log in" in refused.value.message
+    with pytest.raises(gr.Error, match=r"<a href=//x\.y>Log in"):
+        plain_errors(refuse.__wrapped__)()  # type: ignore[attr-defined]  # programs get the sentence as it is

@@ -6,6 +6,7 @@ import html
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -31,9 +32,10 @@ UNREAD = (
 )
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+_AS_TEXT = partial(html.escape, quote=False)
 
 
-def readable_errors(handler: Handler, to_html: Callable[[str], str] = html.escape) -> Handler:
+def readable_errors(handler: Handler, to_html: Callable[[str], str] = _AS_TEXT) -> Handler:
     """Log each call and show a CnnvisError as a message. Anything else is a bug, logged with its traceback.
 
     The page draws a message as HTML, so what it quotes of an address or a file's name must not become markup.
