@@ -18,7 +18,7 @@ from PIL import Image
 import cnnvis
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.tabs.maximize.tab import _grow
+from cnnvis.ui.tabs.maximize.tab import _animate, _grow
 from cnnvis.ui.tabs.maximize.visitor import MAX_FRAMES, VisitorAscent, hold, let_go
 
 FILE = "gradio_api/file="
@@ -91,6 +91,18 @@ def test_a_closed_tab_lets_go_of_its_ascent(page: gr.Blocks, http: httpx.Client,
         time.sleep(0.1)
     assert not mine.snapshots and other.snapshots
     let_go(SimpleNamespace(session_hash="nobody"))  # type: ignore[arg-type]  # and no error
+
+
+def test_a_tab_that_is_closed_while_its_ascent_is_scored_costs_no_error(tiny: VGG16, folder: Path) -> None:
+    ascent = watched(tiny, 3)
+    for position in (0, 1):
+        ascent.offer_png(position, {})
+    animated = _animate(ascent)
+    assert len(json.loads(next(animated)[0])["files"][0]) == 2
+    ascent.clear()
+    *_, last, skipped = animated
+    assert [set(files) for files in json.loads(last[0])["files"]] == [{"PNG", "GIF"}] * 2
+    assert skipped[1] is None and list(_animate(ascent)) == [skipped]
 
 
 def test_animations_are_encoded_where_they_keep_no_sheet_waiting(page: gr.Blocks) -> None:

@@ -1,6 +1,7 @@
 """The Activation maximization tab: pictures that grow from noise, their scores, their files, and the ladder."""
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import gradio as gr
@@ -166,13 +167,14 @@ def _more(chosen: Target, text: str) -> list[Target]:
 
 
 @readable_errors
-def _score(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent | None]]:
+def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent | None]]:
     """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
-    if not ascent or not ascent.snapshots:  # stopped before anything had grown
+    ascent = copy(held)  # whose tab may be closed meanwhile
+    if not held or not ascent or not ascent.snapshots:  # stopped before anything had grown
         yield gr.skip(), gr.skip(), None
         return
-    ascent.note = _end(ascent)
-    yield ascent.shown(f"{ascent.note}; scoring"), gr.skip(), ascent
+    held.note = ascent.note = _end(ascent)
+    yield ascent.shown(f"{ascent.note}; scoring"), gr.skip(), held
     records: list[dict[str, Any]] = []
     for position, snapshot in enumerate(ascent.snapshots):
         net = load_for(snapshot.target.layer, SHEET_DEVICE)
@@ -182,12 +184,13 @@ def _score(ascent: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAsce
         hues = colour_sensitivity(net, measured, snapshot.target, "mean", fast_dtype(net.device))
         records.append({**record, "hues": hues})
         ascent.offer_png(position, record)
-        yield ascent.shown(ascent.note), score_card(records), ascent
+        yield ascent.shown(ascent.note), score_card(records), held
 
 
 @readable_errors
-def _animate(ascent: VisitorAscent | None) -> Iterator[tuple[Any, None]]:
+def _animate(held: VisitorAscent | None) -> Iterator[tuple[Any, None]]:
     """Offer the animations too; they take a while to encode, in a queue of their own."""
+    ascent = copy(held)
     for position in range(len(ascent.snapshots) if ascent else 0):
         assert ascent
         ascent.offer_gif(position)

@@ -66,8 +66,8 @@ class VisitorAscent:
         self._files[position]["GIF"] = file_url(bytes_file(gif, f"{file_name(snapshot)}.gif"))
 
     def clear(self) -> None:
-        """Let go of everything: nobody will ask for it any more."""
-        self.snapshots, self._frames, self._newest = (), [], ([], {})
+        """Let go of everything: nobody will ask for it any more. A copy that is being worked on keeps its own."""
+        self.snapshots, self._frames, self._newest, self._files = (), [], ([], {}), []
 
     def _kept(self) -> list[tuple[list[str], dict[str, Any]]]:
         ends_with_newest = self._frames and self._frames[-1] is self._newest
