@@ -169,8 +169,8 @@ def _more(chosen: Target, text: str) -> list[Target]:
 @readable_errors
 def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent | None]]:
     """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
-    ascent = copy(held)  # whose tab may be closed meanwhile
-    if not held or not ascent or not ascent.snapshots:  # stopped before anything had grown
+    # A copy, as the tab may be closed meanwhile; without snapshots it was stopped before anything had grown.
+    if not held or not (ascent := copy(held)).snapshots:
         yield gr.skip(), gr.skip(), None
         return
     held.note = ascent.note = _end(ascent)
@@ -190,11 +190,11 @@ def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent
 @readable_errors
 def _animate(held: VisitorAscent | None) -> Iterator[tuple[Any, None]]:
     """Offer the animations too; they take a while to encode, in a queue of their own."""
-    ascent = copy(held)
-    for position in range(len(ascent.snapshots) if ascent else 0):
-        assert ascent
-        ascent.offer_gif(position)
-        yield ascent.shown(ascent.note), None
+    if held:
+        ascent = copy(held)
+        for position in range(len(ascent.snapshots)):
+            ascent.offer_gif(position)
+            yield ascent.shown(ascent.note), None
     yield gr.skip(), None
 
 
