@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # set before anything imports gradio
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: each gets one thread, set before anything imports torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import httpx
 import pytest
@@ -18,6 +20,13 @@ import cnnvis
 from cnnvis.network.precision import _bfloat16_pays
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out to the workers by file, so that what a file sets up is set up once; e2e has one page."""
+    for item in items:
+        folder = item.path.parent
+        item.add_marker(pytest.mark.xdist_group(str(folder if folder.name == "e2e" else item.path)))
 
 
 @pytest.fixture(scope="session")

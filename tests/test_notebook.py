@@ -43,7 +43,9 @@ def test_the_tour_runs_and_shows_pictures() -> None:
 def test_the_tour_installs_from_the_repositorys_address_in_colab_alone() -> None:
     address = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
     code = [cell.source for cell in nbformat.read(TOUR, as_version=4).cells if cell.cell_type == "code"]
-    guarded = re.search(r'^if "google.colab" in sys.modules:.*\n    %pip install --quiet git\+(\S+)\n', code[0], re.MULTILINE)
+    guarded = re.search(
+        r'^if "google.colab" in sys.modules:.*\n    %pip install --quiet git\+(\S+)\n', code[0], re.MULTILINE
+    )
     assert guarded and guarded[1] == address
     assert "%pip" not in "".join(code[1:])
 

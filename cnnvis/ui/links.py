@@ -18,6 +18,7 @@ from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import REFERENCES, check_quiz
 from cnnvis.ui.parts.choice import LANDING, OFFERED, UNNAMED
 from cnnvis.ui.parts.lesson import PAGES
+from cnnvis.ui.parts.wall import LENSES, ORDERS
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.quiz.tab import COUNTS
@@ -73,6 +74,8 @@ PARAMETERS = (
     Parameter("row", None, _integer("row", 0, PHOTO_SIDE - 1), int),
     Parameter("column", None, _integer("column", 0, PHOTO_SIDE - 1), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
+    Parameter("lens", "", _one_of("lens", LENSES), str),
+    Parameter("order", "index", _one_of("order", ORDERS), str),
     Parameter("photo", DEFAULT_PHOTO.name, _known_photo, photo_name, _digest),
     Parameter("lesson", 0, _integer("lesson", 1, len(PAGES)), int),
     Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),

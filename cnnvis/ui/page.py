@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from cnnvis.analysis.maps import CONTRASTS, PIPELINES
 from cnnvis.errors import WeightsError
 from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
@@ -24,11 +26,13 @@ from cnnvis.network.weights import is_loaded, load_vgg16, pick_device
 from cnnvis.pictures.photo import MAX_PHOTO_BYTES
 from cnnvis.ui.api import add_endpoints
 from cnnvis.ui.links import NAMED_TAB, OURS
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import OFFERED, Choice, choice_words, layer_picker
-from cnnvis.ui.parts.exemplars import best_three
 from cnnvis.ui.parts.follow import Follower, Shared, connect
 from cnnvis.ui.parts.lesson import lesson
-from cnnvis.ui.parts.photo_buttons import photo_picture
+from cnnvis.ui.parts.photo import photo_chip, photo_panel
+from cnnvis.ui.parts.wall import wall
+from cnnvis.ui.parts.welcome import welcome
 from cnnvis.ui.serving import monitoring
 from cnnvis.ui.serving.files import remove_folder, start_sweeping
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, place_network
@@ -39,18 +43,31 @@ from cnnvis.ui.serving.queues import TOTAL_PLACES, line_of
 from cnnvis.ui.share import EMBED_HEIGHT, restorer, share
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.maximize.visitor import let_go
-from cnnvis.ui.texts import FOOTER, MASTHEAD, TITLE
+from cnnvis.ui.texts import ABOUT_PAGE, MASTHEAD, SHARE_BUTTON, TITLE
 from cnnvis.ui.theme import CSS, theme
 
 log = logging.getLogger(__name__)
 
 LOADING = "VGG16 is loading…"
+KERNEL_VIEWS = [("Automatic", "auto"), ("Signed", "signed"), ("Grey, each over its own range", "gray")]
+PIPELINE_NAMES = [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")]
+CONTRAST_NAMES = [("Each map over its own range", "map"), ("One range for the layer", "layer")]
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 # Scripts of the whole page; what they share hangs on one object.
-SCRIPTS = ("serving/stream.js", "parts/follow.js", "share.js", "tabs/filters.js", "tabs/maximize/tab.js")
+SCRIPTS = (
+    "serving/stream.js",
+    "parts/follow.js",
+    "parts/panels.js",
+    "share.js",
+    "tabs/filters.js",
+    "tabs/maximize/tab.js",
+)
 SHARED = {"ours": sorted(OURS), "namedTab": NAMED_TAB, "firstTab": TABS[0].id, "embedHeight": EMBED_HEIGHT}
 _TEXTS = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in SCRIPTS]
-HEAD = "\n".join([f"<script>window.cnnvis = {json.dumps(SHARED)};", *_TEXTS, "</script>"])
+HINTS = "".join(f'#tabs [data-tab-id="{tab.id}"]::before {{ content: "{tab.hint}"; }}' for tab in TABS)
+# Not in page.css, whose rules Gradio puts below its container.
+ROOT = ":root { --header: 56px; } @media (max-width: 700px) { :root { --header: 88px; } } .embedded { --header: 0px; }"
+HEAD = "\n".join([f"<style>{ROOT} {HINTS}</style><script>window.cnnvis = {json.dumps(SHARED)};", *_TEXTS, "</script>"])
 
 
 def build_page() -> gr.Blocks:
@@ -59,26 +76,28 @@ def build_page() -> gr.Blocks:
     start_sweeping()
     page: gr.Blocks
     with ReadableBlocks(title=TITLE, analytics_enabled=False) as page:
-        with gr.Row(elem_id="top"):
-            gr.HTML(MASTHEAD)
+        with gr.Row(elem_id="header"):
+            gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
+            picker, chip = layer_picker(), photo_chip()
+            gr.HTML(SHARE_BUTTON, elem_id="share-chip", padding=False)
             controls: dict[str, Any] = {"lesson": lesson("lesson")}
-        note = gr.HTML(visible=False, elem_id="link-note")
-        picker = layer_picker()
-        with gr.Row(equal_height=True, elem_id="about"):
-            words, three = choice_words(), gr.HTML(elem_id="best-three", padding=False)
         digest = gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest")
-        shared = Shared(picker, digest, photo_picture())
-        tabs, followers = {}, {}
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-            for tab in TABS:
-                with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
-                    followers[tab.id] = tab.layout(shared)
-        for follower in followers.values():
+        shared = Shared(picker, digest, *_settings())
+        always = [photo_panel(digest, chip)]
+        note = gr.HTML(visible=False, elem_id="link-note")
+        welcome("welcome")
+        with gr.Row(elem_id="main"):
+            with gr.Column(elem_id="wall-side", min_width=0):
+                always.append(wall(shared))
+            with gr.Column(elem_id="inspector", min_width=0):
+                words = choice_words()
+                tabs, followers = _tabs(shared)
+        always.append(Follower(_about, [], [words]))
+        for follower in (*always, *followers.values()):
             controls |= follower.controls
-        always = [Follower(_about, [], [words, three]), share(page, controls)]
+        always.append(share(page, controls))
         connect(picker, tabs, followers, always, restorer(shared, controls, note))
-        state = gr.HTML(LOADING, elem_id="network", elem_classes="quiet")
-        gr.HTML(FOOTER)
+        state = html_block("network", "quiet", value=LOADING, html_template=ABOUT_PAGE)
         add_endpoints()
         page.load(_network, None, state, **PAGE)
         page.unload(let_go)
@@ -91,11 +110,32 @@ def build_page() -> gr.Blocks:
     return page
 
 
-def _about(choice: Choice) -> tuple[str, str]:
-    """The choice in words and its best photos. The atlas has more of those; the quiz is about the layer alone."""
+def _settings() -> tuple[gr.Radio, gr.Number, gr.Radio, gr.Radio]:
+    """The settings of kernels and maps, which the wall follows too; the tabs they belong to lay them out."""
+    radio = partial(gr.Radio, render=False)
+    return (
+        radio(KERNEL_VIEWS, value="auto", label="Colours", elem_id="filter-view"),
+        gr.Number(0, label="Input channel", precision=0, minimum=0, elem_id="input-channel", render=False),
+        radio(PIPELINE_NAMES, value=PIPELINES[0], label="Pipeline", elem_id="pipeline"),
+        radio(CONTRAST_NAMES, value=CONTRASTS[0], label="Contrast", elem_id="contrast"),
+    )
+
+
+def _tabs(shared: Shared) -> tuple[dict[str, gr.Tab], dict[str, Follower]]:
+    """Lay out the tabs; return them and what of each follows the choice, by the tabs' ids."""
+    tabs, followers = {}, {}
+    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+        for tab in TABS:
+            with gr.Tab(tab.title, id=tab.id) as tabs[tab.id]:
+                followers[tab.id] = tab.layout(shared)
+    return tabs, followers
+
+
+def _about(choice: Choice) -> tuple[str]:
+    """The choice in words; the quiz is about the layer alone."""
     if choice.tab == "quiz":
-        return f"<strong>{choice.layer.convolution}</strong>: the layer of this quiz", ""
-    return choice.words(), "" if choice.tab == "atlas" else best_three(choice)
+        return (f"<strong>{choice.layer.convolution}</strong>: the layer of this quiz",)
+    return (choice.words(),)
 
 
 def _network() -> Iterator[str]:

@@ -21,7 +21,7 @@
     const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
     const restoring = page.restoring ?? isOurs(before);
     page.restoring = false;
-    const address = location.pathname + (now.size ? '?' + now : '');
+    const address = location.pathname + (`${now}` && '?' + now);
     if (restoring || window.top !== window || view(now) === view(before)) {
       history.replaceState(history.state, '', address);
     } else {

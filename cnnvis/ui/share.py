@@ -10,8 +10,8 @@ import gradio as gr
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
-from cnnvis.ui.serving.photos import named_photos, photo_name
-from cnnvis.ui.texts import OWN_PHOTO
+from cnnvis.ui.serving.photos import photo_name
+from cnnvis.ui.texts import ABOUT_EMBED, OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
 
@@ -21,11 +21,13 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
 
     `controls` are the components whose values belong in an address, by the names in `links.PARAMETERS`.
     """
-    with gr.Row(elem_classes="share"):
-        link = gr.Textbox(label="Link to this view", interactive=False, elem_id="link", scale=4, min_width=240)
-        copy = gr.Button("Copy link", elem_id="copy-link", scale=1, min_width=120)
-        embed = gr.Button("Copy embed code", elem_id="copy-embed", scale=1, min_width=150)
-    own = gr.HTML(OWN_PHOTO, visible=False, elem_id="link-photo", elem_classes="quiet share")
+    with gr.Column(elem_id="share"):
+        link = gr.Textbox(label="Link to this view", interactive=False, elem_id="link")
+        own = gr.HTML(OWN_PHOTO, visible=False, elem_id="link-photo", elem_classes="quiet", padding=False)
+        with gr.Row():
+            copy = gr.Button("Copy link", elem_id="copy-link", min_width=120)
+            embed = gr.Button("Copy embed code", elem_id="copy-embed", min_width=150)
+        gr.HTML(ABOUT_EMBED, elem_classes="quiet", padding=False)
     gr.HTML('<a target="_blank" rel="noopener">Open the whole page</a>', elem_id="whole-page")
     query = gr.Textbox(visible="hidden", elem_id="query")  # in the DOM, because otherwise it would send no `change`
 
@@ -54,13 +56,11 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.HTML) -> Rest
         choice = Choice(address.target)
         given = [parameter for parameter in PARAMETERS if parameter.name in address.values]
         restored = defaults | {parameter.name: parameter.decode(address.values[parameter.name]) for parameter in given}
-        photo = named_photos().get(address.values.get("photo", ""))
         shown = [
             {**choice.value(), "restored": True},  # so that choice.js can tell it from other answers
             gr.HTML(html.escape("Parts of this link were ignored: " + " ".join(wrong)), visible=bool(wrong)),
-            str(photo.path) if photo else gr.skip(),
             *(restored.get(name, gr.skip()) for name in controls),
         ]
         return choice, {controls[name]: value for name, value in restored.items()}, shown
 
-    return Restorer(read, [shared.layer_picker, note, shared.picture, *controls.values()])
+    return Restorer(read, [shared.layer_picker, note, *controls.values()])

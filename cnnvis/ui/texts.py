@@ -1,12 +1,12 @@
 """The sentences of the page that contain no number of their own."""
 
 TITLE = "cnnvis: inside VGG16"
-MASTHEAD = """<div class="masthead"><h1>Inside VGG16</h1>
-<p>Every filter of a trained image network: the picture and the photos that activate it most, its weights,
-and how it responds to your photo.</p></div>"""
+MASTHEAD = "<h1>Inside VGG16</h1>"
+SHARE_BUTTON = '<button type="button" data-panel="share" aria-expanded="false">Share</button>'
+WELCOME = """VGG16 looks at a photo through 4,224 filters. <b>Touch a tile</b> to see what one of them looks for,"""
 
-ABOUT_ATLAS = """**What VGG16 looks for.** Each tile is one of its filters: a picture that a computer grew until that
-filter responded strongly. Choose one to see it in full."""
+ABOUT_PHOTO = """<p><b>The photo</b> that VGG16 looks at. Choose an example, upload your own, or paste or drop one
+anywhere on this page. Yours is deleted from the server two hours after its last use.</p>"""
 
 ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to respond to a pattern. It slides over its
 input; wherever it stops, it multiplies and adds. Each square stands for one filter. At conv1_1 it is the filter itself;
@@ -27,8 +27,7 @@ SIMILAR_PICTURES = "<b>Similar pictures</b>: pictures that drive the layer in mu
 MOST_SIMILAR = "**Most similar filters in this layer**, by the cosine of their weights. Choose one to go there."
 
 ABOUT_MAPS = """A **feature map** shows how strongly one filter responds at each point of a photo: bright where it finds
-its pattern. Deeper layers have coarser maps, in which each value sees more of the photo. Your own photo is deleted
-from the server two hours after its last use."""
+its pattern. Deeper layers have coarser maps, in which each value sees more of the photo."""
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
 starts from noise and changes the picture a little at each step, always in the direction that raises the activation.
@@ -62,12 +61,13 @@ other photos. We show the study's closest condition. A grown picture is shown he
 as one picture."""
 
 CHOOSE_PHOTO = "Choose a photo."
-CHOOSE_PHOTO_ELSEWHERE = "Choose a photo in the Feature maps tab."
 OWN_PHOTO = """<p>Your own photo is not part of this link. Anyone who opens it sees the example photo of the cat.</p>"""
+ABOUT_EMBED = "<p>The embed code shows this view, live, inside a page of your own.</p>"
 
-FOOTER = """<p class="quiet credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
+ABOUT_PAGE = """<details><summary>About this page</summary><p>${value}</p>
+<p class="credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
-<em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p>"""
+<em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p></details>"""
 
 ABOUT_NETWORK = """### The network on one screen
 
@@ -80,7 +80,7 @@ ABOUT_ARITHMETIC = """### One filter on the photo
 
 The filter covers a window of 3 × 3 values. Each value is multiplied by the weight over it. All the products are added
 up, and so is the **bias**, one more number that the filter has learned. A negative sum becomes zero (ReLU). To move the
-window, click the photo or enter a row and a column. The photo comes from the *Feature maps* tab. Its colours are
+window, click the photo or enter a row and a column. Its colours are
 normalised: ImageNet's mean is subtracted, and the rest divided by its standard deviation, so mid-grey is about 0."""
 
 ABOUT_RELU = """ReLU, the rectified linear unit (Nair & Hinton 2010), turns every value below zero into zero and keeps

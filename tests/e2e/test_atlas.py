@@ -1,9 +1,15 @@
 """The atlas in a real browser: what a visitor without an address sees, and where it leads."""
 
+import io
+import re
+
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from cnnvis.ui.parts.choice import LANDING
+from cnnvis.ui.tabs import TABS
 
 from .conftest import SIDEWAYS
 
@@ -15,11 +21,11 @@ def view_of(page, layer: str, channel: int):
 
 
 def cell(page, channel: int):
-    return page.locator(f'#atlas-sheet button[data-channel="{channel}"]')
+    return page.locator(f'#wall button[data-channel="{channel}"]')
 
 
 def channels(page) -> list[int]:
-    return list(page.locator("#atlas-sheet button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
+    return list(page.locator("#wall button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
 
 
 def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_filter(visit) -> None:
@@ -82,15 +88,14 @@ def test_orders_of_the_wall(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
     view_of(page, "conv3_1", 2)
     assert channels(page) == list(range(256))
-    for label, order in (("By likeness", "the same photos"), ("By strength", "largest robust")):
-        page.get_by_label(label).check()
-        page.locator("#atlas-caption", has_text=order).wait_for()
-        page.wait_for_function("document.querySelector('#atlas-sheet button').dataset.channel !== '0'")
+    for order, words in (("likeness", "by likeness"), ("robust", "most robust picture first")):
+        page.get_by_label("Order of the tiles").select_option(order)
+        page.locator("#wall-caption", has_text=words).wait_for()
         assert sorted(channels(page)) == list(range(256)) != channels(page)
-        if label == "By likeness":
-            sheet = page.locator("#atlas-sheet .sheet")
+        if order == "likeness":
+            sheet = page.locator("#wall .sheet")
             assert len(sheet.evaluate("sheet => getComputedStyle(sheet).gridTemplateColumns").split()) == 16
-    notes = page.locator("#atlas-sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
+    notes = page.locator("#wall button").evaluate_all("cells => cells.map((cell) => cell.title)")
     values = [float(note.rpartition(" ")[2]) for note in notes]
     assert values == sorted(values, reverse=True)
 
@@ -103,18 +108,90 @@ def test_a_relu_or_pool_shows_its_convolutions_pictures(visit) -> None:
     assert page.get_by_label("Layer", exact=True).input_value() == "pool2"
 
 
-def test_other_choosers_can_show_the_pictures(visit) -> None:
+SPRITE = "document.querySelector('#wall .sheet').style.getPropertyValue('--sprite')"
+FILES = {"Pictures": "conv3_1-atlas", "Kernels": "conv3_1-filters", "Maps": "conv3_1-maps"}
+
+
+def pressed(page) -> str:
+    return str(page.locator("#lens [aria-pressed=true]").inner_text())
+
+
+def test_the_lens_follows_the_tab_until_the_visitor_sets_it(visit) -> None:
     page = visit(query="?layer=conv3_1&channel=2")
-    page.get_by_label("Grown pictures").first.check()
-    page.locator("#filter-caption", has_text="from the atlas").wait_for()
-    sprite = "document.querySelector('%s .sheet').style.getPropertyValue('--sprite')"
-    assert "conv3_1-atlas.webp" in page.evaluate(sprite % "#filter-sheet")
+    for tab, lens in (
+        ("Filters", "Kernels"),
+        ("Feature maps", "Maps"),
+        ("Activation", "Pictures"),
+        ("Atlas", "Pictures"),
+    ):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_function(f"{SPRITE}.includes('{FILES[lens]}')")
+        assert pressed(page) == lens
+    for lens in ("Maps", "Pictures", "Kernels"):
+        page.get_by_role("button", name=lens, exact=True).click()
+        page.wait_for_function(f"{SPRITE}.includes('{FILES[lens]}')")
+        assert pressed(page) == lens and channels(page) == list(range(256))
+    page.get_by_role("tab", name="Feature maps").click()
+    page.wait_for_url("**tab=maps*lens=kernels*")
+    assert pressed(page) == "Kernels" and FILES["Kernels"] in page.evaluate(SPRITE)
+    again = visit(query="?tab=atlas&layer=conv3_1&lens=maps&order=norm")
+    again.locator("#wall-caption", has_text="maps of conv3_1 on the photo").wait_for()
+    assert pressed(again) == "Maps" and again.get_by_label("Order of the tiles").input_value() == "norm"
+
+
+def test_a_chosen_tile_is_the_picture_that_is_shown_and_is_in_view(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv4_1&channel=3&order=norm", height=800)
+    for channel in (3, 77, 500):
+        page.locator("#channel").fill(str(channel))
+        page.locator("#channel").press("Enter")
+        shown = view_of(page, "conv4_1", channel).locator(".grown img")
+        expect(shown).to_have_attribute("alt", re.compile(f"channel {channel}$"))
+        tile, wall = cell(page, channel).bounding_box(), page.locator("#wall").bounding_box()
+        assert wall["y"] <= tile["y"] and tile["y"] + tile["height"] <= wall["y"] + wall["height"]
+        assert likeness(cell(page, channel), shown) > 0.9 > likeness(cell(page, channel + 1), shown)
+
+
+def likeness(first, second) -> float:
+    """The correlation of two elements' pixels, inside the marks around them."""
+    seen = [Image.open(io.BytesIO(part.screenshot())).convert("L") for part in (first, second)]
+    inner = [picture.crop([round(0.1 * side) for side in picture.size] + [round(0.9 * side) for side in picture.size])
+             for picture in seen]  # fmt: skip
+    pixels = [np.asarray(picture.resize((24, 24), Image.Resampling.BOX)).ravel() for picture in inner]
+    return float(np.corrcoef(*pixels)[0, 1])
+
+
+def test_rows_of_similar_filters(visit) -> None:
+    page = visit(query="?layer=conv3_1&channel=2")
     for sheet in ("#nearest-sheet", "#on-photos", "#pictures"):
         expect(page.locator(f"{sheet} button")).to_have_count(8)
-    page.get_by_role("tab", name="Feature maps").click()
-    page.locator("#map-sheet button").first.wait_for()
-    page.locator("#tiles").get_by_label("Grown pictures").check()
-    page.wait_for_function(sprite % "#map-sheet" + ".includes('conv3_1-atlas.webp')")
+
+
+@pytest.mark.parametrize("tab", [tab.id for tab in TABS])
+def test_a_photo_dropped_on_any_tab_becomes_the_photo(visit, tab: str) -> None:
+    page = visit(query=f"?tab={tab}&layer=conv2_1")
+    page.locator("#photo-chip", has_text="Example: cat").wait_for()
+    given = page.evaluate_handle("""async () => {
+        const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 64});
+        canvas.getContext('2d').fillRect(8, 8, 20, 40);
+        const blob = await new Promise((made) => canvas.toBlob(made, 'image/png'));
+        const given = new DataTransfer();
+        given.items.add(new File([blob], 'mine.png', {type: 'image/png'}));
+        return given; }""")
+    page.dispatch_event("#inspector", "drop", {"dataTransfer": given})
+    page.locator("#photo-chip", has_text="Your photo").wait_for()
+
+
+def test_a_first_visitor_reads_three_ways_on_until_they_dismiss_them(visit) -> None:
+    page = visit(query="")
+    line = page.locator(".welcome")
+    assert "Touch a tile" in line.inner_text()
+    line.get_by_role("button", name="try your own photo").click()
+    assert page.get_by_role("button", name="Upload a photo").is_visible() and not line.is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("button", name="Upload a photo").is_visible()
+    page.reload()
+    page.locator("#atlas-filter h3").wait_for(state="attached")
+    assert not line.is_visible()
 
 
 def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:

@@ -13,8 +13,9 @@ import cnnvis
 from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, map_picture
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.figures import digits
+from cnnvis.ui.serving.photos import STORED_AS
 
-from .conftest import SIDEWAYS, picture_at
+from .conftest import FOLDER, SIDEWAYS, picture_at
 
 CAT = EXAMPLES / "chelsea.jpg"
 CELLS = {"conv1_1": [(0, 0), (5, 200), (223, 223), (100, 3), (64, 112)],
@@ -167,18 +168,19 @@ def test_a_bad_weight_is_answered_in_one_sentence_and_the_maps_come_back(visit) 
     assert wrong.inner_text() == ""
 
 
-def test_without_a_photo_the_kernel_says_so_and_follows_the_next_one(visit) -> None:
-    page = visit(query="?tab=maps")
-    page.locator("#map-facts", has_text="conv1_1 channel 0").wait_for()
-    page.locator("#photo button[aria-label*='Remove'], #photo button[aria-label='Clear']").first.click()
-    page.locator("#map-facts", has_text="Choose a photo.").wait_for()
-    page.get_by_role("tab", name="Learn").click()
-    page.locator(".kernel-wrong", has_text="Choose a photo in the Feature maps tab.").wait_for()
-    assert page.locator("#learn-around h3").count() == 0
-    page.get_by_role("tab", name="Feature maps").click()
+def test_without_its_photo_the_kernel_says_so_and_follows_the_next_one(visit, served: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.png"
+    Image.linear_gradient("L").convert("RGB").save(mine)
+    page = visit(query="?tab=learn")
+    page.locator(".kernel-answer h4").first.wait_for()
+    page.locator("#photo-panel input[type=file]").set_input_files(mine)
+    page.locator("#photo-chip", has_text="Your photo").wait_for()
+    for stored in (served / FOLDER).rglob(STORED_AS):  # as happens after two hours
+        stored.unlink()
+    page.locator(".kernel-weights input").first.fill("3")
+    page.locator(".kernel-wrong", has_text="The photo is no longer on the server").wait_for()
+    page.locator("#photo-chip button").click()
     page.locator("#examples button").nth(2).click()
-    page.locator("#map-sheet button").first.wait_for()
-    page.get_by_role("tab", name="Learn").click()
     page.locator(".kernel-answer h4").first.wait_for()
     assert page.locator(".kernel-wrong").inner_text() == ""
 

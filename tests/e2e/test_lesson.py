@@ -21,7 +21,7 @@ def at(page: Page, number: int) -> None:
 
 def test_the_lesson_to_its_end_and_back(visit: Any) -> None:
     page: Page = visit(query="")
-    page.get_by_role("button", name="Take the lesson").click()
+    page.get_by_role("button", name="Lesson", exact=True).click()
     for number, shown in enumerate(PAGES, 1):
         at(page, number)
         page.locator(".lesson-option").nth(shown.right).click()
@@ -37,7 +37,7 @@ def test_the_lesson_to_its_end_and_back(visit: Any) -> None:
     page.get_by_role("button", name="Leave").click()
     expect(page.locator(".lesson")).to_be_hidden()
     page.wait_for_function("!location.search.includes('lesson')")
-    expect(page.get_by_role("button", name="Take the lesson")).to_be_focused()
+    expect(page.get_by_role("button", name="Lesson", exact=True)).to_be_focused()
 
 
 def test_a_wrong_guess_is_told_the_answer(visit: Any) -> None:
@@ -59,7 +59,7 @@ def test_a_link_to_a_page_shows_what_it_speaks_of_once_all_is_drawn(visit: Any, 
 
 def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
     page: Page = visit(width=390, height=844, scheme="dark", query="?__theme=dark")
-    page.get_by_role("button", name="Take the lesson").focus()
+    page.get_by_role("button", name="Lesson", exact=True).focus()
     page.keyboard.press("Enter")
     at(page, 1)
     page.keyboard.press("Tab")

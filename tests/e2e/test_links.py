@@ -15,7 +15,7 @@ VIEWS = {
     "tab=atlas&layer=conv4_2&channel=33": ("#atlas-filter h3", "conv4_2 channel 33"),
     "tab=filters&layer=conv3_2&channel=77": ("#filter-heading", "conv3_2 · filter 77"),
     "tab=maps&layer=relu4_1&channel=9&photo=coffee.jpg": ("#map-facts", "relu4_1 channel 9"),
-    "tab=maps&layer=conv2_2&channel=3&pipeline=conv_chain": ("#map-caption", "the convolutions alone"),
+    "tab=maps&layer=conv2_2&channel=3&pipeline=conv_chain": ("#wall-caption", "the convolutions alone"),
     "tab=maximize&layer=conv4_1&channel=5&recipe=maco&steps=9&size=96&seed=3": ("#target", "conv4_1 · channel 5"),
     "tab=learn&layer=conv2_1&channel=4": ("#sums", "conv2_1 filter 4"),
 }
@@ -29,6 +29,7 @@ def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str)
     page.locator(slot, has_text=text).wait_for()
     expect(page.locator("#link textarea, #link input").first).to_have_value(f"{url}/?{canonical}")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Share").click()
     page.locator("#copy-link").click()
     page.get_by_role("button", name="Link copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == f"{url}/?{canonical}"
@@ -43,7 +44,7 @@ def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str)
 
 def test_the_address_follows_the_visitors_choices(visit, url: str) -> None:
     page = visit(query="?tab=filters&__theme=dark")
-    page.locator('#filter-sheet button[data-channel="12"]').click()
+    page.locator('#wall button[data-channel="12"]').click()
     page.wait_for_function("location.search.includes('channel=12')")
     assert page.evaluate("location.search") == "?channel=12&__theme=dark"
     page.get_by_role("tab", name="Feature maps").click()
@@ -99,11 +100,11 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
     for i, frame in enumerate(frames):
         page.locator("iframe").nth(i).scroll_into_view_if_needed()
         frame.locator(".embedded body, html.embedded").first.wait_for(state="attached")
-    frames[0].locator("#filter-sheet button").first.wait_for()
+    frames[0].locator("#wall button").first.wait_for()
     frames[1].locator("#start").click()
     frames[1].locator("#score-card table").wait_for()
     for frame in frames:
-        for gone in (".masthead", "footer", "#link", "[role=tablist]", "#choice"):
+        for gone in ("#header", "footer", "#link", "[role=tablist]", "#welcome"):
             assert not frame.locator(gone).first.is_visible(), gone
         assert frame.locator("#whole-page a").get_attribute("href").startswith("http://127.0.0.1")
     assert not errors
@@ -173,6 +174,7 @@ def test_a_link_is_drawn_once(browser, url: str) -> None:
 
 def test_a_setting_changed_while_the_page_opens_stays_changed(browser, url: str) -> None:
     page, go_on = opening(browser, f"{url}/?tab=maps&layer=conv2_1")
+    page.get_by_role("button", name="Options: how maps").click()
     page.get_by_label("Chained").check()
     go_on()
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()

@@ -86,13 +86,13 @@ def test_nothing_gives_away_an_answer_before_the_visitor_has_answered(visit: Any
     page.locator(".quiz-side").first.wait_for()
     told += page.evaluate("Object.values(window.told)")
     assert any("data:image" in words and "first" in words for words in told)  # the question is among them
-    told += [page.locator(part).inner_html() for part in ("#quiz", "#about", ".share >> nth=0")]
+    told += [page.locator(part).inner_html() for part in ("#quiz", "#about-choice", "#header", "#share")]
     for side in ("left", "right"):
         exemplar = getattr(cnnvis.quiz(0, "conv5_1")[0], side)
         for secret in (exemplar.title, exemplar.file, f"{exemplar.value:.4g}"):
             assert not any(secret in words for words in told)
     assert not any(re.search(r'"answer\W+(left|right)', words) for words in told)
-    expect(page.locator("#best-three")).to_be_hidden()
+    expect(page.locator("#wall")).to_be_hidden()
     assert "answer" not in page.url
 
 

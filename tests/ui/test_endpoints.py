@@ -21,9 +21,10 @@ from cnnvis.network.input_check import INPUT_WARNING
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 from cnnvis.ui.page import _network, build_page, serve
+from cnnvis.ui.parts import photo
 from cnnvis.ui.parts.choice import UNNAMED, Choice
 from cnnvis.ui.parts.follow import Follower
-from cnnvis.ui.serving.photos import DEFAULT_PHOTO, find_photo
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps import tab as maps
 from cnnvis.ui.tabs.maximize import tab as maximize
 
@@ -103,7 +104,7 @@ def test_a_single_event_draws_the_choice(page: Any) -> None:
     """Two might finish in the wrong order, and leave a channel on the page that is no longer chosen."""
     config = page.get_config_file()
     ids = {component["props"].get("elem_id"): component["id"] for component in config["components"]}
-    for name in ("map-overlay", "window", "filter-large"):
+    for name in ("wall", "map-overlay", "window", "filter-large"):
         (event,) = (event for event in config["dependencies"] if ids[name] in event["outputs"])
         assert event["trigger_mode"] == "always_last"
 
@@ -150,7 +151,7 @@ def test_with_another_number_of_classes_only_the_classes_are_missing(use_weights
     classifier = {f"classifier.{number}.weight": torch.zeros(1, 1).expand(size) for number, size in sizes.items()}
     classifier |= {f"classifier.{number}.bias": torch.zeros(size[0]) for number, size in sizes.items()}
     use_weights(read_weights()[0] | classifier)
-    facts = maps._draw(Choice(UNNAMED), DEFAULT_PHOTO.digest, "network", "index", "map", "maps")[3]
+    facts = maps._draw(Choice(UNNAMED), DEFAULT_PHOTO.digest, "network")[0]
     assert "conv1_1 channel 0" in facts
     assert "VGG16 cannot classify the photo: layer 'class' has 10 classes in these weights" in html.unescape(facts)
 
@@ -181,19 +182,18 @@ def test_the_network_line_says_what_was_folded_and_doubts_weights_for_bytes(use_
     assert network_line().endswith(f". {INPUT_WARNING}")
 
 
-def test_what_browsers_cannot_show_is_drawn_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_header_shows_any_photo_and_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     upload = tmp_path / "upload" / "photo"
     upload.parent.mkdir()
     scene = Image.linear_gradient("L").convert("RGB").resize((2000, 500))
-    for form, redrawn in (("TIFF", True), ("PPM", True), ("PNG", False), ("JPEG", False)):
+    for form in ("TIFF", "PPM", "PNG", "JPEG"):
         scene.save(upload, form)
-        digest, shown = maps._store({"path": str(upload)})
-        assert find_photo(digest) is not None
-        assert isinstance(shown, str) == redrawn
-        if redrawn:
-            with Image.open(shown) as picture:
-                assert (picture.format, picture.size) == ("JPEG", (1024, 256))
+        (shown,) = photo._chip(Choice(), photo._store({"path": str(upload)}))
+        assert 'src="data:image/' in shown and "Your photo" in shown
+    assert "Example: cat" in photo._chip(Choice(), DEFAULT_PHOTO.digest)[0]
+    for digest in ("", "0" * 64):  # none, and one that has been deleted
+        assert photo._chip(Choice(), digest) == ("<span>Choose a photo</span>",)
 
 
 def test_repeating_a_saved_picture_says_what_has_changed_since(vgg16: VGG16, tmp_path: Path) -> None:

@@ -133,12 +133,11 @@ def test_sigterm_ends_an_ascent_and_leaves_nothing_behind(poor: tuple[Served, Pa
 def test_the_page_does_not_start_without_weights(tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(weights.BUNDLED.read_bytes()[:5_000_000])
-    for path, reason in ((broken, "truncated"), (tmp_path / "gone.pth", "does not exist")):
-        log = tmp_path / "log.txt"
-        with pytest.raises(RuntimeError, match="exit code 2"), running(log=log, CNNVIS_WEIGHTS=str(path)):
-            pass
-        (line,) = log.read_text(encoding="utf-8").splitlines()
-        assert line.startswith("cnnvis: weights file") and reason in line
+    log = tmp_path / "log.txt"
+    with pytest.raises(RuntimeError, match="exit code 2"), running(log=log, CNNVIS_WEIGHTS=str(broken)):
+        pass
+    (line,) = log.read_text(encoding="utf-8").splitlines()
+    assert line.startswith("cnnvis: weights file") and "truncated" in line
 
 
 # In this process

@@ -3,18 +3,18 @@
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
 const number = part('channel');
+const steps = element.querySelectorAll('[data-step]');
 let mine = null;  // what the visitor has chosen since the page began to restore an address
-const every = part('more');  // not 'all': gr.HTML takes a quoted name of an event for one that it sends (gradio#12967)
 
 function show() {
   const {layer, channel} = props.value;
-  if (!layer.startsWith('conv')) every.checked = true;  // a link may ask for a layer that the short list lacks
-  const names = Object.keys(props.layers).filter((name) => every.checked || name.startsWith('conv'));
-  if (names.length !== list.length) list.replaceChildren(...names.map((name) => new Option(name)));
   list.value = layer;
+  list.classList.toggle('between', !layer.startsWith('conv'));
+  for (const step of steps) step.setAttribute('aria-pressed', step.dataset.step === layer);
   number.max = props.layers[layer] - 1;
   number.value = channel;
-  part('range').textContent = `Channel (0 to ${number.max})`;
+  number.setAttribute('aria-label', `Channel, 0 to ${number.max}`);
+  number.title = `0 to ${number.max}`;
   Object.assign(document.documentElement.dataset, {layer, channel});
   document.dispatchEvent(new Event('cnnvis:chosen'));
 }
@@ -49,10 +49,7 @@ number.addEventListener('change', () => { if (number.reportValidity()) choose(pr
 part('previous').addEventListener('click', () => walk((channel) => channel - 1));
 part('next').addEventListener('click', () => walk((channel) => channel + 1));
 part('random').addEventListener('click', () => walk((channel, count) => Math.floor(Math.random() * count)));
-every.addEventListener('change', () => {
-  if (props.value.layer.startsWith('conv')) return show();
-  every.checked = true;  // the list must contain the chosen layer
-});
+for (const step of steps) step.addEventListener('click', () => choose(step.dataset.step, props.value.channel));
 // The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that cell of the map
 // (place.js), one with `data-go` opens that tab.
 document.addEventListener('click', (event) => {

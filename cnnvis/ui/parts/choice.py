@@ -1,5 +1,6 @@
 """The choice that every tab follows: a layer and a channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +13,11 @@ OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen i
 UNNAMED = OFFERED.target("conv1_1", 0)  # what an address without a layer and channel means
 LANDING = OFFERED.target("conv5_1", 260)  # what a visitor without an address sees: chosen by hand
 
-_TEMPLATE = """<div class="choice" role="group" aria-label="Layer and channel">
-<div class="choice-field"><label for="layer">Layer</label>
-<label class="choice-all"><input type="checkbox" class="choice-more" aria-label="All 31 layers"> all 31</label>
-<select id="layer" class="choice-layer"></select></div>
-<div class="choice-field"><label for="channel" class="choice-range"></label>
-<input id="channel" class="choice-channel" type="number" min="0" step="1" inputmode="numeric" required></div>
-<div class="choice-steps">
-<button type="button" class="choice-previous">Previous</button>
-<button type="button" class="choice-next">Next</button>
-<button type="button" class="choice-random">Random</button></div>
-</div>"""
+_CHANNEL = """<div class="choice-steps">
+<button type="button" class="choice-previous" aria-label="Previous channel" title="previous">‹</button>
+<input id="channel" class="choice-channel" type="number" min="0" step="1" inputmode="numeric" required>
+<button type="button" class="choice-next" aria-label="Next channel" title="next">›</button>
+<button type="button" class="choice-random" aria-label="Random channel" title="random">⤨</button></div>"""
 
 
 @dataclass(frozen=True)
@@ -60,18 +55,42 @@ class Choice:
         _, torchvision, _, *keras = layer.dialects()
         every = f"one value every {layer.stride} px" if layer.stride > 1 else "one value per px"
         elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
-        sees = f"each sees {layer.receptive_field} × {layer.receptive_field} px of the picture"
-        return f"<strong>{self.target}</strong> of {layer.channels} · {every}, {sees}{elsewhere}"
+        sees = f"each value sees {layer.receptive_field} px"
+        more = f'<span class="wide"> · {every}{elsewhere}</span>'
+        return f"<strong>{self.target}</strong> of {layer.channels} · {sees}{more}"
 
 
 def layer_picker() -> gr.HTML:
     """Layer, channel, and buttons that move through the channels; each use sends one `input` event.
 
-    These are the browser's own controls: they react before the server does, and a phone shows its own picker. (A
-    gr.Dropdown sends `input` twice for a click, and once more when it loses focus unchanged.)
+    The convolutions are steps, block by block; all 31 layers are in a menu, which on a phone stands alone. These are
+    the browser's own controls: they react before the server does, and a phone shows its own picker. (A gr.Dropdown
+    sends `input` twice for a click, and once more when it loses focus unchanged.)
     """
     layers = {layer.name: layer.channels for layer in OFFERED.layers}
-    return scripted(__file__, "choice", value=Choice().value(), layers=layers, html_template=_TEMPLATE)
+    convolutions = [layer for layer in OFFERED.layers if layer.kind == "conv"]
+    between = [layer for layer in OFFERED.layers if layer.kind != "conv"]
+    blocks = (
+        (layer for layer in convolutions if layer.block == block) for block in range(1, convolutions[-1].block + 1)
+    )
+    steps = "".join(f"<span>{''.join(map(_step, block))}</span>" for block in blocks)
+    menu = _options("Convolutions", convolutions) + _options("After them", between)
+    template = f"""<div class="choice" role="group" aria-label="Layer and channel">
+<div class="choice-depth">{steps}</div>
+<span class="choice-menu">
+<select id="layer" class="choice-layer" aria-label="Layer" title="all 31 layers">{menu}</select></span>
+{_CHANNEL}</div>"""
+    return scripted(__file__, "choice", value=Choice().value(), layers=layers, html_template=template, padding=False)
+
+
+def _step(layer: Layer) -> str:
+    sees = f"{layer.name}: each value sees {layer.receptive_field} px"
+    name = layer.name.removeprefix("conv")
+    return f'<button type="button" data-step="{layer.name}" aria-label="{layer.name}" title="{sees}">{name}</button>'
+
+
+def _options(label: str, layers: Sequence[Layer]) -> str:
+    return f'<optgroup label="{label}">{"".join(f"<option>{layer.name}</option>" for layer in layers)}</optgroup>'
 
 
 def choice_words() -> gr.HTML:

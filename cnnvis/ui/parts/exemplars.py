@@ -13,13 +13,12 @@ from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf, spread
 from cnnvis.ui.parts.base import image_tag
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.photo_buttons import photo_buttons
+from cnnvis.ui.parts.photo import photo_buttons
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 
 BEST_PHOTOS = 9
-BESIDE_NAME = 3  # of them, small, beside the channel's name
 UNCUT_PX = 112  # side of a photo that is shown uncut
 
 
@@ -38,18 +37,6 @@ def exemplar_row(target: Target) -> str:
 above the channel's usual maximum. A larger shelf may hold better ones."""
     buttons = "".join(_button(number, *tile) for number, tile in enumerate(tiles))
     return f'<p>{head} {note}</p><div class="patches">{buttons}</div>'
-
-
-def best_three(choice: Choice) -> str:
-    """The three best, small, as HTML; nothing without a shelf."""
-    target = convolution(choice.target)
-    try:
-        tiles = cache.exemplar_tiles(load_shelf(), target, BESIDE_NAME)
-    except ShelfError:
-        return ""
-    named = [(jpeg, credit(vars(exemplar))) for exemplar, jpeg in tiles]
-    pictures = (image_tag(jpeg, f"a patch of a photo that excites {target}: {by}", title=by) for jpeg, by in named)
-    return f'<div class="best-three">{"".join(pictures)}</div>'
 
 
 def weaker_photos(target: Target) -> str:
@@ -86,16 +73,15 @@ def _histogram(counts: list[int], words: str) -> str:
     return f'<svg class="histogram" {box} role="img" aria-label="{words}">{bars}</svg>'
 
 
-def exemplar_buttons(picture: gr.Image, digest: gr.Textbox, layer_picker: gr.HTML) -> tuple[gr.HTML, Any]:
+def exemplar_buttons(digest: gr.Textbox, layer_picker: gr.HTML) -> tuple[gr.HTML, Any]:
     """Lay out the row, empty; return it and the event by which one of its photos becomes the photo."""
 
-    def chosen(value: Any, event: gr.SelectData) -> tuple[str, str]:
+    def chosen(value: Any, event: gr.SelectData) -> str:
         shelf = load_shelf()
         exemplars = shelf.exemplars(convolution(Choice.read(value).target), BEST_PHOTOS)
-        photo = exemplar_photo(shelf, exemplars[event.index])
-        return str(photo.path), photo.digest
+        return exemplar_photo(shelf, exemplars[event.index]).digest
 
-    return photo_buttons("", "exemplars", chosen, [layer_picker], [picture, digest])
+    return photo_buttons("", "exemplars", chosen, [layer_picker], digest)
 
 
 def exemplar_photo(shelf: Shelf, exemplar: Exemplar) -> StoredPhoto:

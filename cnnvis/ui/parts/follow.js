@@ -12,13 +12,15 @@
     const drawn = page.drawn;
     page.restored = true;
     page.drawn = false;
-    if (asked && asked.ariaSelected !== 'true') {
+    if (asked && asked.getAttribute('aria-selected') !== 'true') {
       asked.click();
       page.drawn = true;
     } else if (drawn) {
       return new Promise(() => {});  // the event that this click sent: the one before draws the tab
     }
     const tab = (asked || document.querySelector('#tabs [role=tab][aria-selected=true]'))?.dataset.tabId;
+    document.documentElement.dataset.tab = tab;
+    document.dispatchEvent(new Event('cnnvis:tab'));
     return [{...choice, tab, link}, ...values];
   };
 

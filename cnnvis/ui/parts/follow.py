@@ -21,11 +21,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Shared:
-    """The components that several tabs use, made before the tabs."""
+    """The components that wall and tabs use, made before them; the settings are laid out by the tab they belong to."""
 
     layer_picker: gr.HTML  # the choice
     photo: gr.Textbox  # the digest of the photo, hidden
-    picture: gr.Image  # the photo as the visitor sees and changes it, laid out by the Feature maps tab
+    view: gr.Radio  # how kernels are drawn
+    source: gr.Number  # the input channel of which the wall shows kernels
+    pipeline: gr.Radio  # how maps are computed
+    contrast: gr.Radio  # of maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +57,11 @@ class Follower:
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab: what links call it, its label, and the function that lays it out."""
+    """A tab: what links call it, its label, what it is for in a few words, and the function that lays it out."""
 
     id: str
     title: str
+    hint: str
     layout: Callable[[Shared], Follower]
 
 

@@ -6,7 +6,7 @@ import gradio as gr
 
 from cnnvis.ui.parts.base import scripted
 
-_TEMPLATE = """<button type="button" class="lesson-open">Take the lesson</button>
+_TEMPLATE = """<button type="button" class="lesson-open" title="A lesson in ten short pages">Lesson</button>
 <aside class="lesson" aria-labelledby="lesson-title" hidden></aside><style class="lesson-lights"></style>"""
 
 

@@ -13,8 +13,9 @@ function isChosen(cell) {
 
 function draw(value) {
   holder.setAttribute('aria-label', value.label);
-  holder.style = `--wide: ${value.wide}%; --high: ${value.high}%`
-    + (value.across ? `; grid-template-columns: repeat(${value.across}, 1fr)` : '');
+  holder.style = `--wide: ${value.wide}%; --high: ${value.high}%; --across: ${value.across}`;
+  holder.classList.toggle('arranged', Boolean(value.across));
+  holder.classList.toggle('sharp', value.sharp);
   holder.style.setProperty('--sprite', `url("${value.src}")`);
   holder.innerHTML = value.items.map(([tile, layer, channel, note]) => {
     const name = `channel ${channel}` + (note && `, ${note}`);
@@ -34,6 +35,14 @@ function mark() {
     cell.tabIndex = cell === stop ? 0 : -1;
   }
   if (focused && stop && document.activeElement !== stop) stop.focus({preventScroll: true});
+  if (stop && isChosen(stop)) bring(stop);
+}
+
+// Scrolls the sheet alone, not the page, until the cell is in view.
+function bring(cell) {
+  const box = cell.getBoundingClientRect(), frame = holder.getBoundingClientRect();
+  if (box.top < frame.top || box.bottom > frame.bottom) holder.scrollTop += (box.top + box.bottom - frame.top - frame.bottom) / 2;
+  if (box.left < frame.left || box.right > frame.right) holder.scrollLeft += (box.left + box.right - frame.left - frame.right) / 2;
 }
 
 function update() {
@@ -50,13 +59,17 @@ document.addEventListener('cnnvis:chosen', mark);
 element.addEventListener('focusin', () => { focused = true; });
 // A redraw takes the focus away without giving it to anything else; then it returns to the chosen cell.
 element.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = false; });
+// The next cell in a direction: in the same row, or in the same column, however the cells flow.
 element.addEventListener('keydown', (event) => {
-  const all = cells();
-  const at = all.indexOf(event.target);
-  const perRow = all.filter((cell) => cell.offsetTop === all[0].offsetTop).length;
-  const offset = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow}[event.key];
-  if (at < 0 || !offset) return;
+  const at = event.target;
+  const [along, across, way] = {ArrowLeft: ['offsetLeft', 'offsetTop', -1], ArrowRight: ['offsetLeft', 'offsetTop', 1],
+    ArrowUp: ['offsetTop', 'offsetLeft', -1], ArrowDown: ['offsetTop', 'offsetLeft', 1]}[event.key] || [];
+  if (!along || at.parentElement !== holder) return;
   event.preventDefault();
-  const next = all[at + offset];
-  if (next) next.focus();
+  const line = cells().filter((cell) => Math.abs(cell[across] - at[across]) < 3 && way * (cell[along] - at[along]) > 3);
+  const beyond = along === 'offsetLeft' ? (way > 0 ? at.nextElementSibling : at.previousElementSibling) : null;
+  const next = line.sort((a, b) => way * (a[along] - b[along]))[0] || beyond;
+  if (!next) return;
+  next.focus({preventScroll: true});
+  bring(next);
 });

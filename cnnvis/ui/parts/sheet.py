@@ -39,6 +39,7 @@ class Tiles:
     columns: int
     items: Sequence[Item]
     across: int = 0  # cells in a row; 0: as many as fit
+    sharp: bool = False  # whether each of the tile's few pixels stays visible
 
 
 def sheet(elem_id: str) -> gr.HTML:
@@ -56,6 +57,7 @@ def sheet_value(label: str, tiles: Tiles) -> str:
     tile = tiles.cell - tiles.gap - 2 * _RIM_PX
     items = [(item.tile, item.layer, item.channel, item.note) for item in tiles.items]
     value = {"src": tiles.src, "label": label, "columns": tiles.columns, "across": tiles.across, "items": items}
+    value["sharp"] = tiles.sharp
     value |= {"wide": 100 * width / tile, "high": 100 * height / tile}
     value |= {"left": 100 * _RIM_PX / (width - tile), "top": 100 * _RIM_PX / (height - tile)}
     value |= {"right": 100 * tiles.cell / (width - tile), "down": 100 * tiles.cell / (height - tile)}

@@ -1,33 +1,208 @@
-"""A layer's atlas as a chooser: all of it, or some of its channels, in any order."""
+"""The wall: every channel of the layer as a tile that chooses it, always in sight beside the tabs.
 
+Its lens says what a tile shows: the channel's picture, a kernel or its map on the photo. A channel stands at the same
+place under every lens.
+"""
+
+import html
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from cnnvis.errors import AtlasError
-from cnnvis.network.architecture import Layer
+import gradio as gr
+
+from cnnvis.analysis.maps import knows_usual
+from cnnvis.errors import AtlasError, CnnvisError, PhotoError, SettingError
+from cnnvis.network.architecture import ARCHITECTURE, Layer
+from cnnvis.network.vgg import conv_module
+from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.atlas import AtlasSheet
-from cnnvis.ui.parts.base import image_tag
+from cnnvis.ui.parts.base import html_block, image_tag
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.sheet import Item, Tiles
+from cnnvis.ui.parts.figures import signed_bar, written
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.parts.switch import menu, segments
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
+from cnnvis.ui.serving.handlers import sentence
+from cnnvis.ui.serving.photos import StoredPhoto, find_photo
+from cnnvis.ui.texts import CHOOSE_PHOTO
+
+LENSES = {"pictures": "Pictures", "kernels": "Kernels", "maps": "Maps"}
+LENS_OF_TAB = {"atlas": "pictures", "filters": "kernels", "maps": "maps", "maximize": "pictures"}  # others: no wall
+ORDERS = {
+    "index": "by number",
+    "norm": "largest weights first",
+    "robust": "most robust picture first",
+    "likeness": "by likeness",
+    "unusual": "most unusual on my photo",
+    "strength": "strongest on average on my photo",
+}
 
 
-def wall(choice: Choice, channels: Sequence[int], note: Callable[[int], str] | None = None, across: int = 0) -> Tiles:
-    """Channels of the choice's layer as tiles of the atlas; `note` describes each one under the mouse.
+@dataclass(frozen=True)
+class Looks:
+    """What the wall is asked to show, besides the layer; a visitor's settings in the tabs go with it."""
 
-    Choosing one keeps the chosen layer, even if that is the ReLU or pool after. Raises AtlasError.
+    lens: str
+    order: str
+    view: str  # of kernels
+    source: int  # the input channel whose kernels are shown
+    pipeline: str  # of maps
+    contrast: str
+
+    @property
+    def of_photo(self) -> bool:
+        """Whether the wall depends on the photo."""
+        return self.lens == "maps" or self.order in ("unusual", "strength")
+
+    def of_maps(self, layer: Layer) -> Layer:
+        """The layer whose maps are shown: the chain has nothing but convolutions."""
+        return layer if self.pipeline == "network" else ARCHITECTURE.convolution_of(layer)
+
+
+def wall(shared: Shared) -> Follower:
+    """Lay out the wall; return what of it follows the choice."""
+    with gr.Row(elem_id="wall-bar"):
+        lens = segments("lens", "What a tile shows", LENSES, LENS_OF_TAB)
+        order = menu("order", "Order of the tiles", ORDERS, "index")
+    chooser = sheet("wall")
+    caption = html_block("wall-caption", "quiet")
+    shown = gr.Textbox("", visible=False, elem_id="wall-shown")  # what the wall shows, so that it is sent only once
+    inputs = [shared.photo, lens, order, shared.view, shared.source, shared.pipeline, shared.contrast, shown]
+    settings = [shared.view.input, shared.source.submit, shared.source.blur]
+    settings += [shared.pipeline.input, shared.contrast.input]
+    controls = {"lens": lens, "order": order}
+    return Follower(_draw, inputs, [chooser, caption, shown], [lens.input, order.input, *settings], (), controls)
+
+
+def _draw(choice: Choice, digest: str, lens: str, order: str, view: str, source: float | None, pipeline: str,
+          contrast: str, shown: str) -> tuple[Any, ...]:  # fmt: skip
+    same = gr.skip(), gr.skip(), gr.skip()
+    if choice.tab not in LENS_OF_TAB:
+        return same
+    kernels = conv_module(load_vgg16(SHEET_DEVICE), choice.layer).in_channels
+    lens, order = lens if lens in LENSES else LENS_OF_TAB[choice.tab], order if order in ORDERS else "index"
+    looks = Looks(lens, order, view, min(int(source or 0), kernels - 1), pipeline, contrast)
+    key = f"{choice.layer.name} {looks} {digest if looks.of_photo else ''}"
+    return same if key == shown else (*draw_wall(choice.layer, digest, looks), key)
+
+
+@dataclass(frozen=True)
+class _Wall:
+    """What a lens shows: the tiles, what they are in words, and what their colours mean, as HTML."""
+
+    tiles: Tiles
+    words: str
+    scale: str = ""
+
+
+def draw_wall(layer: Layer, digest: str, looks: Looks) -> tuple[str, str]:
+    """The value of the wall, and its caption as HTML; `digest` is the photo's.
+
+    What cannot be shown, for lack of an atlas, a shelf or a photo, the caption says, and the wall shows what it can.
     """
-    sheet = cache.atlas_sheet(choice.layer)
-    words = note or (lambda channel: atlas_note(sheet, channel))
-    items = [Item(channel, choice.layer.name, channel, words(channel)) for channel in channels]
-    src = file_url(atlas_file(choice))
-    return Tiles(src, sheet.picture.size, sheet.cell, sheet.gap, sheet.columns, items, across)
+    problems: list[str] = []
+    photo = channels = drawn = None
+    try:
+        photo = find_photo(digest) if looks.of_photo else None
+        if looks.of_photo and photo is None:
+            raise PhotoError(CHOOSE_PHOTO)
+        channels = _ordered(layer, photo, looks)
+    except CnnvisError as error:
+        problems.append(sentence(error))
+    lenses = {"pictures": _pictures, "kernels": _kernels, "maps": _maps}
+    for lens in dict.fromkeys([looks.lens, "pictures", "kernels"]):  # every layer has kernels
+        try:
+            drawn = lenses[lens](layer, channels or (list(range(layer.channels)), 0), photo, looks)
+            break
+        except CnnvisError as error:
+            problems.append(sentence(error))
+    assert drawn
+    said = "".join(f"<p><b>{html.escape(problem)}</b></p>" for problem in dict.fromkeys(problems))
+    download = f'<a href="{drawn.tiles.src}" download>Download this sheet</a>'
+    caption = f"{said}<p>{drawn.words}, {ORDERS[looks.order if channels else 'index']}. {download}</p>{drawn.scale}"
+    return sheet_value(drawn.words, drawn.tiles), caption
 
 
-def atlas_file(choice: Choice) -> str:
-    """The path of the atlas's sheet, for the browser. Raises AtlasError, UnavailableError."""
-    return bytes_file(cache.atlas_webp(choice.layer), f"{choice.layer.convolution}-atlas.webp")
+Ordered = tuple[Sequence[int], int]  # the channels, and how many make a row; 0: as many as fit
+
+
+def _ordered(layer: Layer, photo: StoredPhoto | None, looks: Looks) -> Ordered:
+    """The channels in the visitor's order. Raises AtlasError, PhotoError, SettingError."""
+    net, channels = load_vgg16(SHEET_DEVICE), list(range(layer.channels))
+    if looks.order == "index":
+        return channels, 0
+    if looks.order == "likeness":
+        arranged = cache.atlas_sheet(layer).arrangement
+        if not arranged:
+            raise AtlasError("this atlas has no similarity layout.")
+        return arranged["channels"], arranged["columns"]
+    if looks.order == "norm":
+        values: Sequence[float] = cache.filter_sheet(net, layer, "auto", 0)[0].norm
+    elif looks.order == "robust":
+        values = [tile.robust for tile in cache.atlas_sheet(layer).tiles]
+    else:
+        assert photo
+        if looks.order == "unusual" and not knows_usual(net, looks.pipeline):
+            raise SettingError("this order needs VGG's own pipeline and a photo shelf made with these weights.")
+        maps = cache.feature_maps(net, photo, looks.of_maps(layer), looks.pipeline)
+        values = (maps.deviations if looks.order == "unusual" else maps.strength).tolist()
+    return sorted(channels, key=lambda channel: -values[channel]), 0
+
+
+def _tiles(
+    layer: Layer, ordered: Ordered, file: str, sprite: Any, note: Callable[[int], str], sharp: bool = False
+) -> Tiles:
+    """The channels on a sheet in the order of their numbers; `note` describes each one under the mouse.
+
+    Choosing one keeps the chosen layer, even if the sheet is of the convolution before it.
+    """
+    channels, across = ordered
+    items = [Item(channel, layer.name, channel, note(channel)) for channel in channels]
+    return Tiles(file_url(file), sprite.picture.size, sprite.cell, sprite.gap, sprite.columns, items, across, sharp)
+
+
+def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
+    """The atlas's pictures. Raises AtlasError, UnavailableError."""
+    atlas = cache.atlas_sheet(layer)
+    path = bytes_file(cache.atlas_webp(layer), f"{layer.convolution}-atlas.webp")
+    silent = sum(not tile.fires for tile in atlas.tiles)
+    never = f" ({silent} never fire)" if silent else ""
+    words = f"The {atlas.channels} filters of {atlas.layer}: what each looks for{never}"
+    return _Wall(_tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel)), words)
+
+
+def _kernels(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
+    """The filters' weights, of one input channel or, at conv1_1, in colour."""
+    drawn, png = cache.filter_sheet(load_vgg16(SHEET_DEVICE), layer, looks.view, looks.source)
+    path = bytes_file(png, f"{drawn.layer}-filters-{drawn.view}.png")
+    tiles = _tiles(layer, ordered, path, drawn, lambda channel: f"L2 norm {drawn.norm[channel]:.2f}", sharp=True)
+    whose = f"The {drawn.channels} filters of {drawn.layer}"
+    if layer.name != drawn.layer:
+        whose = f"{layer.name} has no weights; these are the {drawn.channels} filters of {drawn.layer}"
+    if drawn.view == "rgb":
+        return _Wall(tiles, f"{whose}, in colour: mid-grey is zero, full colour ±{drawn.scale:.2f}")
+    kernels = f"{whose}: their kernels for input channel {drawn.input_channel}"
+    if drawn.view == "signed":
+        return _Wall(tiles, kernels, signed_bar(drawn.scale or 0))
+    return _Wall(tiles, f"{kernels}, each from its smallest weight (black) to its largest (white)")
+
+
+def _maps(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
+    """The maps of a photo. Raises PhotoError."""
+    if photo is None:
+        raise PhotoError(CHOOSE_PHOTO)
+    net, of_maps = load_vgg16(SHEET_DEVICE), looks.of_maps(layer)
+    drawn, jpeg = cache.map_sheet(net, photo, of_maps, looks.pipeline, "index", looks.contrast)
+    path = bytes_file(jpeg, f"{of_maps.name}-maps.jpg")
+    tiles = _tiles(layer, ordered, path, drawn, lambda channel: f"mean {written(drawn.strength[channel], '.2f')}")
+    words = f"The {drawn.channels} maps of {drawn.layer} on the photo, {drawn.size[0]} × {drawn.size[1]} values each"
+    if looks.pipeline == "conv_chain":
+        words += f", from the convolutions alone, on the photo squashed to {drawn.input_side} px"
+    return _Wall(tiles, words)
 
 
 def atlas_note(sheet: AtlasSheet, channel: int) -> str:

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import io
 import logging
-import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,16 +36,17 @@ class StoredPhoto:
     digest: str  # sha256 of the file
     path: Path
     name: str = ""  # in links; a visitor's own photo has none
+    title: str = ""  # of an example, in a word
     credit: str = ""
 
 
 NO_PHOTO = StoredPhoto("", Path())
 
 
-def _example(name: str, credit: str) -> StoredPhoto:
+def _example(name: str, title: str, credit: str) -> StoredPhoto:
     path = FOLDER / name
     try:
-        return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, credit)
+        return StoredPhoto(hashlib.sha256(path.read_bytes()).hexdigest(), path, name, title, credit)
     except OSError as error:  # the page goes on without it
         log.warning("example photo %s cannot be read (%s): restore it from the repository.", name, error.strerror)
         return NO_PHOTO
@@ -55,11 +55,11 @@ def _example(name: str, credit: str) -> StoredPhoto:
 EXAMPLES = {
     photo.name: photo
     for photo in (
-        _example("chelsea.jpg", "Stéfan van der Walt, CC0"),
-        _example("astronaut.jpg", "NASA, public domain"),
-        _example("coffee.jpg", "Rachel Michetti, CC0"),
-        _example("rocket.jpg", "SpaceX, CC0"),
-        _example("hubble.jpg", "NASA and ESA, public domain"),
+        _example("chelsea.jpg", "cat", "Stéfan van der Walt, CC0"),
+        _example("astronaut.jpg", "astronaut", "NASA, public domain"),
+        _example("coffee.jpg", "coffee", "Rachel Michetti, CC0"),
+        _example("rocket.jpg", "rocket", "SpaceX, CC0"),
+        _example("hubble.jpg", "galaxies", "NASA and ESA, public domain"),
     )
     if photo is not NO_PHOTO
 }
@@ -110,12 +110,6 @@ def store_photo(source: str | io.BytesIO | None) -> StoredPhoto:
         raise PhotoError("the photo cannot be read on the server: choose another.") from error
     digest = hashlib.sha256(content).hexdigest()
     return _by_digest().get(digest) or StoredPhoto(digest, Path(bytes_file(content, STORED_AS)))
-
-
-def shown_by_browsers(path: Path) -> bool:
-    """Whether browsers can show the file: not TIFF and PPM, which begin with these bytes."""
-    with path.open("rb") as file:
-        return not re.match(rb"II\*\0|MM\0\*|P[1-7]\s", file.read(4))
 
 
 def find_photo(digest: str | None) -> StoredPhoto | None:

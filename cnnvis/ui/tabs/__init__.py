@@ -8,10 +8,10 @@ from cnnvis.ui.tabs.maximize import tab as maximize
 from cnnvis.ui.tabs.quiz import tab as quiz
 
 TABS = (
-    Tab("atlas", "Atlas", atlas.layout),
-    Tab("filters", "Filters", filters.layout),
-    Tab("maps", "Feature maps", maps.layout),
-    Tab("maximize", "Activation maximization", maximize.layout),
-    Tab("learn", "Learn", learn.layout),
-    Tab("quiz", "Quiz", quiz.layout),
+    Tab("atlas", "Atlas", "what it looks for", atlas.layout),
+    Tab("filters", "Filters", "its weights", filters.layout),
+    Tab("maps", "Feature maps", "your photo", maps.layout),
+    Tab("maximize", "Activation maximization", "grow it", maximize.layout),
+    Tab("learn", "Learn", "how it works", learn.layout),
+    Tab("quiz", "Quiz", "test yourself", quiz.layout),
 )

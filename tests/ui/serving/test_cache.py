@@ -63,10 +63,10 @@ def test_stepping_through_channels_runs_the_network_only_once() -> None:
         for channel in (0, 1, 2):
             tab._draw(Choice(ARCHITECTURE.target(layer, channel)), CAT.digest, *values)
 
-    draw("conv3_2", maps, "network", "index", "map", "maps")
+    draw("conv3_2", maps, "network")
     draw("conv3_2", learn, 1, 1)
     assert cache.computed_maps.cache_info().misses == 1
-    draw("relu3_2", maps, "network", "index", "map", "maps")
+    draw("relu3_2", maps, "network")
     assert cache.computed_maps.cache_info().misses == 1  # the maps after ReLU follow from those of the convolution
 
 

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,12 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import BUNDLED
 from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.wall import Looks, draw_wall
 from cnnvis.ui.parts.wiring import readers_row, reads_row, relations
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
-from cnnvis.ui.tabs import atlas, filters
 from cnnvis.ui.tabs.maximize.preview import preview_value
+
+LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")
 
 
 def target(layer: str = "conv2_1", channel: int = 5) -> Target:
@@ -30,26 +31,17 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     for suffix in ("webp", "json"):
         shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)  # an atlas of one layer
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
-    wall, caption, view = atlas._draw(Choice(target()), DEFAULT_PHOTO.digest, "index")
-    assert wall is None and "The atlas has no sheet of conv2_1: make it with" in caption
+    value, caption = draw_wall(target().layer, DEFAULT_PHOTO.digest, LOOKS)
+    assert "The atlas has no sheet of conv2_1: make it with" in caption and "filters-signed" in value
+    view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert "grow one picture" in view
     assert view.count("<figure>") == 9 and 'class="grown"' not in view
     assert view.count('class="wire"') == 5 and "data-go" in view
-    drawn = filters._draw(Choice(target()), "pictures", 0, "index")
-    assert drawn[0] is None and drawn[1] is None and "has no sheet of conv2_1" in drawn[2]
-    assert drawn[-1]  # the most similar filters
     related = relations(Choice(target()), "usual")
     assert 'id="reads"' in related and 'id="pictures"' not in related
     assert preview_value(target()) == ""
-    wall, caption, _ = atlas._draw(Choice(target("conv1_2")), DEFAULT_PHOTO.digest, "index")
-    assert wall and "All 64 channels" in caption
-
-
-def test_an_atlas_without_a_similarity_layout_says_so() -> None:
-    sheet = cnnvis.atlas_sheet("conv2_1")
-    assert atlas._ordered(sheet, "alike")[:2] == (sheet.arrangement["channels"], sheet.arrangement["columns"])
-    without = replace(sheet, arrangement=None)
-    assert atlas._ordered(without, "alike") == (list(range(128)), 0, ", by number; this atlas has no similarity layout")
+    value, caption = draw_wall(target("conv1_2").layer, DEFAULT_PHOTO.digest, LOOKS)
+    assert "conv1_2-atlas" in value and "The 64 filters of conv1_2" in caption
 
 
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def test_a_kernel_of_zeros_is_like_no_filter() -> None:
         ({"kernel": "x" * 1000, "bias": 0}, CAT, "The kernel is not 3 × 3"),
         ({**SOBEL, "bias": ""}, CAT, "The bias is empty"),
         ({"channel": "64"}, CAT, "Channel '64' does not exist in conv1_1"),
-        (SOBEL, "", "Choose a photo in the Feature maps tab."),
+        (SOBEL, "", "Choose a photo."),
         (SOBEL, GONE, "The photo is no longer on the server"),
     ],
 )

@@ -22,7 +22,7 @@ from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
-from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO_ELSEWHERE
+from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO
 
 CONV1_1 = ARCHITECTURE.layers[0]
 FIRST_PRESET = "Sobel across"
@@ -74,7 +74,7 @@ def kernel_answer(value: Any, digest: str) -> dict[str, Any]:
             kernel, filled = check_kernel(fields.get("kernel"), fields.get("bias")), {}
         photo = find_photo(digest)
         if photo is None:
-            raise PhotoError(CHOOSE_PHOTO_ELSEWHERE)
+            raise PhotoError(CHOOSE_PHOTO)
         own = apply_to_seen(net, cache.seen(photo), kernel)
     except CnnvisError as error:
         return {"wrong": sentence(error)}

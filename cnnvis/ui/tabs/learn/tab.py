@@ -22,7 +22,7 @@ from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.learn.around import around_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel
 from cnnvis.ui.tabs.learn.network_map import network_map
-from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO_ELSEWHERE, LESSONS, PAPERS
+from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO, LESSONS, PAPERS
 
 WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
 
@@ -77,7 +77,7 @@ def _clicked(picked: Any, event: gr.SelectData) -> tuple[int, int]:
 def _draw(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Any, ...]:
     photo = find_photo(digest)
     if photo is None:
-        return _empty(CHOOSE_PHOTO_ELSEWHERE)
+        return _empty(CHOOSE_PHOTO)
     applied = _applied(choice, photo)
     height, width = applied.map.shape
     cell = _inside(row, height), _inside(column, width)

@@ -1,43 +1,31 @@
-"""The Feature maps tab: a photo, the chosen map before and after ReLU and on the photo, and every map as a chooser."""
+"""The Feature maps tab: the chosen map on the photo, before and after ReLU, and why a value is what it is."""
 
 import html
-from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from cnnvis.analysis.maps import FeatureMap, Maps, MapSheet, channel_path, draw_map, knows_usual
+from cnnvis.analysis.maps import FeatureMap, Maps, channel_path, draw_map
 from cnnvis.analysis.patches import Patch, cut_patches
-from cnnvis.errors import GET_WHOLE_NETWORK, AtlasError, CnnvisError
+from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.photo import open_photo
 from cnnvis.ui.parts.base import image_tag, large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.exemplars import exemplar_buttons, exemplar_row, weaker_photos
 from cnnvis.ui.parts.figures import heat_bar, signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.parts.photo_buttons import PICTURE_PX, example_buttons
-from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
-from cnnvis.ui.parts.wall import wall
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
+from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
-from cnnvis.ui.serving.photos import StoredPhoto, find_photo, given_photo, shown_by_browsers, store_photo
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
+from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
 
-RADIOS = {
-    "Pipeline": [("As VGG computes it", "network"), ("Chained, as in the original notebooks", "conv_chain")],
-    "Order": [("Channel number", "index"), ("Strongest first", "strength"), ("Most unusual first", "unusual")],
-    "Contrast": [("Each map over its own range", "map"), ("One range for the layer", "layer")],
-    "Tiles": [("The maps", "maps"), ("Grown pictures", "pictures")],
-}
-MAP_ORDERS = {"index": "by channel number", "strength": "strongest first", "unusual": "most unusual first"}
-REDRAWN_PX = 1024  # the longest side of a photo that is drawn for the browser
+PICTURE_PX = 230
 LEAST_PATCH_PX = 112  # so that the 3 px that conv1_1 sees are visible
 
 
@@ -45,49 +33,36 @@ def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
     with gr.Row():
-        with gr.Column(scale=2, min_width=300):
-            with gr.Row():
-                with gr.Column(min_width=140):
-                    shared.picture.render()  # type: ignore[no-untyped-call]
-                overlay = _picture("The map on the photo", "map-overlay")
-            with gr.Row():
-                before = _picture("The map before ReLU", "map-before", "sharp")
-                after = _picture("The map after ReLU", "map-after", "sharp")
-            facts = gr.HTML(elem_id="map-facts")
-            example = example_buttons(shared.picture, shared.photo)
-            best = gr.HTML(elem_id="patches")
-            exemplars, exemplar = exemplar_buttons(shared.picture, shared.photo, shared.layer_picker)
-            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
-            weaker = gr.HTML(elem_id="weaker")
-        with gr.Column(scale=3, min_width=300):
-            radios = [gr.Radio(of, value=of[0][1], label=name, elem_id=name.lower()) for name, of in RADIOS.items()]
-            gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
-            caption = gr.Markdown(elem_id="map-caption", elem_classes="quiet")
-            chooser = sheet("map-sheet")
-            download = gr.DownloadButton("Download this sheet (JPEG)", size="sm", elem_id="map-download")
+        photo = _picture("The photo, as the network sees it", "map-photo")
+        overlay = _picture("The map on the photo", "map-overlay")
+    with gr.Row():
+        before = _picture("The map before ReLU", "map-before", "sharp")
+        after = _picture("The map after ReLU", "map-after", "sharp")
+    facts = gr.HTML(elem_id="map-facts")
+    best = gr.HTML(elem_id="patches")
+    exemplars, exemplar = exemplar_buttons(shared.photo, shared.layer_picker)
+    show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
+    weaker = gr.HTML(elem_id="weaker")
     reasons = why_here(shared)
-    _path_box(shared, radios[0])
+    with gr.Accordion("Options: how maps are computed and drawn", open=False, elem_id="map-options"):
+        shared.pipeline.render()  # type: ignore[no-untyped-call]
+        gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
+        shared.contrast.render()  # type: ignore[no-untyped-call]
+    _path_box(shared)
 
-    outputs = [chooser, download, caption, facts, best, exemplars, weaker, *before, *after, *overlay, *reasons.outputs]
-    inputs: list[Any] = [shared.photo, *radios, reasons.row, reasons.column]
-    # Gradio does not read the picture: it would decode the file before any limit of ours. This can go when `gr.Image`
-    # takes a limit of pixels.
-    stores = [shared.photo, shared.picture]
-    stored = shared.picture.upload(_store, shared.picture, stores, preprocess=False, **PAGE, **LIGHT)
-    # Not `input`, which on the first clear still sends the old picture.
-    cleared = shared.picture.clear(lambda: "", None, shared.photo, **PAGE, **QUICK)
+    outputs = [facts, best, exemplars, weaker, *photo, *before, *after, *overlay, *reasons.outputs]
+    inputs: list[Any] = [shared.photo, shared.pipeline, reasons.row, reasons.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
-    controls = {"pipeline": radios[0], "photo": shared.photo, "row": reasons.row, "column": reasons.column}
-    triggers, changes = [radio.input for radio in radios], [example, exemplar, stored, cleared, reasons.picked]
-    return Follower(_draw, inputs, outputs, triggers, changes, controls, _empty)
+    controls = {"pipeline": shared.pipeline, "row": reasons.row, "column": reasons.column}
+    return Follower(_draw, inputs, outputs, (), [exemplar, reasons.picked], controls, _empty)
 
 
-def _path_box(shared: Shared, pipeline: gr.Radio) -> None:
+def _path_box(shared: Shared) -> None:
     with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
         show = gr.Button("Show all layers", size="sm", elem_id="path-button")
         label = "One channel number, in every convolution that has it"
         path = gr.Gallery(columns=7, object_fit="contain", height="auto", elem_id="path", label=label)
-    show.click(_path, [shared.layer_picker, shared.photo, pipeline], path, **PAGE, **LIGHT)
+    show.click(_path, [shared.layer_picker, shared.photo, shared.pipeline], path, **PAGE, **LIGHT)
 
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
@@ -97,21 +72,7 @@ def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
         return picture, gr.HTML(elem_id=f"{elem_id}-scale")
 
 
-@readable_errors
-def _store(image: Any) -> tuple[str, Any]:
-    """Keep the visitor's photo; return its digest, and a picture of it if the browser cannot show the file itself."""
-    source = given_photo(image)
-    if source is None:
-        return "", gr.skip()
-    opened = open_photo(source)  # now, so that the page only ever holds a photo that can be opened
-    photo = store_photo(source)
-    if shown_by_browsers(photo.path):
-        return photo.digest, gr.skip()
-    opened.thumbnail((REDRAWN_PX, REDRAWN_PX))
-    return photo.digest, picture_file(opened, "photo", "jpeg")
-
-
-def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str, tiles: str, row: float | None = None,
+def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
           column: float | None = None) -> tuple[Any, ...]:  # fmt: skip
     photo = find_photo(digest)
     if photo is None:
@@ -120,15 +81,12 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str,
     # The chain has nothing but convolutions.
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
     maps = cache.feature_maps(net, photo, layer, pipeline)
-    order = order if order != "unusual" or knows_usual(net, pipeline) else "index"
-    drawn, jpeg = cache.map_sheet(net, photo, layer, pipeline, order, contrast)
-    path = bytes_file(jpeg, f"{layer.name}-maps.jpg")
     before, after = _before_and_after(net, photo, maps)
     chosen = draw_map(maps, channel)
     facts = f"<p>{_facts(maps, chosen)}</p><p>{html.escape(_classes(net, photo))}</p>"
     return (
-        _sheet(choice, file_url(path), drawn, order, tiles), path, _caption(maps, order), facts,
-        _patches(cut_patches(maps, channel)), exemplar_row(choice.target), "",
+        facts, _patches(cut_patches(maps, channel)), exemplar_row(choice.target), "",
+        gr.Image(picture_file(maps.photo, "photo", "jpeg"), alt_text="the photo that the maps are of"), "",
         *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
         gr.Image(_file(chosen, chosen.overlay, "overlay", "jpeg"), alt_text=f"{_words(chosen)}, laid over the photo"),
@@ -140,7 +98,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, order: str, contrast: str,
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
     said, photos = html.escape(reason), gr.skip() if exemplars is None else exemplars
-    return None, None, "", said, "", photos, "", *[None, ""] * 3, *NO_REASONS
+    return said, "", photos, "", *[None, ""] * 4, *NO_REASONS
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -151,17 +109,6 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
         return None, maps
     before = cache.feature_maps(net, photo, ARCHITECTURE.convolution_of(maps.layer), maps.pipeline)
     return before, before.rectified()
-
-
-def _sheet(choice: Choice, src: str, drawn: MapSheet, order: str, tiles: str) -> str:
-    """The sheet's value. Choosing a map keeps the chosen layer, even if the chain shows its convolution instead."""
-    label = f"All feature maps of {drawn.layer}, {MAP_ORDERS[order]}"
-    notes = {channel: f"mean {written(mean, '.2f')}" for channel, mean in zip(drawn.order, drawn.strength, strict=True)}
-    if tiles == "pictures":
-        with suppress(AtlasError):  # then the maps
-            return sheet_value(label, wall(choice, list(notes), notes.__getitem__))
-    items = [Item(tile, choice.layer.name, channel, notes[channel]) for tile, channel in enumerate(notes)]
-    return sheet_value(label, Tiles(src, drawn.picture.size, drawn.cell, drawn.gap, drawn.columns, items))
 
 
 def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
@@ -181,15 +128,6 @@ def _file(drawn: FeatureMap, picture: Image.Image, what: str, kind: str = "png")
 def _words(drawn: FeatureMap) -> str:
     values = f"{written(drawn.min, '.2f')} to {written(drawn.max, '.2f')}"
     return f"{drawn.layer} channel {drawn.channel}, values {values}"
-
-
-def _caption(maps: Maps, order: str) -> str:
-    layer, (height, width) = maps.layer, maps.values.shape[1:]
-    text = f"**{layer.name}**: {len(maps.values)} maps of {height} × {width}, {MAP_ORDERS[order]}"
-    if maps.pipeline == "network":
-        return f"{text}. Choose one."
-    side = f"{maps.photo.width} × {maps.photo.height}"
-    return f"{text}, from the convolutions alone, on the photo squashed to {side} px."
 
 
 def _facts(maps: Maps, drawn: FeatureMap) -> str:
