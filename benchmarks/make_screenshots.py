@@ -19,22 +19,21 @@ SCREEN, WIDE = (1280, 800), (1280, 1050)
 PHONE, POST = (390, 1100), (860, 1100)
 SHOWN_PX = 1000  # in the README
 GAP_PX, BACKGROUND, QUALITY = 24, (248, 250, 252), 88
-DRAWN = "id => { const sheet = document.querySelector(id + ' .sheet'); return sheet && !sheet.hidden; }"
+WELCOMED = "localStorage.setItem('cnnvis.welcomed', '1')"  # a first visitor's hints are not in the way
 GROWN = "#stage a[download][aria-label^=GIF]"
 
 
 def opened(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Page:
     """Open the page in a window of `size` and wait until its network is loaded."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
+    page.add_init_script(WELCOMED)
     page.goto(url)
     page.locator("#network", has_text="is ready").wait_for(state="attached")
     return page
 
 
-def taken(page: Page, done: str = "") -> Image.Image:
-    """Take a screenshot once the sheet `done` and all pictures are there."""
-    if done:
-        page.wait_for_function(DRAWN, arg=done)
+def taken(page: Page) -> Image.Image:
+    """Take a screenshot once all pictures are there."""
     page.wait_for_timeout(2000)  # for the other pictures: server events never stop, so the connection is never idle
     return picture_of(page)
 
@@ -52,12 +51,11 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     """Take all screenshots, by name."""
-    pictures = {"atlas": taken(opened(browser, url, SCREEN), "#atlas-sheet")}
+    pictures = {"atlas": taken(opened(browser, url, SCREEN))}
     page = opened(browser, f"{url}/?layer=conv3_1&channel=148", WIDE)
-    pictures["filters"] = taken(page, "#filter-sheet")
-    page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg", WIDE)
-    page.get_by_label("Strongest first").check()
-    pictures["maps"] = taken(page, "#map-sheet")
+    pictures["filters"] = taken(page)
+    page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg&order=unusual", WIDE)
+    pictures["maps"] = taken(page)
     pictures["why"] = why(browser, url)
     pictures["exemplars"] = exemplars(browser, url)
     page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
@@ -108,12 +106,12 @@ def exemplars(browser: Browser, url: str) -> Image.Image:
 def phone_and_post(browser: Browser, url: str) -> Image.Image:
     """A phone in dark mode, and beside it the page embedded in examples/embed.html."""
     phone = opened(browser, f"{url}/?tab=maps&layer=conv3_3&channel=60&photo=coffee.jpg", PHONE, "dark")
-    left = taken(phone, "#map-sheet")
+    left = taken(phone)
     page = browser.new_page(viewport={"width": POST[0], "height": POST[1]})
     page.set_content(
         (ROOT / "examples" / "embed.html").read_text(encoding="utf-8").replace("http://127.0.0.1:7860", url)
     )
-    page.frame_locator("iframe >> nth=0").locator("#filter-sheet .sheet").wait_for()
+    page.frame_locator("iframe >> nth=0").locator("#wall .sheet").wait_for()
     both = Image.new("RGB", (left.width + POST[0], left.height))
     both.paste(left)
     both.paste(taken(page), (left.width, 0))

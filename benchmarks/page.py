@@ -28,11 +28,16 @@ WAIT = """([act, done]) => new Promise((resolve) => {
   const look = () => requestAnimationFrame(ready() ? () => setTimeout(end) : look);
   look();
 })"""
+TILE = """[...document.querySelectorAll('#wall [data-channel], #atlas-sheet [data-channel]')]
+  .find((tile) => tile.dataset.channel === '%d').click()"""
 CHOOSE = """const list = document.querySelector('.choice-layer');
   list.value = '%s';
   list.dispatchEvent(new Event('change'));"""
-PAINTED = """(() => { const sheet = document.querySelector('%s .sheet');
-  return sheet && sheet.ariaLabel.includes('%s') && window.loaded(sheet); })()"""
+# Up to commit 3d678db each tab had a sheet of its own; since then one wall stands beside them all.
+SHEETS = {"atlas": "#atlas-sheet", "filters": "#filter-sheet", "maps": "#map-sheet"}
+SPRITES = {"atlas": "-atlas", "filters": "-filters-", "maps": "-maps"}  # part of the sprite's address
+PAINTED = """(() => { const sheet = document.querySelector('#wall .sheet, %s .sheet');
+  return sheet && sheet.style.getPropertyValue('--sprite').includes('%s%s') && window.loaded(sheet); })()"""
 # A sprite is painted once the browser has loaded it: then an <img> with the same address is complete.
 LOADED = """window.sprites = {}; window.loaded = (sheet) => {
   const url = sheet.style.getPropertyValue('--sprite').slice(4, -1).replaceAll('"', '');
@@ -65,9 +70,14 @@ def clicked(page: Page, button: str, done: str) -> float:
     return timed(page, f"document.querySelector({button!r}).click()", done)
 
 
-def switch(page: Page, sheet: str, layer: str) -> float:
+def painted(tab: str, layer: str = "") -> str:
+    """The condition that a tab's sheet of a layer is painted."""
+    return PAINTED % (SHEETS[tab], layer, SPRITES[tab])
+
+
+def switch(page: Page, tab: str, layer: str) -> float:
     """Seconds from choosing a layer until its sheet is painted."""
-    return timed(page, CHOOSE % layer, PAINTED % (sheet, layer))
+    return timed(page, CHOOSE % layer, painted(tab, layer))
 
 
 def visit(page: Page, url: str) -> dict[str, float]:
@@ -75,25 +85,25 @@ def visit(page: Page, url: str) -> dict[str, float]:
     page.add_init_script(LOADED)
     begun = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(f"{PAINTED % ('#atlas-sheet', '')} || {PAINTED % ('#filter-sheet', '')}")
+    page.wait_for_function(f"{painted('atlas')} || {painted('filters')}")
     times = {"first sheet visible": time.perf_counter() - begun}
     page.locator("#network", has_text="is ready").wait_for()
-    if page.locator("#atlas-sheet").count():
+    if page.locator("#atlas-sheet, #wall").count():
         times |= walls(page)
         times |= own_kernel(page, url)
     # An ascent of its own number of steps could end before it is stopped.
     page.goto(f"{url}?tab=filters&steps=512")
-    page.wait_for_function(PAINTED % ("#filter-sheet", "conv1_1"))
+    page.wait_for_function(painted("filters", "conv1_1"))
     page.locator("#network", has_text="is ready").wait_for()
-    times["filter sheet, conv1_2"] = switch(page, "#filter-sheet", "conv1_2")
-    times["filter sheet, conv5_3 (512)"] = switch(page, "#filter-sheet", "conv5_3")
+    times["filter sheet, conv1_2"] = switch(page, "filters", "conv1_2")
+    times["filter sheet, conv5_3 (512)"] = switch(page, "filters", "conv5_3")
     if page.locator("#relations").count():
         rows = "document.querySelector('#relations [data-of]')?.dataset.of === 'conv5_3 channel 1'"
         times["wiring rows, conv5_3"] = clicked(page, ".choice-next", rows)
     page.get_by_role("tab", name="Feature maps").click()
-    page.wait_for_function(PAINTED % ("#map-sheet", "conv5_3"))
-    times["feature-map sheet, conv4_3 (512)"] = switch(page, "#map-sheet", "conv4_3")
-    times["feature-map sheet, conv5_3 (512)"] = switch(page, "#map-sheet", "conv5_3")
+    page.wait_for_function(painted("maps", "conv5_3"))
+    times["feature-map sheet, conv4_3 (512)"] = switch(page, "maps", "conv4_3")
+    times["feature-map sheet, conv5_3 (512)"] = switch(page, "maps", "conv5_3")
     page.get_by_role("tab", name="Activation maximization").click()
     page.locator("#start").wait_for()
     times["first growing picture, conv5_3"] = clicked(page, "#start", GROWN)
@@ -109,13 +119,13 @@ def visit(page: Page, url: str) -> dict[str, float]:
 def walls(page: Page) -> dict[str, float]:
     """Seconds until another layer's wall is painted, and until another channel's view is."""
     for layer in ("conv4_2", "conv5_3"):  # afterwards browser and server both have these sheets
-        switch(page, "#atlas-sheet", layer)
+        switch(page, "atlas", layer)
     shown = "document.querySelector('#atlas-filter h3').textContent.includes('channel %d')"
     return {
-        "wall, conv4_2 (512)": switch(page, "#atlas-sheet", "conv4_2"),
-        "wall, conv5_3 (512)": switch(page, "#atlas-sheet", "conv5_3"),
+        "wall, conv4_2 (512)": switch(page, "atlas", "conv4_2"),
+        "wall, conv5_3 (512)": switch(page, "atlas", "conv5_3"),
         "filter whole, conv5_3": statistics.median(
-            clicked(page, f'#atlas-sheet [data-channel="{channel}"]', shown % channel) for channel in (101, 102, 103)
+            timed(page, TILE % channel, shown % channel) for channel in (101, 102, 103)
         ),
     }
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # set before anything imports gradio
-if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: each gets one thread, set before anything imports torch
+# Workers share the cores, so each gets one thread; torch reads this when it is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import httpx

@@ -33,21 +33,22 @@ def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_fil
     view = view_of(page, LANDING.layer.name, LANDING.number)
     assert len(channels(page)) == LANDING.layer.channels
     assert cell(page, LANDING.number).get_attribute("aria-pressed") == "true"
-    # The picture and nine photos; five kernels; the photo and the map on it.
-    for part, count in ((".scale img", 10), (".wires button", 5), (".on-photo img", 2)):
+    # The picture; nine photos and the visitor's; what it reads and what reads it.
+    for part, count in ((".grown img", 1), (".nine img", 10), (".wires button", 12)):
         assert view.locator(part).count() == count
-    bottom = view.locator(".next").bounding_box()
-    assert bottom["y"] + bottom["height"] <= 800  # on one screen
+    for part in (".look", ".next"):
+        box = view.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 800  # in the first window
+    assert view.locator(".grown img").bounding_box()["width"] >= 230
+    assert "of the 352 photos excite it more" in view.inner_text()
     assert page.evaluate("location.search") == ""
-    widths = view.locator(".scale img").evaluate_all("images => images.map((image) => image.width)")
-    assert max(widths) - min(widths) <= 1  # at one scale
 
 
 @pytest.mark.parametrize(
     ("go", "tab", "slot", "text"),
     [
         ("Grow it live", "maximize", "#target", "conv4_1 · channel 7"),
-        ("On my photo", "maps", "#map-facts", "conv4_1 channel 7"),
+        ("Where on my photo?", "maps", "#map-facts", "conv4_1 channel 7"),
         ("Its weights", "filters", "#filter-heading", "conv4_1 · filter 7"),
     ],
 )

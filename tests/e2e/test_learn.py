@@ -212,7 +212,7 @@ def test_a_saved_picture_restores_its_experiment(visit, vgg16: VGG16, tmp_path: 
     page = repeating(visit, file)
     page.get_by_text("This is conv2_2 channel 9, recipe erhan, seed 11").wait_for()
     page.get_by_role("heading", name="conv2_2 · channel 9").wait_for()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Grow", exact=True).click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
     again = picture_at(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))
     assert json.loads(again.text["cnnvis"])["settings"] == last.record()["settings"]

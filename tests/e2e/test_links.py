@@ -36,8 +36,8 @@ def test_a_link_restores_its_view_and_can_be_copied(visit, url: str, query: str)
     assert page.evaluate("location.search") == f"?{canonical}"
     assert page.locator("#link-note").count() == 0
     if "recipe" in query:
-        assert page.get_by_label("maco").is_checked()
-        page.get_by_role("button", name="Advanced").click()
+        page.get_by_role("button", name="Options: recipe").click()
+        expect(page.get_by_label("maco")).to_be_checked()
         values = [page.locator(f"#{name} input").first.input_value() for name in ("seed", "steps", "size")]
         assert values == ["3", "9", "96"]
 
@@ -116,7 +116,7 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
 def test_a_worksheet_has_three_live_views(browser, blog: str) -> None:
     page = browser.new_page(viewport={"width": 1000, "height": 1400})
     page.goto(blog)
-    for i, part in enumerate(("#filter-large img", "#atlas-filter .scale img", ".quiz-next")):
+    for i, part in enumerate(("#filter-large img", "#atlas-filter .nine img", ".quiz-next")):
         page.locator("iframe").nth(i).scroll_into_view_if_needed()
         page.frame_locator("iframe").nth(i).locator(part).first.wait_for()
     assert not page.frame_locator("iframe").first.locator(".lesson-open").is_visible()

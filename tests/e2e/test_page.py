@@ -204,7 +204,7 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     page.evaluate("""window.came = new Set();
         new MutationObserver(() => came.add(document.querySelector('#stage img')?.src))
           .observe(document.querySelector('#stage'), {subtree: true, childList: true, attributes: true})""")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Grow", exact=True).click()
     page.wait_for_function("came.size > 4")
     page.locator("#stop").click()
     page.locator("#score-card table").wait_for()
@@ -246,11 +246,11 @@ def test_start_waits_for_the_score_of_an_ascent_that_was_stopped(visit) -> None:
 
 def test_several_channels_can_grow_at_once(visit) -> None:
     page = maximize_page(visit)
-    page.get_by_role("button", name="Advanced").click()
+    page.get_by_role("button", name="Options: recipe").click()
     page.get_by_label("More channels of the layer").wait_for()
     page.wait_for_timeout(200)  # Gradio sets a field's value once more, up to 20 ms after the field has appeared
     page.get_by_label("More channels of the layer").fill("5, 9")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Grow", exact=True).click()
     page.locator("#score-card th[scope=col]").nth(2).wait_for()
     page.locator("#stage a", has_text="GIF").nth(2).wait_for()
     alts = page.locator("#stage img").evaluate_all("images => images.map((image) => image.alt)")
@@ -258,7 +258,7 @@ def test_several_channels_can_grow_at_once(visit) -> None:
     sources = page.locator("#stage img").evaluate_all("images => images.map((image) => image.src)")
     assert len(set(sources)) == 3
     page.get_by_label("More channels of the layer").fill("5, 9, 12, 13")
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Grow", exact=True).click()
     page.get_by_text("give up to 3 whole numbers").wait_for()
     page.wait_for_function("!document.querySelector('#start').disabled")
     assert page.locator("#stage img").count() == 3  # the earlier pictures stay
@@ -267,8 +267,9 @@ def test_several_channels_can_grow_at_once(visit) -> None:
 def test_an_ascent_can_grow_from_the_photo(visit) -> None:
     page = maps_page(visit)
     open_tab(page, "Activation maximization")
+    page.get_by_role("button", name="Options: recipe").click()
     page.get_by_label("deepdream").check()
-    page.get_by_role("button", name="Start").click()
+    page.get_by_role("button", name="Grow", exact=True).click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
     page.get_by_label("Wind back through the ascent").focus()
     page.keyboard.press("Home")

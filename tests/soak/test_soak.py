@@ -118,7 +118,7 @@ def test_quizzes(process: tuple[Client, psutil.Process]) -> None:
 def test_large_ascents_half_of_them_left(served: Served, visit: Callable[[str], Page]) -> None:
     def ask(choose: random.Random) -> None:
         page = visit(f"?tab=maximize&layer=conv1_1&channel={choose.randrange(4, 64)}&size=384&steps=512")
-        page.locator("#advanced > button").click()
+        page.get_by_role("button", name="Options: recipe").click()
         page.locator("#others textarea, #others input").first.fill("1, 2, 3")
         page.locator("#start").click()
         page.wait_for_function("+document.querySelector('#stage .stage-slider').max > 10")

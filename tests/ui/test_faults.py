@@ -179,7 +179,7 @@ def test_costly_saved_pictures_leave_other_visitors_answered(page: Any, http: ht
     for session in range(8):
         with http.stream("GET", "/queue/data", params={"session_hash": f"repeats{session}"}) as stream:
             done = next(line for line in stream.iter_lines() if "process_completed" in line)
-        assert "This is conv5_3 channel 17, recipe fourier, seed 3. Press Start." in done
+        assert "This is conv5_3 channel 17, recipe fourier, seed 3. Press Grow." in done
     assert time.monotonic() - begun < 60  # decoding them takes minutes
 
 

@@ -50,14 +50,21 @@ part('previous').addEventListener('click', () => walk((channel) => channel - 1))
 part('next').addEventListener('click', () => walk((channel) => channel + 1));
 part('random').addEventListener('click', () => walk((channel, count) => Math.floor(Math.random() * count)));
 for (const step of steps) step.addEventListener('click', () => choose(step.dataset.step, props.value.channel));
+function grow(tries) {  // the tab with its button may still be opening
+  const start = document.querySelector('#start');
+  if (start?.offsetParent && !start.disabled) start.click();
+  else if (tries) setTimeout(() => grow(tries - 1), 50);
+}
+
 // The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that cell of the map
-// (place.js), one with `data-go` opens that tab.
+// (place.js), one with `data-go` opens that tab, and with `data-start` too lets the channel grow there.
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
-  const {layer, channel, row, column, go} = button.dataset;
+  const {layer, channel, row, column, go, start} = button.dataset;
   if (channel) choose(layer, +channel);
   if (go) document.querySelector(`#tabs [role=tab][data-tab-id="${go}"]`).click();
+  if (start !== undefined) grow(100);
   const cell = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
   if (row) setTimeout(() => document.dispatchEvent(cell));  // when the tab is open
 });

@@ -53,7 +53,7 @@ every block, <b>pooling</b> keeps only the largest of every four values, so late
          "The photo is 224 px wide. How much of that does a value of conv5_3, the last layer of filters, see?",
          ("27 px", "76 px", "196 px"), 2,
          "Nearly the whole photo. This is its <b>receptive field</b>; the outlined line gives it for every layer."),
-    Page("Photos show what it looks for", "tab=atlas&layer=conv5_1&channel=404", "#atlas-filter .scale",
+    Page("Photos show what it looks for", "tab=atlas&layer=conv5_1&channel=404", "#atlas-filter .nine",
          """Weights no longer help here, so look at real photos: of 352, these nine excite the channel most. Each is cut
 to the piece that one value sees. The number below is that value.""",
          "What does channel 404 of conv5_1 look for?",
@@ -63,7 +63,7 @@ against the sky. To test that, press <i>Show weaker photos too</i> in the Featur
     Page("A picture grown from noise", "tab=maximize&layer=conv4_3&channel=307", "#start",
          """Photos show only what happens to be in them. <b>Activation maximization</b> starts from noise instead. Again
 and again, it changes every pixel a little in the direction that raises the activation (Erhan et al. 2009).""",
-         "Predict: how will the activation rise? Then press Start and watch the curve.",
+         "Predict: how will the activation rise? Then press Grow and watch the curve.",
          ("Evenly, step by step", "Fast at first, then slowly", "Only near the end"), 1,
          "After a third of the steps, most of the rise is over. The picture keeps getting clearer, though."),
     Page("What it reads", "tab=filters&layer=conv4_2&channel=384", "#reads, #readers",

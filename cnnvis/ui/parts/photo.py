@@ -3,7 +3,6 @@
 A photo is dropped or pasted anywhere on the page; the one there was stays until the next can be opened.
 """
 
-import html
 from collections.abc import Callable
 from typing import Any
 
@@ -63,14 +62,15 @@ def _chip(choice: Choice, digest: str) -> tuple[str]:
         return ("<span>Choose a photo</span>",)
     if not photo or not seen:
         return ("<span>Choose a photo</span>",)
-    return (f"{image_tag(seen, px=THUMB_PX)}<span>{html.escape(whose(photo))}</span>",)
+    words = f"Example: {photo.title}" if photo.title else whose(photo).capitalize()
+    return (f"{image_tag(seen, px=THUMB_PX)}<span>{words}</span>",)
 
 
 def whose(photo: StoredPhoto) -> str:
     """Whose photo it is, in words."""
     if photo.title:
-        return f"Example: {photo.title}"
-    return "From the shelf" if photo.name else "Your photo"
+        return f"the example photo ({photo.title})"
+    return "a photo of the shelf" if photo.name else "your photo"
 
 
 def photo_buttons(

@@ -35,8 +35,8 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     assert "The atlas has no sheet of conv2_1: make it with" in caption and "filters-signed" in value
     view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert "grow one picture" in view
-    assert view.count("<figure>") == 9 and 'class="grown"' not in view
-    assert view.count('class="wire"') == 5 and "data-go" in view
+    assert view.count("<figcaption>") == 10 and 'class="grown"' not in view
+    assert view.count('class="wire"') == 12 and "data-go" in view
     related = relations(Choice(target()), "usual")
     assert 'id="reads"' in related and 'id="pictures"' not in related
     assert preview_value(target()) == ""
@@ -47,13 +47,13 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
     view = channel_view(target(), DEFAULT_PHOTO.digest)
-    assert 'class="grown"' in view and "<figure>" not in view and "make one" in view
+    assert 'class="grown"' in view and "<figure>" not in view and "make one" in view and "excite it more" not in view
 
 
 def test_without_a_photo_the_rest_stands() -> None:
     for digest in ("", "0" * 64):  # none was chosen, and one that has been deleted
         view = channel_view(target(), digest)
-        assert "on-photo" not in view and view.count("<figure") == 10 and "data-go" in view
+        assert 'class="own"' not in view and view.count("<figure") == 10 and "data-go" in view
 
 
 def test_the_rows_are_the_wiring_and_name_the_other_end(vgg16: VGG16) -> None:
@@ -83,6 +83,6 @@ def test_similar_channels_are_others_of_the_layer() -> None:
 
 
 def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:
-    words = f"The grown picture: {cnnvis.atlas_sheet('conv2_1').tiles[5].robust:.1f} on average over its map"
+    words = f"robust activation {cnnvis.atlas_sheet('conv2_1').tiles[5].robust:.1f}, on average over its map"
     assert words in channel_view(target(), DEFAULT_PHOTO.digest)
     assert 'data-name="conv2_1 channel 5"' in preview_value(target())

@@ -113,5 +113,5 @@ def test_animations_are_encoded_where_they_keep_no_sheet_waiting(page: gr.Blocks
 
 def test_starting_from_a_photo_needs_one() -> None:
     values = (0, 1, 64, 0, "channel")
-    with pytest.raises(gr.Error, match="no photo to start from: choose one under Feature maps"):
+    with pytest.raises(gr.Error, match="no photo to start from: choose one at the top of the page"):
         next(_grow(None, Choice().value(), "", "fourier", "", "", True, *values))

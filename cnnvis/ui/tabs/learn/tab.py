@@ -28,7 +28,7 @@ WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
 
 
 def layout(shared: Shared) -> Follower:
-    """Lay out the tab; return what of it follows the choice. The photo is that of the Feature maps tab."""
+    """Lay out the tab; return what of it follows the choice."""
     gr.Markdown(ABOUT_NETWORK, elem_classes="quiet")
     network_map()
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")

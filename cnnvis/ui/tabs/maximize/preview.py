@@ -25,5 +25,5 @@ def preview_value(target: Target) -> str:
         return ""
     picture = image_tag(sheet.tile(grown.number), f"the atlas's picture of {grown}", kind="webp")
     words = f"""{grown}, from the atlas: grown ahead with seed {tile.seed}, the middle {sheet.picture_px} px. Press
-Start to grow it here, from noise."""
+Grow to grow it here, from noise."""
     return f'<figure data-name="{target}">{picture}<figcaption>{words}</figcaption></figure>'

@@ -10,7 +10,7 @@ from cnnvis.ui.parts.base import scripted
 
 _TEMPLATE = """
 <div class="stage">
-  <p class="stage-empty">Press Start: a picture grows from noise within seconds.</p>
+  <p class="stage-empty">Press Grow: a picture grows from noise within seconds.</p>
   <div class="stage-pictures"></div>
   <p class="stage-status"></p>
   <p class="stage-said visually-hidden" role="status" aria-live="polite"></p>

@@ -37,7 +37,7 @@ from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
     "maco": "maco: calmer, closer to a photo",
-    "deepdream": "deepdream: changes your photo a little (choose it under Feature maps)",
+    "deepdream": "deepdream: changes your photo a little",
     "erhan": "erhan: as in the original notebooks",
 }
 OBJECTIVE_NAMES = {
@@ -51,26 +51,26 @@ MAX_CHANNELS = 4  # that grow at once
 
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
-    gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
+    with gr.Row(elem_id="growing"):
+        target = gr.Markdown(_heading(LANDING), elem_id="target")
+        start = gr.Button("Grow", variant="primary", size="md", elem_id="start", min_width=90)
+        stop = gr.Button("Stop", size="md", elem_id="stop", interactive=False, min_width=90)
+    slot = line("waiting")
     with gr.Row():
-        with gr.Column(scale=2, min_width=280):
-            target = gr.Markdown(_heading(LANDING), elem_id="target")
-            recipes = [(RECIPE_NAMES[name], name) for name in RECIPES]
-            recipe = gr.Radio(recipes, value="fourier", label="Recipe", elem_id="recipe")
-            with gr.Row():
-                start = gr.Button("Start", variant="primary", elem_id="start", min_width=100)
-                stop = gr.Button("Stop", elem_id="stop", interactive=False, min_width=100)
-            slot = line("waiting")
-            with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        with gr.Column(scale=4, min_width=280):
+            before = preview("preview")
+            shown = stage("stage")
+        with gr.Column(scale=3, min_width=240):
+            card = gr.HTML(elem_id="score-card")
+            with gr.Accordion("Options: recipe, seed, size", open=False, elem_id="advanced"):
+                recipes = [(RECIPE_NAMES[name], name) for name in RECIPES]
+                recipe = gr.Radio(recipes, value="fourier", label="Recipe", elem_id="recipe")
                 settings, others, class_number, from_photo = _advanced()
             with gr.Accordion("Repeat a saved picture", open=False, elem_id="repeat"):
                 saved = gr.File(label="A PNG downloaded here", file_types=[".png"], height=120, elem_id="saved")
-                note = gr.Markdown("Drop it here and press Start: it contains its settings.", elem_classes="quiet")
-        with gr.Column(scale=3, min_width=300):
-            before = preview("preview")
-            shown = stage("stage")
-            card = gr.HTML(elem_id="score-card")
+                note = gr.Markdown("Drop it here and press Grow: it contains its settings.", elem_classes="quiet")
     _ladder(shared, settings["seed"])
+    gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
 
     run = gr.State(None)  # the VisitorAscent, until it has been animated
     start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, without waiting for the server
@@ -149,7 +149,7 @@ def _grow(
     settings = {name: value or 0 for name, value in zip(CONTROLLED, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
     if from_photo and photo is None:
-        raise PhotoError("there is no photo to start from: choose one under Feature maps, or start from noise.")
+        raise PhotoError("there is no photo to start from: choose one at the top of the page, or start from noise.")
     snapshots = grow(list(targets.values()), recipe, photo.path if photo else None, settings)
     for batch in make_way(snapshots):
         if batch[0].step == 0:
@@ -219,7 +219,7 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
 
 def _about(made: Experiment, values: dict[str, Any]) -> str:
     """What the saved picture shows, and what of it the page cannot reproduce."""
-    words = f"This is {made.target}, recipe {values['recipe']}, seed {values['seed']}. Press Start."
+    words = f"This is {made.target}, recipe {values['recipe']}, seed {values['seed']}. Press Grow."
     controlled = {name: values[name] for name in CONTROLLED}
     settled = settle(values["recipe"], made.target.layer, pick_device(), **controlled)
     if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
@@ -228,7 +228,7 @@ def _about(made: Experiment, values: dict[str, Any]) -> str:
     if note := differences(made, build_record(net, precision_of(made.settings.precision, net.device))):
         words += f" {note}"
     if made.start_sha256:
-        words += " It grew from a photo that the file does not contain: choose that photo in the Feature maps tab."
+        words += " It grew from a photo that the file does not contain: choose that photo at the top of the page."
     return words
 
 
