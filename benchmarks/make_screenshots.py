@@ -80,7 +80,6 @@ def why(browser: Browser, url: str) -> Image.Image:
     page.locator("#why .tree li").first.wait_for()
     page.locator("#silence").click()
     page.locator("#silenced", has_text="draws").wait_for()
-    page.evaluate("document.querySelector('#about-why').scrollIntoView(); scrollBy(0, -100)")
     page.wait_for_timeout(1000)
     return picture_of(page.locator("#why-box"))
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from cnnvis.analysis.maps import CONTRASTS, PIPELINES
-from cnnvis.errors import WeightsError
+from cnnvis.errors import GET_WHOLE_NETWORK, WeightsError
 from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.vgg import VGG16
@@ -150,7 +150,8 @@ def _network() -> Iterator[str]:
     device = pick_device()  # not the network's: on ZeroGPU, threads see weights "on the GPU" as the CPU's
     precision = str(fast_dtype(device)).removeprefix("torch.")
     ready = f"VGG16 is ready: {net.origin}. Computing on {device.type}, ascents in {precision}."
-    yield html.escape(" ".join(filter(None, [ready, input_warning(load_vgg16(SHEET_DEVICE))])))
+    classes = "" if net.origin.classes else f"To see how VGG16 classifies a photo, {GET_WHOLE_NETWORK}."
+    yield html.escape(" ".join(filter(None, [ready, classes, input_warning(load_vgg16(SHEET_DEVICE))])))
 
 
 def _shown_network() -> VGG16:

@@ -13,18 +13,14 @@ input; wherever it stops, it multiplies and adds. Each square stands for one fil
 in deeper layers it is one of the filter's kernels."""
 
 WIRES_BY = "Sort the wiring by"
-READS = """<b>Reads.</b> Its strongest kernels: which channel of the previous layer each one reads, whether it excites
-(+) or inhibits (−), and its share of the filter. Choose one to go there."""
 ABOUT_EXPANDED = """<p class="quiet">The filter expanded onto the picture itself: its weights carried back through those
 of the layers before, without their ReLUs and with pooling as a mean. Mid-grey is zero. Read it with care: patterns that
 the ReLUs would keep apart cancel out here (Voss et al. 2021).</p>"""
-READERS = "<b>Read by.</b> The filters of the next convolution that give this channel the largest weights."
-
-SIMILAR_ON_PHOTOS = "<b>Similar on photos</b>: channels whose responses rise and fall with this one's across the shelf."
-
-SIMILAR_PICTURES = "<b>Similar pictures</b>: pictures that drive the layer in much the same way."
-
-MOST_SIMILAR = "**Most similar filters in this layer**, by the cosine of their weights. Choose one to go there."
+LIKE = {
+    "weights": "Their weights point the same way (by the cosine).",
+    "photos": "They rise and fall with it from photo to photo of the shelf.",
+    "pictures": "Their pictures drive the layer in much the same way.",
+}
 
 ABOUT_MAPS = """A **feature map** shows how strongly one filter responds at each point of a photo: bright where it finds
 its pattern. Deeper layers have coarser maps, in which each value sees more of the photo."""
@@ -47,10 +43,12 @@ the convolutions. *Chained*: as in the original notebooks, the photo is squashed
 convolutions alone, which VGG16 itself never does. Deep layers then get a smaller photo, because without pooling they
 cost 48 times as much."""
 
-ABOUT_WHY = """**Why here?** Choose a cell of the map with the mouse, or with the arrow keys and Enter. Its value is a
-sum: the bias, plus what each channel of the previous layer adds. The tree shows the three channels that add most, and
-what each of those is made of in turn, three layers back. Each has its picture and the piece of the photo that it
-sees."""
+ABOUT_PATH = """A channel's number means nothing in another layer: channel 5 of one has nothing to do with channel 5 of
+the next. To follow what belongs together, see what a filter reads (*Filters*)."""
+
+ABOUT_WHY = """<p><b>Why here?</b> Choose a place on the picture, with the mouse or with the arrow keys and Enter. You
+then see which channels of the layer before make the filter respond there, and what makes those respond in turn.</p>"""
+NO_WHY_IN_CHAIN = "The chain of convolutions alone is not what VGG16 computes, so it has no reasons to show."
 
 ABOUT_QUIZ = """**Predict, then see.** You see what a channel responds to: its grown picture, or nine photos that
 activate it. Then come two patches of other photos: one from a photo that activates the channel strongly, the other from
@@ -64,7 +62,8 @@ CHOOSE_PHOTO = "Choose a photo."
 OWN_PHOTO = """<p>Your own photo is not part of this link. Anyone who opens it sees the example photo of the cat.</p>"""
 ABOUT_EMBED = "<p>The embed code shows this view, live, inside a page of your own.</p>"
 
-ABOUT_PAGE = """<details><summary>About this page</summary><p>${value}</p>
+# Whatever is wrong with the network is in sight.
+ABOUT_PAGE = """<details ${value.startsWith('VGG16 is') ? '' : 'open'}><summary>About this page</summary><p>${value}</p>
 <p class="credits">VGG16: Simonyan &amp; Zisserman 2015, torchvision's ImageNet weights.
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
 <em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p></details>"""

@@ -7,7 +7,7 @@ from .conftest import missing
 # What to wait for in each view, and then what to click, each with what to wait for after it.
 VIEWS = {
     "atlas": ("#atlas-filter .next", {}),
-    "filters": ("#filter-facts table", {}),
+    "filters": ("#reads button", {"#more > button": "#filter-facts table"}),
     "maps": ("#wall button", {"#why-place .place": "#why .tree li"}),
     "maximize": ("#start", {"#start": "#stage a:text('GIF')"}),
     "learn": ("#learn-around h3", {"#slide": "#sliding img", ".kernel-each": ".kernel-answer h4"}),

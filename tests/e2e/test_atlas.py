@@ -163,8 +163,14 @@ def likeness(first, second) -> float:
 
 def test_rows_of_similar_filters(visit) -> None:
     page = visit(query="?layer=conv3_1&channel=2")
-    for sheet in ("#nearest-sheet", "#on-photos", "#pictures"):
-        expect(page.locator(f"{sheet} button")).to_have_count(8)
+    for row in ("pictures", "weights", "photos"):
+        page.get_by_role("button", name=row, exact=True).click()
+        expect(page.locator(f"#like-{row} button")).to_have_count(8)
+        expect(page.locator("#like button:visible:not([data-like])")).to_have_count(8)  # no other row is in sight
+    page.get_by_role("button", name="weights", exact=True).click()
+    page.get_by_role("button", name="Next channel").click()
+    page.locator("[data-of='conv3_1 channel 3']").wait_for()
+    expect(page.locator("#like-weights")).to_be_visible()  # the visitor's choice stays
 
 
 @pytest.mark.parametrize("tab", [tab.id for tab in TABS])
@@ -190,9 +196,10 @@ def test_a_first_visitor_reads_three_ways_on_until_they_dismiss_them(visit) -> N
     assert page.get_by_role("button", name="Upload a photo").is_visible() and not line.is_visible()
     page.keyboard.press("Escape")
     assert not page.get_by_role("button", name="Upload a photo").is_visible()
-    page.reload()
-    page.locator("#atlas-filter h3").wait_for(state="attached")
-    assert not line.is_visible()
+    remembered = page.evaluate("JSON.stringify(localStorage)")
+    again = visit(query="", script=f"Object.assign(localStorage, {remembered})")
+    again.locator("#atlas-filter h3").wait_for(state="attached")
+    assert not again.locator(".welcome").is_visible()
 
 
 def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:

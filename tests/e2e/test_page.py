@@ -17,7 +17,7 @@ from .conftest import FOLDER, SIDEWAYS, picture_at
 
 TABS = {
     "Atlas": "#atlas-filter",
-    "Filters": "#filter-large",
+    "Filters": "#filter-heading",
     "Feature maps": "#map-facts",
     "Activation maximization": "#stage",
 }
@@ -165,7 +165,8 @@ def test_the_layer_picker_stays_in_view_while_the_page_scrolls(visit, width: int
 def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> None:
     page = visit()
     heading(page, "conv1_1 · filter 0")
-    nearest = page.locator("#nearest-sheet button").first
+    page.get_by_role("button", name="weights", exact=True).click()
+    nearest = page.locator("#like-weights button").first
     goal = nearest.get_attribute("data-channel")
     assert "cosine" in nearest.get_attribute("aria-label")
     nearest.click()
@@ -179,15 +180,15 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
 
 def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
     page = maps_page(visit)
-    before = page.locator("#map-overlay img").get_attribute("src")
+    before = page.locator("#why-place img").get_attribute("src")
     photo = tmp_path / "mine.png"
     Image.linear_gradient("L").convert("RGB").save(photo)
     own_photo(page, photo)
-    changed = "before => document.querySelector('#map-overlay img')?.getAttribute('src') !== before"
+    changed = "before => document.querySelector('#why-place img')?.getAttribute('src') !== before"
     page.wait_for_function(changed, arg=before)
     choose_layer(page, "conv2_1")
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
-    for picture in ("#map-before", "#map-after", "#map-overlay"):
+    for picture in ("#map-before", "#map-after"):
         assert re.search(r"channel 0, values −?\d", page.locator(f"{picture} img").get_attribute("alt"))
     page.get_by_label("Order of the tiles").select_option("strength")
     page.locator("#wall-caption", has_text="strongest on average").wait_for()
@@ -291,6 +292,32 @@ def test_the_page_never_scrolls_sideways_on_a_phone(visit, width: int, scheme: s
         beyond = f"(control) => {within} && control.getBoundingClientRect().right > innerWidth + 1"
         controls = page.locator("button:visible, input:visible")
         assert not controls.evaluate_all(f"all => all.filter({beyond}).map((control) => control.outerHTML)")
+
+
+# What answers in each tab, and what shows that it has been drawn.
+ANSWERS = {
+    "atlas": (".grown img, .nine img", ".two button"),
+    "filters": ("#reads button", "#like button"),
+    "maps": ("#why-place .place", "#why .tree li"),
+    "maximize": ("#start, #preview img", "#preview img"),
+    "quiz": (".quiz-next", ".quiz-next"),
+}
+
+
+@pytest.mark.parametrize("tab", ANSWERS)
+@pytest.mark.parametrize(("width", "height", "windows"), [(1280, 800, 2), (390, 844, 4)])
+def test_what_answers_is_in_the_first_window_and_no_tab_is_tall(
+    visit, width: int, height: int, windows: int, tab: str
+) -> None:
+    query = f"?tab={tab}&layer=conv4_1&channel=371&row=8&column=8"
+    page = visit(width, height, query=query, script="localStorage.setItem('cnnvis.welcomed', '1')")
+    answers, drawn = ANSWERS[tab]
+    page.locator(drawn).first.wait_for()
+    boxes = page.locator(answers).evaluate_all("parts => parts.map((part) => part.getBoundingClientRect().bottom)")
+    assert boxes and max(boxes) <= height
+    assert page.evaluate("document.documentElement.scrollHeight") <= windows * height
+    header = page.locator("#header").bounding_box()
+    assert header["height"] <= (60 if width == 1280 else 90)
 
 
 def test_the_growing_picture_and_the_stop_button_fit_on_a_phone(visit) -> None:

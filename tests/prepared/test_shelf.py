@@ -254,7 +254,7 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
     exemplars = cnnvis.exemplars("conv5_3", 17, 5).exemplars
     assert row.count("<button") == 5 and "5 of 5 photos that excite conv5_3 channel 17 most" in row
     assert "Chelsea (Stéfan van der Walt, CC0-1.0)" in row
-    figures = [f"{exemplar.value:.2f} ({exemplar.deviations:+.1f})".replace("-", "−") for exemplar in exemplars]
+    figures = [f"{exemplar.value:.2f} ({exemplar.deviations:+.1f} standard".replace("-", "−") for exemplar in exemplars]
     assert all(words in row for words in figures)
     weaker = weaker_photos(choice.target)
     assert weaker.count("<img") == 5 and weaker.count("<rect") == BARS

@@ -33,8 +33,7 @@ def exemplar_row(target: Target) -> str:
     head = f"<strong>The {len(tiles)} of {len(shelf.photos)} photos that excite {target} most</strong>."
     if tiles[0][0].value <= 0:
         head = f"<strong>None of {len(shelf.photos)} photos excites {target}</strong>; these come closest."
-    note = """Choose one to see its map. Below each: its value, and in brackets how many standard deviations that is
-above the channel's usual maximum. A larger shelf may hold better ones."""
+    note = "Choose one to see its map. Below each is its value. A larger shelf may hold better ones."
     buttons = "".join(_button(number, *tile) for number, tile in enumerate(tiles))
     return f'<p>{head} {note}</p><div class="patches">{buttons}</div>'
 
@@ -94,9 +93,9 @@ def exemplar_photo(shelf: Shelf, exemplar: Exemplar) -> StoredPhoto:
 
 def _button(number: int, exemplar: Exemplar, jpeg: bytes) -> str:
     by, value = credit(vars(exemplar)), written(exemplar.value, ".2f")
-    label = html.escape(f"{by}; value {value}")
+    label = html.escape(f"{by}; value {value} ({written(exemplar.deviations, '+.1f')} standard deviations from usual)")
     about = f'data-photo="{number}" title="{label}" aria-label="{label}"'
-    caption = f"<figcaption>{value} ({written(exemplar.deviations, '+.1f')})</figcaption>"
+    caption = f"<figcaption>{value}</figcaption>"
     return f'<figure><button type="button" {about}>{image_tag(jpeg, title=by)}</button>{caption}</figure>'
 
 

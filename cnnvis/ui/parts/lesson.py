@@ -40,7 +40,7 @@ below. Next comes the <b>ReLU</b>, a very simple rule.""",
          "Compare the two maps. What does the ReLU do to a value below zero?",
          ("It keeps it", "It flips the sign", "It makes it zero"), 2,
          "So the next layer learns where the pattern is, but not where its opposite is. Other filters report that."),
-    Page("Filters of filters", "tab=filters&layer=conv2_1&channel=51", "#filter-large, #filter-facts",
+    Page("Filters of filters", "tab=filters&layer=conv2_1&channel=51", "#reads",
          """The second layer reads the maps of the first, the third reads those of the second, and so on. A filter of
 conv2_1 reads the 64 maps of conv1_2. For each map it has nine weights: a <b>kernel</b>.""",
          "How many weights does one filter of conv2_1 have?",

@@ -1,7 +1,5 @@
 """Why a value is what it is, as a tree: each input with its picture, its patch of the photo, and what it adds."""
 
-from collections.abc import Sequence
-
 from PIL import Image
 
 from cnnvis.analysis.interventions import Ablated
@@ -28,9 +26,30 @@ def explained(net: VGG16, photo: StoredPhoto, target: Target, cell: tuple[int, i
 
 
 def why_tree(net: VGG16, explanation: Why, seen: Image.Image) -> str:
-    """The tree as HTML, after a sentence that sums it up; `seen` is the 224 px photo."""
-    tree = _branches(net, explanation.contributions, seen)
-    return f'<p class="why-sum">{sum_in_words(net, explanation)}</p><div class="tree">{tree}</div>'
+    """The tree as HTML, after the answer in short; `seen` is the 224 px photo. Its rows open at a touch."""
+    tree = _branches(net, explanation, seen)
+    whole = f'<details class="quiet"><summary>The whole sum</summary><p>{sum_in_words(net, explanation)}</p></details>'
+    return f'<p class="why-sum">{in_short(net, explanation)}</p><div class="tree">{tree}</div>{whole}'
+
+
+def in_short(net: VGG16, explanation: Why) -> str:
+    """Which channels make most of a value, in one sentence."""
+    head = f"{explanation.layer} channel {explanation.channel} is <b>{written(explanation.value)}</b> here"
+    parts = [part for part in explanation.contributions if part.adds > 0]
+    if explanation.value <= 0:
+        return f"{head}, so the ReLU makes it zero. These channels of the layer before move it most."
+    if not parts:
+        return f"{head}, from many small contributions."
+    named = [_short(part).removeprefix("channel ") for part in parts]
+    listed = " and ".join(filter(None, [", ".join(named[:-1]), named[-1]]))
+    many = "Channels" if len(parts) > 1 else "Channel"
+    share = 100 * sum(part.adds for part in parts) / explanation.value
+    others = conv_module(net, net.architecture.find(explanation.layer)).in_channels - len(parts)
+    who = listed if explanation.contributions[0].layer == INPUT else f"{many} {listed}"
+    verb = "makes" if len(parts) == 1 else "make"
+    if share > 100:
+        return f"{head}. {who} {verb} {share:.0f} % of that; others take some of it away again."
+    return f"{head}. {who} {verb} {share:.0f} % of that; {others} others and the bias make the rest."
 
 
 def sum_in_words(net: VGG16, explanation: Why) -> str:
@@ -62,17 +81,23 @@ def _short(part: Contribution) -> str:
     return COLOURS[part.channel] if part.layer == INPUT else f"channel {part.channel}"
 
 
-def _branches(net: VGG16, parts: Sequence[Contribution], seen: Image.Image) -> str:
-    return f"<ul>{''.join(_branch(net, part, seen) for part in parts)}</ul>" if parts else ""
+def _branches(net: VGG16, above: Why | Contribution, seen: Image.Image, is_open: bool = True) -> str:
+    """What a value is made of, as a list; below its first level each part is opened by a touch."""
+    if not above.contributions:
+        return ""
+    rows = f"<ul>{''.join(_branch(net, part, above.value, seen) for part in above.contributions)}</ul>"
+    return rows if is_open else f"<details><summary>What makes it</summary>{rows}</details>"
 
 
-def _branch(net: VGG16, part: Contribution, seen: Image.Image) -> str:
+def _branch(net: VGG16, part: Contribution, value: float, seen: Image.Image) -> str:
+    """One input of a value: what share of it the input makes, or takes away."""
+    share = f"{written(100 * part.adds / value, '+.0f')} %" if value > 0 else _adds(part)
     if part.layer == INPUT:
-        return f"<li><span class='node'>{_adds(part)} from {_short(part)}</span></li>"
+        return f"<li><span class='node'><b>{share}</b> from {_short(part)}</span></li>"
     layer = net.architecture.find(part.layer)
-    words = f"{_adds(part)} from {part.layer} {part.channel}<i>its value {written(part.value)}</i>"
+    words = f"<b>{share}</b> from {part.layer} {part.channel}<i>its value {written(part.value)}</i>"
     patch = seen.crop(moved_inside(layer.field(part.row, part.column), PHOTO_SIDE))
     inside = f"{atlas_tag(layer, part.channel, px=NODE_PX)}{image_tag(patch, px=NODE_PX)}<span>{words}</span>"
     name = f"{part.layer} channel {part.channel} adds {written(part.adds, '+.3g')}; its value is {written(part.value)}"
     button = channel_button(inside, "node", part.layer, part.channel, name)
-    return f"<li>{button}{_branches(net, part.contributions, seen)}</li>"
+    return f"<li>{button}{_branches(net, part, seen, is_open=False)}</li>"

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.analysis.filters import EXPANDED, draw_expanded
+from cnnvis.analysis.filters import EXPANDED, colour_picture, draw_expanded, draw_filter
 from cnnvis.analysis.own_kernel import COLOURS
 from cnnvis.analysis.wiring import INPUT, Wire, readers, reads
 from cnnvis.errors import AtlasError, ShelfError
@@ -25,7 +25,7 @@ from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.wall import atlas_note, atlas_tag
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.texts import ABOUT_EXPANDED, READERS, READS, SIMILAR_ON_PHOTOS, SIMILAR_PICTURES
+from cnnvis.ui.texts import ABOUT_EXPANDED, LIKE
 
 WIRES_IN_ROW = 8
 NEIGHBOUR_PX = 64
@@ -33,16 +33,32 @@ NEIGHBOUR_PX = 64
 
 def relations(choice: Choice, by: str) -> str:
     """Everything as HTML, as far as it is known; the wiring is ordered by "usual" or "norm"."""
-    on_photos, pictures = _similar(choice)
+    target = convolution(choice.target)
+    net = load_vgg16(SHEET_DEVICE)
+    before, after = _neighbours(net, target)
+    heads = f"<h4>It reads <small>{before}</small></h4>", f"<h4>Read by <small>{after}</small></h4>"
     parts = (
-        ("expanded", "", _expanded(choice)),
-        ("reads", READS, reads_row(choice.target, WIRES_IN_ROW, by)),
-        ("readers", READERS, readers_row(choice.target, WIRES_IN_ROW, by)),
-        ("on-photos", SIMILAR_ON_PHOTOS, on_photos),
-        ("pictures", SIMILAR_PICTURES, pictures),
+        ("expanded", _expanded(choice)),
+        ("reads", heads[0] + reads_row(target, WIRES_IN_ROW, by)),
+        ("readers", heads[1] + readers_row(target, WIRES_IN_ROW, by)),
+        ("like", _like(choice)),
     )
-    shown = (f'<div id="{elem_id}">{about and f"<p>{about}</p>"}{part}</div>' for elem_id, about, part in parts if part)
+    shown = (f'<div id="{elem_id}">{part}</div>' for elem_id, part in parts if part)
     return f'<div data-of="{choice.target}">{"".join(shown)}</div>'
+
+
+def _neighbours(net: VGG16, target: Target) -> tuple[str, str]:
+    """What the rows of the wiring show, in words."""
+    layers = [layer.name for layer in net.architecture.layers if layer.kind == "conv"]
+    at = layers.index(target.layer.name)
+    if not at:
+        before = "the three colours of the photo; orange adds, blue subtracts"
+    else:
+        behind = f"the kernel, and the {layers[at - 1]} filter behind it"
+        before = f"its strongest inputs: {behind}; orange excites, blue inhibits"
+    if at + 1 == len(layers):
+        return before, "after the last convolution come layers that name what is in the photo"
+    return before, f"the {layers[at + 1]} filters that give it the largest weights"
 
 
 def _expanded(choice: Choice) -> str:
@@ -56,8 +72,34 @@ def _expanded(choice: Choice) -> str:
     return f"{image_tag(expanded.picture, alt, kind='png', looks='expanded')}{ABOUT_EXPANDED}"
 
 
-def _similar(choice: Choice) -> tuple[str, str]:
-    """Two rows of the layer's channels, as far as atlas and shelf have them.
+def _like(choice: Choice) -> str:
+    """Three rows of the layer's channels that resemble the chosen one, of which filters.js shows one at a time."""
+    rows = {row: html for row, html in zip(LIKE, (_like_weights(choice), *_like_pictures(choice)), strict=True) if html}
+    shown = "photos" if "photos" in rows else next(iter(rows))
+    buttons, about = "", ""
+    for row, html in rows.items():
+        buttons += f'<button type="button" data-like="{row}" aria-pressed="{str(row == shown).lower()}">{row}</button>'
+        about += f'<div id="like-{row}" {"" if row == shown else "hidden"}><p class="quiet">{LIKE[row]}</p>{html}</div>'
+    switch = f'<span class="segments" role="group" aria-label="Like it by">{buttons}</span>'
+    return f"<h4>Filters like it {switch}</h4>{about}"
+
+
+def _like_weights(choice: Choice) -> str:
+    """Those with the most similar weights; in the first layer they are shown as colours, which says more."""
+    net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
+    weights, cells = conv_module(net, target.layer).weight, ""
+    for other, cosine in draw_filter(net, target).nearest:
+        if target.layer.name == "conv1_1":
+            picture = image_tag(colour_picture(weights[other].float().cpu()), px=NEIGHBOUR_PX)
+        else:
+            picture = atlas_tag(target.layer, other, px=NEIGHBOUR_PX)
+        words = f"channel {other}, cosine {written(cosine, '.2f')}"
+        cells += channel_button(f"{picture}<i>{other}</i>", "wire", choice.layer.name, other, words)
+    return f'<div class="wires others">{cells}</div>'
+
+
+def _like_pictures(choice: Choice) -> tuple[str, str]:
+    """Two rows, as far as atlas and shelf have them.
 
     The maxima of the first vary most like the chosen channel's from photo to photo of the shelf; the pictures of the
     second drive the layer most like its picture.
@@ -82,7 +124,7 @@ def _others_row(sheet: AtlasSheet, choice: Choice, notes: Mapping[int, str]) -> 
     for other, note in notes.items():
         inside = f"{image_tag(sheet.tile(other), px=NEIGHBOUR_PX)}<i>{other}</i>"
         cells += channel_button(inside, "wire", choice.layer.name, other, f"channel {other}, {note}")
-    return cells and f'<div class="wires">{cells}</div>'
+    return cells and f'<div class="wires others">{cells}</div>'
 
 
 def reads_row(target: Target, count: int, by: str = "usual") -> str:

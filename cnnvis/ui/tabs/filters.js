@@ -4,3 +4,23 @@ window.cnnvis.rested = (choice, by) => new Promise((go) => setTimeout(() => {
   const {layer, channel} = document.documentElement.dataset;
   if (layer === choice.layer && +channel === choice.channel) go([choice, by]);
 }, choice.restored ? 300 : 100));
+
+// The visitor's choice among the rows of similar filters, kept when the rows are drawn for another channel.
+(() => {
+  let like = null;
+
+  function show() {
+    if (!like || !document.querySelector(`#like-${like}`)) return;
+    for (const button of document.querySelectorAll('[data-like]')) {
+      button.setAttribute('aria-pressed', button.dataset.like === like);
+      document.querySelector(`#like-${button.dataset.like}`).hidden = button.dataset.like !== like;
+    }
+  }
+
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-like]');
+    if (button) like = button.dataset.like;
+    if (button) show();
+  });
+  window.cnnvis.related = (rows) => { requestAnimationFrame(show); return rows; };
+})();

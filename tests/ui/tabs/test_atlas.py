@@ -38,7 +38,7 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     assert view.count("<figcaption>") == 10 and 'class="grown"' not in view
     assert view.count('class="wire"') == 12 and "data-go" in view
     related = relations(Choice(target()), "usual")
-    assert 'id="reads"' in related and 'id="pictures"' not in related
+    assert 'id="reads"' in related and 'id="like-pictures"' not in related and 'id="like-weights"' in related
     assert preview_value(target()) == ""
     value, caption = draw_wall(target("conv1_2").layer, DEFAULT_PHOTO.digest, LOOKS)
     assert "conv1_2-atlas" in value and "The 64 filters of conv1_2" in caption
@@ -74,8 +74,8 @@ def test_the_ends_of_the_network_are_colours_and_the_classifier() -> None:
 
 def test_similar_channels_are_others_of_the_layer() -> None:
     related = relations(Choice(target("relu3_1", 17)), "usual")
-    for part in ("on-photos", "pictures"):
-        row = related[related.index(f'id="{part}"') :].partition("</div></div>")[0]
+    for part in ("weights", "photos", "pictures"):
+        row = related[related.index(f'id="like-{part}"') :].partition("</div></div>")[0]
         others = re.findall(r'data-layer="relu3_1" data-channel="(\d+)"', row)
         assert len(set(others)) == 8 and "17" not in others
     values = [float(value) for value in re.findall(r"correlation (-?[\d.]+)\" aria", related)]

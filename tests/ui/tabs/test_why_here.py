@@ -12,9 +12,9 @@ from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.figures import colour_words
-from cnnvis.ui.parts.why_tree import sum_in_words, why_tree
+from cnnvis.ui.parts.why_tree import in_short, sum_in_words, why_tree
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
-from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here
+from cnnvis.ui.tabs.maps.why_here import reasons_here
 
 CAT = DEFAULT_PHOTO.path
 
@@ -56,13 +56,33 @@ def test_without_an_atlas_the_tree_has_only_patches(
 @pytest.mark.parametrize("at", [(None, None), (3, None), (28, 3), (3, 28), (-1, 3)])
 def test_no_tree_without_a_cell_inside_the_map(at: tuple[float | None, float | None]) -> None:
     shown, *rest = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
-    assert '"rows": 28, "columns": 28, "row": null' in shown and rest == ["", "", ""]
+    assert '"rows": 28, "columns": 28, "row": null' in shown and "Choose a place" in rest[0] and rest[1:] == ["", ""]
 
 
 def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> None:
     shown, tree, *_ = reasons_here(choice("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
     assert "conv3_3 channel 12 is" in tree and '"row": 3, "column": 4' in shown
-    assert reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4)) == NO_REASONS
+    shown, said, *rest = reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4))
+    assert '"rows": 0, "columns": 0, "row": null' in shown and "has no reasons" in said and rest == ["", ""]
+
+
+@pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 5), ("conv3_1", 5), ("conv4_1", 371), ("conv5_3", 9)])
+def test_the_answer_in_short_is_the_share_of_the_parts_that_add(vgg16: VGG16, layer: str, channel: int) -> None:
+    explanation = why(vgg16, CAT, layer, channel, count=3)
+    adding = [part for part in explanation.contributions if part.adds > 0]
+    share = 100 * sum(part.adds for part in adding) / explanation.value
+    said = in_short(vgg16, explanation)
+    assert f"make {share:.0f} % of that" in said.replace("makes", "make")
+    assert all((str(part.channel) if layer != "conv1_1" else "") in said for part in adding)
+    tree = why_tree(vgg16, explanation, cnnvis.open_photo(CAT).resize((224, 224)))
+    shares = [100 * part.adds / explanation.value for part in explanation.contributions]
+    assert all(f"<b>{value:+.0f} %</b>".replace("-", "−") in tree for value in shares)
+
+
+def test_a_value_below_zero_is_said_to_be_cut(vgg16: VGG16) -> None:
+    lowest = cnnvis.feature_maps(vgg16, CAT, "conv4_1").values[371].flatten().argmin().item()
+    said = in_short(vgg16, why(vgg16, CAT, "conv4_1", 371, lowest // 28, lowest % 28, count=3))
+    assert "so the ReLU makes it zero" in said and "%" not in said
 
 
 def test_other_colours_in_words() -> None:

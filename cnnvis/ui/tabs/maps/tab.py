@@ -7,8 +7,8 @@ import gradio as gr
 from PIL import Image
 
 from cnnvis.analysis.maps import FeatureMap, Maps, channel_path, draw_map
-from cnnvis.analysis.patches import Patch, cut_patches
-from cnnvis.errors import GET_WHOLE_NETWORK, CnnvisError
+from cnnvis.analysis.patches import cut_patches
+from cnnvis.errors import CnnvisError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
@@ -23,34 +23,31 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
-from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PIPELINES, CHOOSE_PHOTO
+from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOTO
 
-PICTURE_PX = 230
-LEAST_PATCH_PX = 112  # so that the 3 px that conv1_1 sees are visible
+PICTURE_PX = 160
+LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
 
 
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
-    gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
-    with gr.Row():
-        photo = _picture("The photo, as the network sees it", "map-photo")
-        overlay = _picture("The map on the photo", "map-overlay")
-    with gr.Row():
-        before = _picture("The map before ReLU", "map-before", "sharp")
-        after = _picture("The map after ReLU", "map-after", "sharp")
     facts = gr.HTML(elem_id="map-facts")
+    reasons = why_here(shared)
     best = gr.HTML(elem_id="patches")
     exemplars, exemplar = exemplar_buttons(shared.photo, shared.layer_picker)
     show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
     weaker = gr.HTML(elem_id="weaker")
-    reasons = why_here(shared)
+    with gr.Row():
+        before = _picture("The map before ReLU", "map-before", "sharp")
+        after = _picture("The map after ReLU", "map-after", "sharp")
     with gr.Accordion("Options: how maps are computed and drawn", open=False, elem_id="map-options"):
+        gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
         shared.pipeline.render()  # type: ignore[no-untyped-call]
         gr.Markdown(ABOUT_PIPELINES, elem_classes="quiet")
         shared.contrast.render()  # type: ignore[no-untyped-call]
-    _path_box(shared)
+        _path_box(shared)
 
-    outputs = [facts, best, exemplars, weaker, *photo, *before, *after, *overlay, *reasons.outputs]
+    outputs = [facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
     inputs: list[Any] = [shared.photo, shared.pipeline, reasons.row, reasons.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": shared.pipeline, "row": reasons.row, "column": reasons.column}
@@ -58,8 +55,9 @@ def layout(shared: Shared) -> Follower:
 
 
 def _path_box(shared: Shared) -> None:
-    with gr.Accordion("This channel number in every convolution", open=False, elem_id="path-box"):
-        show = gr.Button("Show all layers", size="sm", elem_id="path-button")
+    gr.Markdown(ABOUT_PATH, elem_classes="quiet")
+    with gr.Column(elem_id="path-box"):
+        show = gr.Button("Show this channel number in every convolution", size="sm", elem_id="path-button")
         label = "One channel number, in every convolution that has it"
         path = gr.Gallery(columns=7, object_fit="contain", height="auto", elem_id="path", label=label)
     show.click(_path, [shared.layer_picker, shared.photo, shared.pipeline], path, **PAGE, **LIGHT)
@@ -83,14 +81,11 @@ def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
     maps = cache.feature_maps(net, photo, layer, pipeline)
     before, after = _before_and_after(net, photo, maps)
     chosen = draw_map(maps, channel)
-    facts = f"<p>{_facts(maps, chosen)}</p><p>{html.escape(_classes(net, photo))}</p>"
+    facts = f"<p>{_facts(maps, chosen)} {html.escape(_classes(net, photo))}</p>"
     return (
-        facts, _patches(cut_patches(maps, channel)), exemplar_row(choice.target), "",
-        gr.Image(picture_file(maps.photo, "photo", "jpeg"), alt_text="the photo that the maps are of"), "",
+        facts, _patches(maps, channel), exemplar_row(choice.target), "",
         *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
         *_shown("After ReLU" if before else "The map", after, channel),
-        gr.Image(_file(chosen, chosen.overlay, "overlay", "jpeg"), alt_text=f"{_words(chosen)}, laid over the photo"),
-        '<p class="quiet">Values above zero, on the photo.</p>',
         *reasons_here(choice, photo, pipeline, (row, column)),
     )  # fmt: skip
 
@@ -98,7 +93,7 @@ def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
     said, photos = html.escape(reason), gr.skip() if exemplars is None else exemplars
-    return said, "", photos, "", *[None, ""] * 4, *NO_REASONS
+    return said, "", photos, "", *[None, ""] * 2, *NO_REASONS
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -143,9 +138,9 @@ def _facts(maps: Maps, drawn: FeatureMap) -> str:
 
 
 def _classes(net: VGG16, photo: StoredPhoto) -> str:
-    """How the whole network classifies the photo, or what it would take to ask."""
+    """How the whole network classifies the photo, if it is loaded."""
     if not net.origin.classes:
-        return f"To see how VGG16 classifies the photo, {GET_WHOLE_NETWORK}."
+        return ""
     try:
         likely = ", ".join(f"{name} {100 * share:.0f} %" for name, share in cache.likely_classes(net, photo))
     except CnnvisError as error:  # an optional extra must not cost the maps
@@ -153,11 +148,12 @@ def _classes(net: VGG16, photo: StoredPhoto) -> str:
     return f"VGG16 classifies the photo as: {likely}."
 
 
-def _patches(patches: list[Patch]) -> str:
-    """The patches side by side, each with its value."""
+def _patches(maps: Maps, channel: int) -> str:
+    """The patches side by side, each with its value; one of a convolution or its ReLU chooses its cell."""
+    patches = cut_patches(maps, channel)
     if not patches:
         return '<p class="quiet">No part of this photo activates the channel.</p>'
-    side = patches[0].picture.width
+    side, is_cell = patches[0].picture.width, maps.layer.kind != "pool" and maps.pipeline == "network"
     enlarged = side * -(-LEAST_PATCH_PX // side)  # by a whole factor
     figures = ""
     for patch in patches:
@@ -166,9 +162,12 @@ def _patches(patches: list[Patch]) -> str:
         value = written(patch.value, ".2f")
         alt = f"{side} × {side} px of the photo {where}, value {value}"
         image = image_tag(picture, alt, kind="png", title=where)
+        if is_cell:
+            image = f'<button type="button" data-row="{patch.row}" data-column="{patch.column}">{image}</button>'
         figures += f"<figure>{image}<figcaption>{value}</figcaption></figure>"
+    choose = " Choose one to see why." if is_cell else ""
     return f"""<p><strong>What activates it most in this photo</strong>: each patch is the {side} × {side} px that one
-value sees, shifted inwards at the photo's edge.</p><div class="patches">{figures}</div>"""
+value sees, shifted inwards at the photo's edge.{choose}</p><div class="patches">{figures}</div>"""
 
 
 @readable_errors

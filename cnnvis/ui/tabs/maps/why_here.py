@@ -20,7 +20,7 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
-from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO
+from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO, NO_WHY_IN_CHAIN
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,17 @@ class WhyHere:
 
 
 def why_here(shared: Shared) -> WhyHere:
-    """Lay out the section."""
-    gr.Markdown(ABOUT_WHY, elem_id="about-why")
+    """Lay out the section: the photo, lit by the map, and beside it why the chosen place is as it is."""
     with gr.Row(elem_id="why-box"):
-        with gr.Column(scale=1, min_width=260):
+        with gr.Column(scale=3, min_width=240):
             chooser = place("why-place")
-            matters = gr.Button("Do these channels matter? Silence them", size="sm", elem_id="silence")
-            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
-            recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
-            recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=280):
             tree = html_block("why")
+            with gr.Row():
+                matters = gr.Button("Does it matter? Silence these channels", size="sm", elem_id="silence")
+                recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
+            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
+            recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
     row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
     picked = chooser.input(None, chooser, [row, column], js=PICKED)
     matters.click(_silenced, [shared.layer_picker, shared.photo, row, column], silenced, **PAGE, **LIGHT)
@@ -59,18 +59,25 @@ def reasons_here(
     choice: Choice, photo: StoredPhoto, pipeline: str, at: tuple[float | None, float | None]
 ) -> tuple[Any, ...]:
     """The map to choose a cell on, and why the filter responds as it does at the chosen one."""
-    if pipeline != "network":
-        return NO_REASONS
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
     maps = cache.feature_maps(net, photo, target.layer, pipeline)
+    drawn = draw_map(maps, target.number)
+    views = {
+        "Lit by the filter": picture_url(drawn.overlay, "jpeg"),
+        "Photo": picture_url(maps.photo, "jpeg"),
+        "Map": picture_url(drawn.picture, "png"),
+    }
+    if pipeline != "network":
+        said = f'<p class="quiet">{NO_WHY_IN_CHAIN}</p>'
+        return place_value(views, f"Where {target} responds on the photo", None, None), said, "", ""
     rows, columns = maps.values.shape[1:]
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    src = picture_url(draw_map(maps, target.number).picture, "png")
-    shown = place_value(src, f"The map of {target}", (rows, columns), chosen)
-    tree = why_tree(net, explained(net, photo, target, chosen), maps.photo) if chosen else ""
-    return shown, tree, "", ""
+    shown = place_value(views, f"Where {target} responds on the photo", (rows, columns), chosen)
+    if not chosen:
+        return shown, f'<div class="quiet">{ABOUT_WHY}</div>', "", ""
+    return shown, why_tree(net, explained(net, photo, target, chosen), maps.photo), "", ""
 
 
 @readable_errors
