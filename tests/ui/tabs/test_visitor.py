@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +14,14 @@ from urllib.parse import unquote
 import gradio as gr
 import httpx
 import pytest
+from gradio_client import Client
 from PIL import Image
 
 import cnnvis
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.serving.photos import DEFAULT_PHOTO
+from cnnvis.ui.tabs.learn import tab as learn
 from cnnvis.ui.tabs.maximize.tab import _animate, _grow
 from cnnvis.ui.tabs.maximize.visitor import MAX_FRAMES, VisitorAscent, hold, let_go
 
@@ -105,10 +109,29 @@ def test_a_tab_that_is_closed_while_its_ascent_is_scored_costs_no_error(tiny: VG
     assert skipped[1] is None and list(_animate(ascent)) == [skipped]
 
 
-def test_animations_are_encoded_where_they_keep_no_sheet_waiting(page: gr.Blocks) -> None:
-    queues = {event.fn.__name__: event.concurrency_id for event in page.fns.values() if event.fn}
-    assert queues["_animate"] == queues["_slide"] == "encoding"
-    assert queues["filters"] == queues["_score"] == "light"
+def test_animations_that_are_being_encoded_keep_no_sheet_waiting(
+    page: gr.Blocks, http: httpx.Client, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding, go_on = Event(), Event()
+
+    def held_up(*_: Any, **__: Any) -> bytes:
+        encoding.set()
+        assert go_on.wait(60)
+        return b"GIF89a"
+
+    monkeypatch.setattr(learn, "animation", held_up)
+    (number,) = (event._id for event in page.fns.values() if event.fn and event.fn.__name__ == "_slide")
+    for session in ("encodes", "encodes too"):
+        asked = {"data": [Choice().value(), DEFAULT_PHOTO.digest], "fn_index": number, "session_hash": session}
+        http.post("/queue/join", json=asked).raise_for_status()
+    try:
+        assert encoding.wait(30)
+        assert client.submit(layer="conv4_2", api_name="/filters").result(timeout=10)[1]["channels"] == 512
+        assert not go_on.is_set()
+    finally:
+        go_on.set()
+    ascents = {event.concurrency_id for event in page.fns.values() if event.fn and event.fn.__name__ == "_animate"}
+    assert ascents == {page.fns[number].concurrency_id}  # an ascent's animations are encoded in the same place
 
 
 def test_starting_from_a_photo_needs_one() -> None:
