@@ -140,6 +140,12 @@ def test_the_lens_follows_the_tab_until_the_visitor_sets_it(visit) -> None:
     assert pressed(again) == "Maps" and again.get_by_label("Order of the tiles").input_value() == "norm"
 
 
+IN_VIEW = """(channel) => {
+    const wall = document.querySelector('#wall').getBoundingClientRect();
+    const tile = document.querySelector(`#wall [data-channel="${channel}"]`).getBoundingClientRect();
+    return wall.top <= tile.top && tile.bottom <= wall.bottom; }"""
+
+
 def test_a_chosen_tile_is_the_picture_that_is_shown_and_is_in_view(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv4_1&channel=3&order=norm", height=800)
     for channel in (3, 77, 500):
@@ -147,8 +153,7 @@ def test_a_chosen_tile_is_the_picture_that_is_shown_and_is_in_view(visit) -> Non
         page.locator("#channel").press("Enter")
         shown = view_of(page, "conv4_1", channel).locator(".grown img")
         expect(shown).to_have_attribute("alt", re.compile(f"channel {channel}$"))
-        tile, wall = cell(page, channel).bounding_box(), page.locator("#wall").bounding_box()
-        assert wall["y"] <= tile["y"] and tile["y"] + tile["height"] <= wall["y"] + wall["height"]
+        page.wait_for_function(IN_VIEW, arg=channel)
         assert likeness(cell(page, channel), shown) > 0.9 > likeness(cell(page, channel + 1), shown)
 
 

@@ -170,7 +170,7 @@ def test_a_channel_that_is_silent_on_every_photo_is_not_ranked(noise: Image.Imag
 @pytest.mark.slow
 def test_the_photo_statistics_equal_those_from_torchvision(vgg16: VGG16, features: nn.Sequential) -> None:
     prepare = VGG16_Weights.IMAGENET1K_V1.transforms()
-    means: dict[str, list[list[float]]] = {"conv1_2": [], "pool2": []}
+    means: dict[str, list[list[float]]] = {"conv1_2": [], "pool1": []}
     for path in sorted((BUNDLED / "photos").iterdir()):
         with Image.open(path) as opened, torch.inference_mode():
             first = features[:3](prepare(opened.convert("RGB"))[None])

@@ -58,14 +58,14 @@ def test_no_two_photos_are_nearly_the_same() -> None:
 
 @pytest.mark.slow
 def test_exemplars_are_those_of_torchvision(features: torch.nn.Sequential) -> None:
-    """50 random channels of 5 layers, by brute force over 60 photos: their values to four digits, and their cells.
+    """50 random channels of 5 layers, by brute force over 40 photos: their values to four digits, and their cells.
 
     What of these photos is among the strongest 16 is an exemplar, and nothing else of them is.
     """
     layers = {2: "conv1_2", 7: "conv2_2", 14: "conv3_3", 21: "conv4_3", 28: "conv5_3"}
     transform = torchvision.models.VGG16_Weights.IMAGENET1K_V1.transforms()
     choose = random.Random(1)
-    sample = choose.sample(range(len(PHOTOS)), 60)
+    sample = choose.sample(range(len(PHOTOS)), 40)
     strongest: dict[str, dict[int, Any]] = {layer: {} for layer in layers.values()}
     with torch.inference_mode():
         for number in sample:
@@ -88,7 +88,7 @@ def test_exemplars_are_those_of_torchvision(features: torch.nn.Sequential) -> No
                     assert exemplar.row * side + exemplar.column == int(best.indices[channel])
             weaker = [float(best.values[channel]) for number, best in of_photos.items() if number not in photos]
             assert max(weaker) <= values[-1] + 1e-4 * abs(values[-1])
-        assert met > 50  # of 16 × 60 / 352 expected for each channel
+        assert met > 40  # of 16 × 40 / 352 expected for each channel
 
 
 def test_the_shelf_describes_itself() -> None:
