@@ -101,6 +101,7 @@ def visit(browser, url):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"{url}/{query}")
         page.locator("#network", has_text="is ready").wait_for(state="attached")
+        page.locator("#photo-chip img").wait_for(state="attached")  # the page, and what its address names, is drawn
         return page
 
     yield opened

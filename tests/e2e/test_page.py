@@ -150,6 +150,7 @@ def test_the_layer_the_channel_and_the_buttons_change_the_choice(visit) -> None:
 def test_the_layer_picker_stays_in_view_while_the_page_scrolls(visit, width: int) -> None:
     page = visit(width, 800)
     heading(page, "conv1_1 · filter 0")
+    page.locator("#like button").first.wait_for()  # then the page is long enough to scroll
     page.mouse.move(width / 2, 700)
     page.mouse.wheel(0, 500)
     page.wait_for_function("scrollY > 200")
