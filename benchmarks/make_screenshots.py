@@ -76,7 +76,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
 
 def why(browser: Browser, url: str) -> Image.Image:
     """The tree of what makes a value."""
-    page = opened(browser, f"{url}/?tab=maps&layer=conv4_1&channel=15&row=11&column=6", (1280, 1000))
+    page = opened(browser, f"{url}/?tab=maps&layer=conv4_1&channel=371&row=8&column=8", (1280, 1000))
     page.locator("#why .tree li").first.wait_for()
     page.locator("#silence").click()
     page.locator("#silenced", has_text="draws").wait_for()
