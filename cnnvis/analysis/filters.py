@@ -128,7 +128,7 @@ def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8)
         picture = contact_sheet(tiles, columns_for(len(tiles)), GAP_PX)
     return Filter(
         picture=picture, layer=target.layer.convolution, channel=number, input_channels=shown.tolist(), scale=scale,
-        bias=bias_of(module, number), nearest=_nearest(weights, number, nearest),
+        bias=bias_of(module, number), nearest=most_similar(weights, number, nearest),
         **{name: values[number] for name, values in _statistics(weights).items()},
     )  # fmt: skip
 
@@ -150,7 +150,8 @@ def _statistics(weights: Tensor) -> dict[str, list[float]]:
     return {name: column.tolist() for name, column in columns.items()}
 
 
-def _nearest(weights: Tensor, channel: int, count: int) -> list[tuple[int, float]]:
+def most_similar(weights: Tensor, channel: int, count: int = 8) -> list[tuple[int, float]]:
+    """The filters of a layer, (filters, …), most like one of them, with the cosines of their weights; largest first."""
     flat = normalize(weights.flatten(1), dim=1)
     with full_precision(flat.device):
         similarity = flat @ flat[channel]

@@ -97,7 +97,7 @@ def _rank(target: Target, value: float) -> str:
     """Where a photo would stand among the shelf's, by its strongest value; "" if the shelf does not keep them all."""
     try:
         shelf = load_shelf()
-        maxima = shelf.layer_maxima(target.layer, slice(target.number, target.number + 1))
+        maxima = shelf.maxima(target)
     except ShelfError:
         return ""
     if maxima is None:

@@ -57,8 +57,7 @@ def sheet_value(label: str, tiles: Tiles) -> str:
     tile = tiles.cell - tiles.gap - 2 * _RIM_PX
     items = [(item.tile, item.layer, item.channel, item.note) for item in tiles.items]
     value = {"src": tiles.src, "label": label, "columns": tiles.columns, "across": tiles.across, "items": items}
-    value["sharp"] = tiles.sharp
-    value |= {"wide": 100 * width / tile, "high": 100 * height / tile}
+    value |= {"sharp": tiles.sharp, "wide": 100 * width / tile, "high": 100 * height / tile}
     value |= {"left": 100 * _RIM_PX / (width - tile), "top": 100 * _RIM_PX / (height - tile)}
     value |= {"right": 100 * tiles.cell / (width - tile), "down": 100 * tiles.cell / (height - tile)}
     return json.dumps(value, separators=(",", ":"))

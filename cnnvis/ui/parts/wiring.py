@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnvis.analysis.filters import EXPANDED, colour_picture, draw_expanded, draw_filter
+from cnnvis.analysis.filters import EXPANDED, colour_picture, draw_expanded, most_similar
 from cnnvis.analysis.own_kernel import COLOURS
-from cnnvis.analysis.wiring import INPUT, Wire, readers, reads
+from cnnvis.analysis.wiring import INPUT, Wire, neighbour, readers, reads
 from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.vgg import VGG16, conv_module
@@ -49,16 +49,14 @@ def relations(choice: Choice, by: str) -> str:
 
 def _neighbours(net: VGG16, target: Target) -> tuple[str, str]:
     """What the rows of the wiring show, in words."""
-    layers = [layer.name for layer in net.architecture.layers if layer.kind == "conv"]
-    at = layers.index(target.layer.name)
-    if not at:
-        before = "the three colours of the photo; orange adds, blue subtracts"
-    else:
-        behind = f"the kernel, and the {layers[at - 1]} filter behind it"
+    previous, following = (neighbour(net, target.layer, offset) for offset in (-1, 1))
+    before = "the three colours of the photo; orange adds, blue subtracts"
+    if previous:
+        behind = f"the kernel, and the {previous.name} filter behind it"
         before = f"its strongest inputs: {behind}; orange excites, blue inhibits"
-    if at + 1 == len(layers):
-        return before, "after the last convolution come layers that name what is in the photo"
-    return before, f"the {layers[at + 1]} filters that give it the largest weights"
+    if following:
+        return before, f"the {following.name} filters that give it the largest weights"
+    return before, "after the last convolution come layers that name what is in the photo"
 
 
 def _expanded(choice: Choice) -> str:
@@ -87,10 +85,10 @@ def _like(choice: Choice) -> str:
 def _like_weights(choice: Choice) -> str:
     """Those with the most similar weights; in the first layer they are shown as colours, which says more."""
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
-    weights, cells = conv_module(net, target.layer).weight, ""
-    for other, cosine in draw_filter(net, target).nearest:
+    weights, cells = conv_module(net, target.layer).weight.float().cpu(), ""
+    for other, cosine in most_similar(weights, target.number):
         if target.layer.name == "conv1_1":
-            picture = image_tag(colour_picture(weights[other].float().cpu()), px=NEIGHBOUR_PX)
+            picture = image_tag(colour_picture(weights[other]), px=NEIGHBOUR_PX)
         else:
             picture = atlas_tag(target.layer, other, px=NEIGHBOUR_PX)
         words = f"channel {other}, cosine {written(cosine, '.2f')}"
