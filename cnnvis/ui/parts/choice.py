@@ -65,7 +65,7 @@ def layer_picker() -> gr.HTML:
 
     The convolutions are steps, block by block; all 31 layers are in a menu, which on a phone stands alone. These are
     the browser's own controls: they react before the server does, and a phone shows its own picker. (A gr.Dropdown
-    sends `input` twice for a click, and once more when it loses focus unchanged.)
+    sends `input` twice for a click, and once more when it loses focus unchanged; once it sends one, it will do.)
     """
     layers = {layer.name: layer.channels for layer in OFFERED.layers}
     convolutions = [layer for layer in OFFERED.layers if layer.kind == "conv"]
