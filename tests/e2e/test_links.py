@@ -102,7 +102,7 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
         frame.locator(".embedded body, html.embedded").first.wait_for(state="attached")
     frames[0].locator("#wall button").first.wait_for()
     frames[1].locator("#start").click()
-    frames[1].locator("#score-card table").wait_for()
+    frames[1].locator("#score-card summary").wait_for()
     for frame in frames:
         for gone in ("#header", "footer", "#link", "[role=tablist]", "#welcome"):
             assert not frame.locator(gone).first.is_visible(), gone
