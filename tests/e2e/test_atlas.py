@@ -26,7 +26,7 @@ def cell(page, channel: int):
 
 
 def channels(page) -> list[int]:
-    return list(page.locator("#wall button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
+    return list(page.locator("#wall .sheet button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
 
 
 def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_filter(visit) -> None:
@@ -97,7 +97,7 @@ def test_orders_of_the_wall(visit) -> None:
         if order == "likeness":
             sheet = page.locator("#wall .sheet")
             assert len(sheet.evaluate("sheet => getComputedStyle(sheet).gridTemplateColumns").split()) == 16
-    notes = page.locator("#wall button").evaluate_all("cells => cells.map((cell) => cell.title)")
+    notes = page.locator("#wall .sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
     values = [float(note.rpartition(" ")[2]) for note in notes]
     assert values == sorted(values, reverse=True)
 

@@ -175,7 +175,7 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
     heading(page, f"conv1_1 · filter {goal}")
     page.get_by_label("Order of the tiles").select_option("norm")
     page.locator("#wall-caption", has_text="largest weights first").wait_for()
-    names = page.locator("#wall button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
+    names = page.locator("#wall .sheet button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
     norms = [float(name.split()[-1]) for name in names]
     assert norms == sorted(norms, reverse=True)
 
@@ -194,7 +194,7 @@ def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
         assert re.search(r"channel 0, values −?\d", page.locator(f"{picture} img").get_attribute("alt"))
     page.get_by_label("Order of the tiles").select_option("strength")
     page.locator("#wall-caption", has_text="strongest on average").wait_for()
-    page.locator("#wall button").first.click()
+    page.locator("#wall .sheet button").first.click()
     page.locator("#map-facts", has_text="is rank 1 of 128").wait_for()
     assert page.locator("#patches img").count() > 1
     page.get_by_role("button", name="Options: how maps").click()
@@ -350,7 +350,7 @@ def test_another_visitor_does_not_change_my_choice(visit) -> None:
     heading(theirs, "conv2_1 · filter 9")
     open_tab(mine, "Feature maps")  # the server draws it only now
     mine.locator("#map-facts", has_text="conv1_2 channel 7").wait_for()
-    assert mine.locator("#wall button").count() == 64
+    assert mine.locator("#wall .sheet button").count() == 64
     open_tab(theirs, "Feature maps")
     theirs.locator("#map-facts", has_text="conv2_1 channel 9").wait_for()
 
@@ -373,7 +373,7 @@ def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_pat
     page.locator("#sums", has_text="The photo is no longer on the server").wait_for()
     open_tab(page, "Filters")
     heading(page, "conv1_1 · filter 1")
-    assert page.locator("#wall button").count() == 64
+    assert page.locator("#wall .sheet button").count() == 64
     open_tab(page, "Feature maps")
     page.locator("#photo-chip button").click()
     page.locator("#examples button").first.click()

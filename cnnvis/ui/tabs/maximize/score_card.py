@@ -10,7 +10,7 @@ from cnnvis.views.figures import colour_words, written
 Record = dict[str, Any]
 # What a picture is called whose robust activation is at least this share of the atlas's: the plain method of 2009
 # reaches a quarter, our own recipe 0.7 to 1.3.
-STRENGTHS = ((0.6, "A strong picture. "), (0.35, "A fair picture. "), (-1e9, "A weak picture. "))
+STRENGTHS = ((0.6, "A strong picture. "), (0.45, "A fair picture. "), (-1e9, "A weak picture. "))
 
 
 def score_card(records: Sequence[Record]) -> str:
