@@ -16,9 +16,9 @@ import cnnvis
 from cnnvis.analysis.places import (
     Places,
     check_places,
+    dictionary,
     direction_of,
     direction_target,
-    dictionary,
     draw_mosaic,
     grid,
     look_up,
