@@ -9,6 +9,7 @@
 """
 
 from cnnvis.analysis.filters import Filter, FilterSheet, filter_sheet, one_filter
+from cnnvis.analysis.groups import Group, Groups, Member, groups
 from cnnvis.analysis.maps import (
     FeatureMap,
     Maps,
@@ -20,6 +21,7 @@ from cnnvis.analysis.maps import (
     top_classes,
 )
 from cnnvis.analysis.patches import Patch, patches
+from cnnvis.analysis.places import Dictionary, Entry, Mosaic, dictionary
 from cnnvis.analysis.why import Contribution, Why, why
 from cnnvis.analysis.wiring import Wire, Wiring, wiring
 from cnnvis.errors import (
@@ -45,7 +47,7 @@ from cnnvis.network.weights import Origin, load_vgg16, load_whole_vgg16
 from cnnvis.notebook import Watched, watch
 from cnnvis.pictures.images import animation, encode
 from cnnvis.pictures.photo import open_photo
-from cnnvis.prepared.atlas import AtlasSheet, AtlasTile, atlas_sheet
+from cnnvis.prepared.atlas import AtlasSheet, AtlasTile, atlas_sheet, mosaic
 from cnnvis.prepared.atlas_making import make_atlas
 from cnnvis.prepared.quiz import Question, quiz
 from cnnvis.prepared.shelf import Exemplar, Exemplars, exemplars
@@ -54,12 +56,14 @@ from cnnvis.version import __version__
 
 __all__ = [
     "CLASSES", "CONVOLUTIONS", "LAYERS", "RECIPES", "VGG16",
-    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "ChannelError", "CnnvisError", "Contribution", "Exemplar",
-    "Exemplars", "Experiment", "FeatureMap", "Filter", "FilterSheet", "Layer", "LayerError", "Made", "MapSheet", "Maps",
-    "Origin", "Patch", "PhotoError", "Question", "Rung", "Score", "Selectivity", "SettingError", "Settings",
-    "ShelfError", "Snapshot", "UnavailableError", "Watched", "WeightsError", "Why", "Wire", "Wiring",
-    "__version__", "animation", "atlas_sheet", "channel_path", "cut", "encode", "exemplars", "feature_map",
-    "feature_maps", "filter_sheet", "find_layer", "ladder", "limits", "load_vgg16", "load_whole_vgg16", "make_atlas",
-    "make_shelf", "map_sheet", "maximize", "maximize_many", "one_filter", "open_photo", "patches", "quiz",
-    "read_experiment", "score", "scored_record", "top_classes", "watch", "why", "wiring",
+    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "ChannelError", "CnnvisError", "Contribution",
+    "Dictionary", "Entry", "Exemplar", "Exemplars", "Experiment", "FeatureMap", "Filter", "FilterSheet", "Group",
+    "Groups", "Layer", "LayerError", "Made", "MapSheet", "Maps", "Member", "Mosaic", "Origin", "Patch", "PhotoError",
+    "Question", "Rung", "Score", "Selectivity", "SettingError", "Settings", "ShelfError", "Snapshot",
+    "UnavailableError", "Watched", "WeightsError", "Why", "Wire", "Wiring",
+    "__version__", "animation", "atlas_sheet", "channel_path", "cut", "dictionary", "encode", "exemplars",
+    "feature_map", "feature_maps", "filter_sheet", "find_layer", "groups", "ladder", "limits", "load_vgg16",
+    "load_whole_vgg16", "make_atlas", "make_shelf", "map_sheet", "maximize", "maximize_many", "mosaic", "one_filter",
+    "open_photo", "patches", "quiz", "read_experiment", "score", "scored_record", "top_classes", "watch", "why",
+    "wiring",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Numbers as people, pages and programs send them: 4, 4.0, "4", and the integers of NumPy and torch."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from math import isfinite
 from operator import index
@@ -44,19 +45,29 @@ def real_number(value: object) -> float | None:
 
 def check_cell(row: object, column: object, feature_map: Tensor) -> tuple[int, int]:
     """Read a row and a column as a cell of a map (H, W). Raises SettingError if the map has no such cell."""
-    height, width = feature_map.shape
+    return _cell(row, column, feature_map.shape)
+
+
+def _cell(row: object, column: object, size: Sequence[int]) -> tuple[int, int]:
+    height, width = size
     return whole_between("row", row, 0, height - 1), whole_between("column", column, 0, width - 1)
 
 
-def cell_or_largest(row: object, column: object, feature_map: Tensor) -> tuple[int, int]:
-    """Read a cell of a map (H, W); without row and column, find its largest value. Raises SettingError."""
+def asked_cell(row: object, column: object, size: Sequence[int]) -> tuple[int, int] | None:
+    """Read a cell of a map of a `size` (H, W); None without row and column. Raises SettingError."""
     if row is None and column is None:
-        return divmod(int(feature_map.argmax()), feature_map.shape[1])
-    cell = check_cell(0 if row is None else row, 0 if column is None else column, feature_map)
+        return None
+    cell = _cell(0 if row is None else row, 0 if column is None else column, size)
     for name, value in (("row", row), ("column", column)):
         if value is None:
             raise SettingError(f"{name} is missing: give both row and column, or neither.")
     return cell
+
+
+def cell_or_largest(row: object, column: object, feature_map: Tensor) -> tuple[int, int]:
+    """Read a cell of a map (H, W); without row and column, find its largest value. Raises SettingError."""
+    largest = divmod(int(feature_map.argmax()), feature_map.shape[1])
+    return asked_cell(row, column, feature_map.shape) or largest
 
 
 def winner(feature_map: Tensor, row: int, column: int) -> tuple[int, int]:

@@ -73,6 +73,12 @@ class ChannelError(CnnvisError):
         example = "{0: 1.0, 1: -0.5}"
         return cls(f"channels {short(value)} of {layer} have no usable weights: give numbers, such as {example}.")
 
+    @classmethod
+    def unread(cls, value: object) -> "ChannelError":
+        """Text that is not a direction."""
+        example = '{"17": 0.8, "42": 0.4}'
+        return cls(f"direction {short(value)} cannot be read: give channels and their weights, {example}.")
+
 
 class SettingError(CnnvisError):
     """A setting, word or file name that is not allowed."""
@@ -113,6 +119,14 @@ class WeightsError(CnnvisError):
 
 class ShelfError(CnnvisError):
     """A shelf of photos that cannot be found, read or used."""
+
+    @classmethod
+    def no_spread(cls, exists: bool) -> "ShelfError":
+        """What is usual at a place is unknown: there is no shelf of these weights, or only one of version 1."""
+        need = "dictionary, mosaic, groups and concepts need"
+        if exists:
+            return cls(f"{need} a photo shelf of this version: make yours again with `shelf make`.")
+        return cls(f"{need} a photo shelf made with these weights: make one with `shelf make`.")
 
 
 class AtlasError(CnnvisError):

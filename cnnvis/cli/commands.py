@@ -148,13 +148,13 @@ def maximize(options: argparse.Namespace) -> None:
     target, settings, made = _asked(options)
     net = load_for(target.layer)
     ascent = ascend(net, [target], settings, **given(options, *SETTING_OPTIONS, "start"))
-    snapshots = _watch(ascent, made, keep=None if options.animation else 1)
+    snapshots = watch_ascent(ascent, made, keep=None if options.animation else 1)
     if not snapshots:
         raise KeyboardInterrupt
     last = saved = snapshots[-1]
     # Pictures are written before they are scored, so that no later failure can lose them.
     if options.output:
-        options.output.write_bytes(_encode(last.picture, options.output))
+        options.output.write_bytes(encoded(last.picture, options.output))
         saved = replace(last, picture=cnnvis.open_photo(options.output))  # JPEG changes the picture
     if options.animation:
         kind = options.animation.suffix.lower()[1:]
@@ -167,7 +167,7 @@ def maximize(options: argparse.Namespace) -> None:
     if options.output and options.output.suffix.lower() == ".png":
         path = Path(os.path.realpath(options.output))
         part = path.with_name(f".cnnvis-{os.getpid()}.png")  # a full disk must not destroy the picture already written
-        part.write_bytes(_encode(last.picture, part, record))
+        part.write_bytes(encoded(last.picture, part, record))
         part.replace(path)
     text = f"{target}, {last.settings.recipe}, {last.step} of {last.steps} steps"
     report(options, record, f"{text}: {_measures(record)}")
@@ -224,7 +224,7 @@ def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
-def _watch(
+def watch_ascent(
     ascent: Iterator[list[cnnvis.Snapshot]], made: cnnvis.Experiment | None, keep: int | None
 ) -> Sequence[cnnvis.Snapshot]:
     """Run the ascent to its end or to Ctrl-C, with a progress bar; return the last `keep` snapshots (None: all).
@@ -253,14 +253,14 @@ def _measures(record: dict[str, Any]) -> str:
 def report(options: argparse.Namespace, record: object, text: str, *files: tuple[Path, Image.Image | bytes]) -> None:
     """Write the files and the record, and print `text` with the files' names; with `--json -` only the record."""
     for path, content in files:
-        path.write_bytes(content if isinstance(content, bytes) else _encode(content, path))
+        path.write_bytes(content if isinstance(content, bytes) else encoded(content, path))
     paths = ", ".join(repr(str(path)) for path, _ in files)
     print(json.dumps(record) if options.json == "-" else f"{text}: {paths}" if paths else text, flush=True)
     if options.json not in (None, "-"):
         Path(options.json).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
-def _encode(picture: Image.Image, path: Path, record: Mapping[str, Any] | None = None) -> bytes:
+def encoded(picture: Image.Image, path: Path, record: Mapping[str, Any] | None = None) -> bytes:
     """Encode a picture in the format of the file's suffix; a PNG holds the record."""
     return cnnvis.encode(picture, path.suffix.lower()[1:], record)
 

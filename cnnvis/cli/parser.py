@@ -10,11 +10,13 @@ from typing import Any
 
 import cnnvis
 from cnnvis.analysis.filters import VIEWS
+from cnnvis.analysis.groups import FEWEST_GROUPS, MOST_GROUPS
 from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
 from cnnvis.analysis.wiring import MOST_WIRES
 from cnnvis.cli.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, page, score
 from cnnvis.cli.exports import ARRAY_SUFFIXES
+from cnnvis.cli.places import sees
 from cnnvis.cli.prepared import atlas_make, atlas_show, shelf_info, shelf_make, shelf_show
 from cnnvis.cli.wiring import why, wiring
 from cnnvis.errors import SettingError
@@ -36,7 +38,10 @@ ARGUMENTS = {  # PHOTO and PICTURE need no explanation
     "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class for the 1,000 logits",
     "channel": "its number in the layer, from 0; in class also a name, such as goldfish; conv3_1:17 names both",
 }
-SUFFIXES = {"output": PICTURE_SUFFIXES, "overlay": PICTURE_SUFFIXES, "animation": (".gif", ".webp"), "json": ()}
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "output": PICTURE_SUFFIXES, "overlay": PICTURE_SUFFIXES, "mosaic": PICTURE_SUFFIXES, "grow": (".png",),
+    "animation": (".gif", ".webp"), "json": (),
+}  # fmt: skip
 Run = Callable[[argparse.Namespace], None]
 OUTPUTS: Mapping[Run, tuple[str, ...]] = {  # of the commands that do not only write pictures
     maps: (*PICTURE_SUFFIXES, *ARRAY_SUFFIXES),
@@ -82,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_network(commands)
     _add_ascents(commands)
     _add_wiring(commands)
+    _add_places(commands)
     _add_shelf(_parser_of(commands, "shelf", "Make or show a shelf: photos, and which of them excite a channel most."))
     _add_atlas(_parser_of(commands, "atlas", "Make or show an atlas: a picture of every channel, grown ahead of time."))
     return parser
@@ -152,6 +158,15 @@ def _add_wiring(commands: Any) -> None:
     add("--column", metavar="N", help="column of the map, from 0; needs --row")
     add("--count", metavar="N", help=f"how many inputs to name for each value (1 to {MOST_COUNT}; default 5)")
     add("--depth", metavar="N", help=f"how many layers to go back (1 to {MOST_DEPTH}; default 3)")
+
+
+def _add_places(commands: Any) -> None:
+    add = _command(commands, sees, "photo", "layer")
+    add("--row", metavar="N", help="row of the place, from 0; needs --column (default: the most unusual place)")
+    add("--column", metavar="N", help="column of the place, from 0; needs --row")
+    add("--groups", metavar="N", help=f"also find this many groups of channels ({FEWEST_GROUPS} to {MOST_GROUPS})")
+    for name, text in {"mosaic": "draw the mosaic of the whole photo", "grow": "grow what stands out there"}.items():
+        add(f"--{name}", metavar="F.png", type=Path, help=f"{text} ({', '.join(SUFFIXES[name])})")
 
 
 def _add_shelf(shelf: argparse.ArgumentParser) -> None:

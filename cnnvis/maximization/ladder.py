@@ -7,7 +7,7 @@ from typing import Any
 from cnnvis.maximization.ascent import Snapshot, ascend
 from cnnvis.maximization.recipes import settle
 from cnnvis.maximization.score import Finished, score_target
-from cnnvis.network.architecture import Target
+from cnnvis.network.architecture import Direction, Target
 from cnnvis.network.vgg import VGG16, architecture_of
 
 STEPS = 48
@@ -34,15 +34,15 @@ class Rung(Finished):
         return {**super().record(), "rung": self.name}
 
 
-def ladder(net: VGG16, layer: str, channel: int | None = None, **overrides: Any) -> Iterator[Rung]:
+def ladder(net: VGG16, layer: str, channel: int | Direction | None = None, **overrides: Any) -> Iterator[Rung]:
     """Run five ascents, from `erhan` to `fourier`; each adds one regulariser, with the settings that it needs.
 
     They add jitter, Fourier coefficients, decorrelated colour, then scale, rotation and blur. All have the same seed,
-    size and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). Each rung is yielded
-    when its ascent ends.
+    size and number of steps; `overrides` are fields of Settings (by default 160 px and 48 steps). `channel` may be
+    several with a weight each, as in `maximize`. Each rung is yielded when its ascent ends.
     Raises LayerError, ChannelError or SettingError at once.
     """
-    return run_ladder(net, architecture_of(net).target(layer, channel), **overrides)
+    return run_ladder(net, architecture_of(net).weighted_target(layer, channel), **overrides)
 
 
 def run_ladder(net: VGG16, target: Target, **overrides: Any) -> Iterator[Rung]:

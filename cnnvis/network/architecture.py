@@ -6,6 +6,7 @@ Layers and channels are looked up and checked here once, where they enter cnnvis
 resulting `Layer` or `Target` on and checks nothing again.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ Direction = Mapping[int, float]  # channel to weight: several channels of a laye
 CLASS = "class"  # the layer of the logits
 CLASS_DIALECTS = (CLASS, "classifier.6", "predictions")  # torchvision's and Keras's names for it
 CHANNEL_MARK = ":"  # between layer and channel, as in Lucid and Lucent
+MOST_WEIGHT = 1e6  # of a channel in a direction; far larger ones would overflow
 CLASSIFIER_CELLS = 7  # the classifier reads a map of 7 × 7 cells
 CLASSIFIER_LAYERS = 3  # fully connected; the paper counts them too, so VGG16 has only 13 convolutions
 
@@ -73,6 +75,7 @@ class Target:
 
     layer: Layer
     direction: Direction  # {17: 1.0} for channel 17 alone
+    name: str = "direction"  # of several channels, in files and headings: also "place-5-7", "group-2"
 
     @property
     def number(self) -> int:
@@ -85,8 +88,14 @@ class Target:
         """The channel as records hold it: its number, or the weights of several."""
         return self.number if list(self.direction.values()) == [1.0] else self.direction
 
+    @property
+    def short(self) -> str:
+        """What files call it: its number, or the name of its direction."""
+        return self.name if self.channel is self.direction else str(self.number)
+
     def __str__(self) -> str:
-        return f"{self.layer.name} channel {self.channel}"
+        words = self.name if self.channel is self.direction else f"channel {self.number}"
+        return f"{self.layer.name} {words}"
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -185,17 +194,31 @@ class Architecture:
         checked = self.find(name, kind)
         return Target(checked, {check_channel(channel, checked): 1.0})
 
-    def weighted_target(self, layer: str | int, channel: object = None) -> Target:
-        """The same, or several channels with a weight each, {17: 1.0, 42: -0.5}. Raises LayerError, ChannelError."""
+    def weighted_target(self, layer: str | int, channel: object = None, called: str = Target.name) -> Target:
+        """The same, or several channels with a weight each, {17: 1.0, 42: -0.5}; then `called` is its short name.
+
+        Raises LayerError, ChannelError.
+        """
         if not isinstance(channel, Mapping):
             return self.target(layer, channel)
         name, _ = _split(layer, channel)
         checked = self.find(name)
         weights = {check_channel(number, checked): real_number(weight) for number, weight in channel.items()}
-        direction = {number: weight for number, weight in weights.items() if weight is not None}
+        direction = {n: weight for n, weight in weights.items() if weight is not None and abs(weight) <= MOST_WEIGHT}
         if direction != weights or not any(direction.values()):
             raise ChannelError.no_weights(channel, checked.name)
-        return Target(checked, direction)
+        return Target(checked, direction, called)
+
+    def read_target(self, layer: str | int, direction: str) -> Target:
+        """The same for a direction as text in JSON, {"17": 0.83, "42": 0.4}. Raises LayerError, ChannelError."""
+        checked = self.find(layer)
+        try:
+            read = json.loads(direction)
+        except (TypeError, ValueError, RecursionError):
+            read = None
+        if not isinstance(read, dict):
+            raise ChannelError.unread(direction)
+        return self.weighted_target(checked.name, read)
 
 
 def check_channel(channel: object, layer: Layer) -> int:
@@ -250,4 +273,4 @@ def find_layer(name: str | int, kind: Literal["conv"] | None = None) -> Layer:
 
 def convolution(target: Target) -> Target:
     """The same channel of the convolution its map comes from, where shelf, atlas and wiring keep it; of VGG16."""
-    return Target(ARCHITECTURE.convolution_of(target.layer), target.direction)
+    return replace(target, layer=ARCHITECTURE.convolution_of(target.layer))

@@ -4,8 +4,10 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parents[1] / "assets"
 STATISTICS, SHELF, ATLAS = _ASSETS / "photo_statistics.safetensors", _ASSETS / "shelf", _ASSETS / "atlas"
+SPREAD = ("spread", "border", "border_spread")  # what a shelf's index has since version 2
 
 
 @cache
@@ -59,21 +62,23 @@ def atlas_folder() -> Path:
     return Path(path_in("CNNVIS_ATLAS") or ATLAS)
 
 
-def usual_responses(net: VGG16) -> tuple[dict[str, PhotoStatistics], dict[str, Tensor]] | None:
-    """How large each convolution's maps usually are on the shelf in use: their maxima, and their means after ReLU.
+def usual_responses(net: VGG16) -> dict[str, Mapping[str, Any]]:
+    """How large each convolution's maps usually are on the shelf in use, by the network's attribute, then by layer.
 
-    None if the shelf was not made with these weights.
+    None of them if the shelf was not made with these weights; one of version 1 lacks what `SPREAD` names.
     """
     folder = shelf_folder()
     try:
         about = json.loads((folder / "shelf.json").read_text(encoding="utf-8"))
         if about["weights_sha256"] != tensors_sha256(net):
-            return None
+            return {}
         with safe_open(folder / "index.safetensors", framework="pt") as file:
             layers, tensor, photos = net.architecture.convolutions, file.get_tensor, about["count"]
             table = ((layer, tensor(f"{layer}.mean"), tensor(f"{layer}.deviation")) for layer in layers)
             maxima = {layer: PhotoStatistics(mean, deviation, photos) for layer, mean, deviation in table}
-            return maxima, {layer: tensor(f"{layer}.usual") for layer in layers}
+            names = {"mean_activation": "usual"} | ({name: name for name in SPREAD} if about["version"] > 1 else {})
+            tables = {name: {layer: tensor(f"{layer}.{of}") for layer in layers} for name, of in names.items()}
+            return {"usual": maxima, **tables}
     except Exception as error:  # missing or damaged in any way: maps then have no order "unusual"
         log.warning("photo shelf %s cannot be read (%s).", folder.name, error)
-        return None
+        return {}

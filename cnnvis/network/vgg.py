@@ -53,7 +53,11 @@ class VGG16(nn.Sequential):
     origin: Any = None  # weights.Origin; None: random weights
     photo_statistics: Mapping[str, PhotoStatistics] | None = None  # by layer; None: unknown for these weights
     usual: Mapping[str, PhotoStatistics] | None = None  # the same for the maps' maxima, by convolution
-    mean_activation: Mapping[str, Tensor] | None = None  # after ReLU on photos, (channels,), by convolution
+    # After ReLU, over all cells of the shelf's photos and over those at the maps' border, (channels,), by convolution.
+    mean_activation: Mapping[str, Tensor] | None = None
+    spread: Mapping[str, Tensor] | None = None  # standard deviation; None also for a shelf of version 1
+    border: Mapping[str, Tensor] | None = None  # mean at the border, where the padding makes channels fire
+    border_spread: Mapping[str, Tensor] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -109,7 +113,8 @@ def with_classifier(net: VGG16, classes: int = len(CLASSES)) -> VGG16:
     whole = VGG16(children).eval().requires_grad_(False)
     whole.architecture = replace(net.architecture, classes=classes)
     whole.origin, whole.photo_statistics = net.origin, net.photo_statistics
-    whole.usual, whole.mean_activation = net.usual, net.mean_activation
+    whole.usual, whole.mean_activation, whole.spread = net.usual, net.mean_activation, net.spread
+    whole.border, whole.border_spread = net.border, net.border_spread
     return whole
 
 

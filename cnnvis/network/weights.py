@@ -164,7 +164,8 @@ def _load(choice: str, device: torch.device) -> VGG16:
         net.origin = origin
         if origin.source != "file":  # the statistics were measured with the published weights
             net.photo_statistics = photo_statistics()
-        net.usual, net.mean_activation = usual_responses(net) or (None, None)
+        for name, tables in usual_responses(net).items():
+            setattr(net, name, tables)
         return net.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from cnnvis.analysis.places import Mosaic, check_places, draw_mosaic, places_of
 from cnnvis.errors import AtlasError
 from cnnvis.maximization.recipes import current_names
 from cnnvis.network.architecture import Layer
@@ -17,6 +18,7 @@ from cnnvis.network.usual import ATLAS, atlas_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import Pictured
+from cnnvis.pictures.photo import Photo
 
 BUNDLED = ATLAS
 
@@ -136,3 +138,15 @@ def atlas_sheet(layer: str, folder: str | Path | None = None) -> AtlasSheet:
     """
     net = load_vgg16()
     return load_atlas(folder).sheet(net.architecture.find(layer, "conv"), net)
+
+
+def mosaic(net: VGG16, photo: Photo, layer: str) -> Mosaic:
+    """Draw what a convolution sees all over a photo: at each place the atlas's picture of the leading channel.
+
+    The more unusual the channel is there, the brighter its picture; behind it lies the photo, grey and dark. There are
+    at most 28 × 28 places.
+    Raises LayerError, PhotoError, AtlasError, and ShelfError if the shelf does not know what is usual.
+    """
+    convolution = check_places(net, layer)
+    sheet = load_atlas().sheet(convolution, net)
+    return draw_mosaic(places_of(net, photo, convolution), sheet.tile)

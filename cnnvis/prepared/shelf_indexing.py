@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save
+from torch import Tensor
 
 from cnnvis.errors import PhotoError, WeightsError
 from cnnvis.network.architecture import Layer
@@ -19,11 +20,11 @@ from cnnvis.network.vgg import VGG16, cut
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import Photo, check_bytes, open_photo
-from cnnvis.prepared.shelf_tables import HIGH, LOW, Array, LayerIndex, Sums, Table
+from cnnvis.prepared.shelf_tables import HIGH, LOW, MOMENTS, Array, LayerIndex, Sums, Table
 
-VERSION = 1  # of a shelf
+VERSION = 2  # of a shelf; since 2 its index has spread and border
 PRECISIONS = ("float32", "bfloat16")
-SUMS = ("sum", "squares", "usual")  # in a file
+SUMS = ("sum", "squares", "moments")  # in a file
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def index_chunk(chunk: Chunk, net: VGG16 | None = None) -> bytes:
         photos.append(photo)
     arrays: dict[str, Array] = {"numbers": np.array(numbers, np.int64)}
     for layer in convolutions(net):
-        cells, maxima, usual = _stacked([response[layer.name] for response in responses], layer.channels)
-        index = LayerIndex.of(arrays["numbers"], cells, maxima, usual, chunk.ranks)
+        cells, maxima, moments = _stacked([response[layer.name] for response in responses], layer.channels)
+        index = LayerIndex.of(arrays["numbers"], cells, maxima, moments, chunk.ranks)
         arrays |= to_arrays(layer.name, index)
         if chunk.with_maxima:
             arrays[f"{layer.name}.maxima"] = maxima.astype(np.float16)
@@ -110,8 +111,8 @@ def _read(root: Path, file: str) -> tuple[Indexed, bytes]:
 def respond_to(net: VGG16, photo: Photo, precision: str) -> dict[str, tuple[Array, Array, Array]]:
     """How every channel of every convolution responds to a photo, by layer.
 
-    For each channel the cell of its largest value before ReLU (channels, 2), that value (channels,), and the map's mean
-    after ReLU (channels,). The photo is prepared and computed exactly as for its feature maps. Raises PhotoError.
+    For each channel the cell of its largest value before ReLU (channels, 2), that value (channels,), and the moments
+    after ReLU (channels, 4). The photo is prepared and computed exactly as for its feature maps. Raises PhotoError.
     """
     layers = convolutions(net)
     names = {layer.name for layer in layers}
@@ -129,18 +130,27 @@ def respond_to(net: VGG16, photo: Photo, precision: str) -> dict[str, tuple[Arra
                 maps = values[0].float().flatten(1)
                 largest, where = maps.max(1)
                 cells = torch.stack([where // values.shape[3], where % values.shape[3]], 1)
-                usual = maps.clamp_min(0).mean(1)
-                responses[name] = cells.cpu().numpy(), largest.cpu().numpy(), usual.cpu().numpy()
+                responses[name] = cells.cpu().numpy(), largest.cpu().numpy(), _moments(maps, values.shape[2:])
     return responses
+
+
+def _moments(maps: Tensor, size: torch.Size) -> Array:
+    """The moments of maps (channels, cells) of a `size` after ReLU, float64 (channels, 4): see MOMENTS."""
+    rectified = maps.clamp_min(0)
+    inner = torch.zeros(size, dtype=torch.bool, device=maps.device)
+    inner[1:-1, 1:-1] = True
+    border = rectified[:, ~inner.flatten()]
+    exact = [part.mean(1, dtype=torch.float64) for part in (rectified.square(), border, border.square())]
+    # The first mean is float32's, as it was in version 1.
+    return torch.stack([rectified.mean(1).double(), *exact], 1).cpu().numpy()
 
 
 def _stacked(responses: list[tuple[Array, Array, Array]], channels: int) -> tuple[Array, Array, Array]:
     """The responses of one layer to several photos, or to none, each with the photos as its first axis."""
     if not responses:
-        nothing = np.empty((0, channels))
-        return np.empty((0, channels, 2)), nothing, nothing
-    cells, maxima, usual = (np.stack(part) for part in zip(*responses, strict=True))
-    return cells, maxima, usual
+        return np.empty((0, channels, 2)), np.empty((0, channels)), np.empty((0, channels, MOMENTS))
+    cells, maxima, moments = (np.stack(part) for part in zip(*responses, strict=True))
+    return cells, maxima, moments
 
 
 def to_arrays(layer: str, index: LayerIndex) -> dict[str, Array]:

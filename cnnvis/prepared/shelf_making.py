@@ -176,14 +176,24 @@ def _merged(
 def _layer_arrays(layer: str, index: LayerIndex, readable: Array) -> dict[str, Array]:
     """A layer's arrays as the shelf has them, with photos numbered among the readable ones, means and deviations."""
     count = len(readable)
-    mean = index.sums.maxima / count
-    deviation = np.sqrt(np.maximum(index.sums.squares / count - mean**2, 0))
-    arrays = {"mean": mean, "deviation": deviation, "usual": index.sums.usual / count}
+    means, squares = index.sums.maxima / count, index.sums.squares / count
+    usual, usual_squares, border, border_squares = (index.sums.moments / count).T
+    arrays = {
+        "mean": means, "deviation": _deviation(means, squares), "usual": usual,
+        "spread": _deviation(usual, usual_squares), "border": border,
+        "border_spread": _deviation(border, border_squares),
+    }  # fmt: skip
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     for names, table in ((HIGH, index.high), (LOW, index.low)):
         photo = np.searchsorted(readable, table.photo).astype(np.int32)
         arrays |= dict(zip(names, (photo, table.cell, table.value), strict=True))
     return {f"{layer}.{name}": np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _deviation(mean: Array, squares: Array) -> Array:
+    """The standard deviation of what has this mean and this mean of its squares."""
+    deviation: Array = np.sqrt(np.maximum(squares - mean**2, 0))
+    return deviation
 
 
 def _json(value: Any) -> bytes:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 HIGH, LOW = ("photo", "cell", "value"), ("low", "low_cell", "low_value")  # a layer's two tables in a file, by field
+# Of a map after ReLU: the mean over all cells of the value and of its square, and the same over the outermost cells.
+MOMENTS = 4
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,10 @@ class Sums:
 
     maxima: Array  # (channels,), the sum of the maxima over photos
     squares: Array  # (channels,), of their squares
-    usual: Array  # (channels,), of the means after ReLU
+    moments: Array  # (channels, 4), of the means over a map after ReLU: see MOMENTS
 
     def __add__(self, other: "Sums") -> "Sums":
-        return Sums(self.maxima + other.maxima, self.squares + other.squares, self.usual + other.usual)
+        return Sums(self.maxima + other.maxima, self.squares + other.squares, self.moments + other.moments)
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,16 @@ class LayerIndex:
     sums: Sums
 
     @classmethod
-    def of(cls, numbers: Array, cells: Array, maxima: Array, usual: Array, ranks: int) -> "LayerIndex":
+    def of(cls, numbers: Array, cells: Array, maxima: Array, moments: Array, ranks: int) -> "LayerIndex":
         """The index of photos with the given `numbers` (photos,).
 
-        `cells` (photos, channels, 2) are where the `maxima` (photos, channels) lie; `usual` (photos, channels) are the
-        means after ReLU.
+        `cells` (photos, channels, 2) are where the `maxima` (photos, channels) lie; for the `moments` (photos,
+        channels, 4) see MOMENTS.
         """
         photo = np.broadcast_to(numbers.astype(np.int32), maxima.T.shape)
         table = Table(photo, cells.astype(np.int16).swapaxes(0, 1), maxima.astype(np.float32).T)
         exact = maxima.astype(np.float64)
-        sums = Sums(exact.sum(0), (exact**2).sum(0), usual.astype(np.float64).sum(0))
+        sums = Sums(exact.sum(0), (exact**2).sum(0), moments.astype(np.float64).sum(0))
         return cls(table.best(ranks, largest=True), table.best(ranks, largest=False), sums)
 
     def numbered(self, numbers: Array) -> "LayerIndex":

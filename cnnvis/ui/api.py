@@ -15,7 +15,9 @@ from PIL import Image
 
 import cnnvis
 from cnnvis.analysis.filters import VIEWS, check_sheet
+from cnnvis.analysis.groups import FEWEST_GROUPS, MOST_GROUPS
 from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES, check_layer, check_looks, draw_map
+from cnnvis.analysis.places import GRID, MOST_NAMED
 from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
 from cnnvis.analysis.wiring import MOST_WIRES
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits
@@ -47,6 +49,9 @@ AnyLayer = Annotated[str, ALL_LAYERS]
 Pipeline = Annotated[str, PIPELINES]
 Channel = Annotated[int, CHANNELS]
 Cell = Annotated[int | None, "of the map, from 0; null for where the map is largest"]
+Place = Annotated[int | None, f"of the grid of at most {GRID} × {GRID}, from 0; null for the most unusual place"]
+Named = Annotated[int, f"1 to {MOST_NAMED} channels"]
+GroupCount = Annotated[int, f"{FEWEST_GROUPS} to {MOST_GROUPS} groups"]
 Photo = Annotated[Any, "a photo, at most 25 megapixels and 15 MB"]
 QuizSeed = Annotated[int, "same seed, same questions"]
 Questions = Annotated[int, f"1 to {MOST_QUESTIONS}"]
@@ -59,12 +64,11 @@ def add_endpoints() -> None:
     with gr.Column(visible=False):
         picture, overlay = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
         record = gr.JSON(label="record")
-        _endpoint(filters, [picture, record])
-        _endpoint(feature_maps, [picture, record])
-        _endpoint(feature_map, [picture, overlay, record])
-        _endpoint(exemplars, [picture, record])
-        _endpoint(atlas, [picture, record])
-        for function in (wiring, why, quiz, quiz_answers):
+        drawing: list[Callable[..., Any]] = [filters, feature_maps, feature_map, exemplars, atlas, groups, mosaic]
+        for function in drawing:
+            _endpoint(function, [picture, overlay, record] if function is feature_map else [picture, record])
+        telling: list[Callable[..., Any]] = [wiring, why, dictionary, quiz, quiz_answers]
+        for function in telling:
             _endpoint(function, [record])
         _endpoint(maximize, [picture, record], {**HEAVY, "validator": admit})
 
@@ -83,6 +87,8 @@ def _input(parameter: inspect.Parameter) -> Any:
         return gr.Image(type="filepath", label=f"{parameter.name}: {about}")
     if kind is str:
         return gr.Dropdown(list(about), value=parameter.default, label=parameter.name, allow_custom_value=True)
+    if kind == str | None:
+        return gr.Textbox(parameter.default, label=f"{parameter.name}: {about}")
     return gr.Number(parameter.default, label=f"{parameter.name}: {about}")
 
 
@@ -177,6 +183,31 @@ def why(
     return cnnvis.why(net, _photo_of(image).path, layer, channel, row, column, count, depth).record()
 
 
+@plain_errors
+def dictionary(
+    image: Photo, layer: Convolution = "conv5_1", row: Place = None, column: Place = None, count: Named = 6
+) -> dict[str, Any]:
+    """What a convolution sees at one place of a photo: the channels furthest above what is usual, and their direction.
+
+    The direction can be grown: give it to /maximize.
+    """
+    return cnnvis.dictionary(_network_for(layer), _photo_of(image).path, layer, row, column, count).record()
+
+
+@plain_errors
+def groups(image: Photo, layer: Convolution = "conv5_1", count: GroupCount = 6) -> tuple[str, dict[str, Any]]:
+    """Channels of a convolution that rise and fall together over a photo, and where, on one sheet (JPEG)."""
+    found = cnnvis.groups(_network_for(layer), _photo_of(image).path, layer, count)
+    return picture_file(found.picture, f"{found.layer}-groups", "jpeg"), found.record()
+
+
+@plain_errors
+def mosaic(image: Photo, layer: Convolution = "conv5_1") -> tuple[str, dict[str, Any]]:
+    """What a convolution sees all over a photo (JPEG): at each place the picture of its most unusual channel."""
+    drawn = cnnvis.mosaic(_network_for(layer), _photo_of(image).path, layer)
+    return picture_file(drawn.picture, f"{drawn.layer}-mosaic", "jpeg"), drawn.record()
+
+
 def _photo_of(image: Any) -> StoredPhoto:
     """The photo that an endpoint was given, in the page's own store. Raises PhotoError."""
     return store_photo(given_photo(image))
@@ -197,15 +228,16 @@ def maximize(
     seconds: Annotated[float, _limited("seconds", "stop after this many seconds; 0 for never")] = Settings.seconds,
     objective: Annotated[str, CHOICES["objective"]] = Settings.objective,
     image: Annotated[Any, "start from this photo instead of noise"] = None,
+    direction: Annotated[str | None, 'instead of `channel`, several with a weight each: {"17": 0.8, "42": 0.4}'] = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Grow the picture that activates a channel most: a stream of pictures and records.
 
     The last picture is a PNG that contains its record, and its record has the score.
     """
-    target = ARCHITECTURE.target(layer, channel)
+    target = ARCHITECTURE.read_target(layer, direction) if direction else ARCHITECTURE.target(layer, channel)
     settings = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
     for (snapshot,) in make_way(grow([target], recipe, given_photo(image), settings)):
-        name = f"{snapshot.layer}-{snapshot.channel}-{snapshot.step}"
+        name = f"{snapshot.layer}-{target.short}-{snapshot.step}"
         if not snapshot.last:
             yield picture_file(snapshot.picture, name, "jpeg"), snapshot.record()
     record = scored_record(load_for(target.layer, SHEET_DEVICE), snapshot)

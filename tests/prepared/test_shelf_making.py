@@ -85,6 +85,12 @@ def test_every_number_is_the_networks_own(tiny: VGG16, photos: Path, shelf: Path
         assert arrays[f"{layer}.deviation"] == pytest.approx(deviation, rel=1e-5, abs=1e-6)
         usual = torch.stack([values.clamp_min(0).double().mean((1, 2)) for values in maps]).mean(0).numpy()
         assert arrays[f"{layer}.usual"] == pytest.approx(usual, rel=1e-5, abs=1e-7)
+        rectified = torch.stack(maps).clamp_min(0).double()
+        edges = [rectified[..., 0, :], rectified[..., -1, :], rectified[..., 1:-1, 0], rectified[..., 1:-1, -1]]
+        for name, cells in (("spread", rectified.flatten(2)), ("border_spread", torch.cat(edges, 2))):
+            expected = cells.std((0, 2), correction=0).numpy()
+            assert arrays[f"{layer}.{name}"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert arrays[f"{layer}.border"] == pytest.approx(torch.cat(edges, 2).mean((0, 2)).numpy(), rel=1e-5)
         for channel in range(maxima.shape[1]):
             maximum = [float(value) for value in maxima[:, channel]]
             best = sorted(range(PHOTOS), key=lambda photo: (-maximum[photo], photo))[:5]

@@ -5,18 +5,18 @@ import random
 import numpy as np
 import pytest
 
-from cnnvis.prepared.shelf_tables import Array, LayerIndex
+from cnnvis.prepared.shelf_tables import MOMENTS, Array, LayerIndex
 
 CHANNELS, PHOTOS, RANKS = 5, 40, 6
 
 
 @pytest.fixture
 def answers() -> tuple[Array, Array, Array]:
-    """Cells, maxima with many equal values, and means of made-up maps."""
+    """Cells, maxima with many equal values, and moments of made-up maps."""
     numbers = np.random.default_rng(0)
     maxima = numbers.integers(-4, 5, (PHOTOS, CHANNELS)).astype(np.float32) / 2
     cells = numbers.integers(0, 14, (PHOTOS, CHANNELS, 2))
-    return cells, maxima, numbers.random((PHOTOS, CHANNELS)).astype(np.float32)
+    return cells, maxima, numbers.random((PHOTOS, CHANNELS, MOMENTS))
 
 
 def index_of(answers: tuple[Array, Array, Array], photos: list[int]) -> LayerIndex:
