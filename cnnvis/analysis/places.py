@@ -88,6 +88,11 @@ class Places:
     at_border: Tensor  # (channels, rows, columns), whether the cell lies at the map's border
 
     @property
+    def leading_cells(self) -> Tensor:
+        """For each place the cell of its leading channel, (rows, columns), counted as in `cells`."""
+        return self.cells.gather(0, self.leading[1][None])[0]
+
+    @property
     def leading(self) -> tuple[Tensor, Tensor]:
         """For each place how far its leading channel is above the usual, and which one that is, (rows, columns)."""
         above, channels = self.above.max(0)

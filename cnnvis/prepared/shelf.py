@@ -23,7 +23,7 @@ from cnnvis.pictures.images import PHOTO_SIDE, Pictured, columns_for, contact_sh
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf_photos import shown
 from cnnvis.prepared.shelf_tables import HIGH, LOW, Array
-from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, tile, words_tile
+from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, scale_box, tile, words_tile
 from cnnvis.prepared.unfinished import begun
 
 BUNDLED = SHELF
@@ -247,10 +247,7 @@ def atlas_scale_tile(shelf: Shelf, exemplar: Exemplar, layer: Layer) -> Image.Im
 
     The part that the cell sees is outlined where it is clearly smaller.
     """
-    side, field = picture_px(layer), layer.receptive_field
-    left, top, _, _ = layer.field(exemplar.row, exemplar.column)
-    left, top = (edge + (field - side) // 2 for edge in (left, top))
-    around = moved_inside((left, top, left + side, top + side), PHOTO_SIDE)
+    side, around = picture_px(layer), scale_box(exemplar, layer)
     drawn = _piece_tile(shelf, exemplar, around)
     if is_outlined(layer):
         seen = [(edge - around[i % 2]) * TILE_PX / side for i, edge in enumerate(exemplar.box)]

@@ -3,15 +3,25 @@
 A layer's tile shows as much of a picture as one value of its maps sees, within limits (`picture_px`).
 """
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from PIL import Image, ImageDraw
 
-from cnnvis.network.architecture import Layer
+from cnnvis.analysis.patches import moved_inside
+from cnnvis.errors import PhotoError
+from cnnvis.network.architecture import Layer, Target
+from cnnvis.pictures.images import PHOTO_SIDE, contact_sheet
+
+if TYPE_CHECKING:  # the shelf draws its exemplars with this module
+    from cnnvis.prepared.shelf import Exemplar, Shelf
 
 TILE_PX, GAP_PX = 96, 2
 SHARP_PX = 24  # pieces up to this size are enlarged so that their pixels stay visible
 OUTLINED = 0.8  # a receptive field is outlined if it takes up at most this share of a tile's side
 MIN_PX, MAX_PX, STEP_PX = 16, 160, 8
 GREY = (128, 128, 128)
+BEST_PX, BEST_COLUMNS = 48, 16  # of the sheet with every channel's best photo
 
 
 def picture_px(layer: Layer) -> int:
@@ -41,3 +51,32 @@ def words_tile(words: str) -> Image.Image:
     empty = Image.new("RGB", (TILE_PX, TILE_PX), GREY)
     ImageDraw.Draw(empty).multiline_text((8, 8), words, "white")
     return empty
+
+
+def scale_box(exemplar: "Exemplar", layer: Layer) -> tuple[int, int, int, int]:
+    """What a tile shows of an exemplar's photo, in px of the 224 px crop: as much as of a grown picture."""
+    side, field = picture_px(layer), layer.receptive_field
+    left, top, _, _ = layer.field(exemplar.row, exemplar.column)
+    left, top = (edge + (field - side) // 2 for edge in (left, top))
+    return moved_inside((left, top, left + side, top + side), PHOTO_SIDE)
+
+
+def best_photos(shelf: "Shelf", layer: Layer) -> Image.Image:
+    """Every channel's strongest exemplar on one sheet, at the scale of the atlas; black where a photo cannot be read.
+
+    Tile i starts at ((i % 16)·48, (i // 16)·48) px. Each photo is opened once. Raises ShelfError.
+    """
+    tiles = np.zeros((layer.channels, BEST_PX, BEST_PX, 3), np.uint8)
+    best = [shelf.exemplars(Target(layer, {channel: 1.0}), 1)[0] for channel in range(layer.channels)]
+    by_photo: dict[int, list[int]] = {}
+    for channel, exemplar in enumerate(best):
+        by_photo.setdefault(exemplar.photo, []).append(channel)
+    for number, channels in by_photo.items():
+        try:
+            photo = shelf.open(number)
+        except PhotoError:
+            continue
+        for channel in channels:
+            piece = photo.crop(scale_box(best[channel], layer))
+            tiles[channel] = piece.resize((BEST_PX, BEST_PX), Image.Resampling.BICUBIC)
+    return contact_sheet(tiles, BEST_COLUMNS, 0)

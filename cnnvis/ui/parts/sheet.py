@@ -8,6 +8,7 @@ cell, the arrow keys move, and Enter or Space chooses.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -54,11 +55,19 @@ def sheet_value(label: str, tiles: Tiles) -> str:
     It can be plain values when Gradio's page no longer keeps a copy of each value to compare.
     CSS measures the position of a background in percent of how much larger it is than the button.
     """
-    width, height = tiles.size
-    tile = tiles.cell - tiles.gap - 2 * _RIM_PX
     items = [(item.tile, item.layer, item.channel, item.note) for item in tiles.items]
-    value = {"src": tiles.src, "label": label, "columns": tiles.columns, "across": tiles.across, "items": items}
-    value |= {"sharp": tiles.sharp, "wide": 100 * width / tile, "high": 100 * height / tile}
-    value |= {"left": 100 * _RIM_PX / (width - tile), "top": 100 * _RIM_PX / (height - tile)}
-    value |= {"right": 100 * tiles.cell / (width - tile), "down": 100 * tiles.cell / (height - tile)}
+    value = {"label": label, "across": tiles.across, "items": items, "sharp": tiles.sharp}
+    value |= sprite(tiles.src, tiles.size, tiles.cell, tiles.gap, tiles.columns)
     return json.dumps(value, separators=(",", ":"))
+
+
+def sprite(src: str, size: tuple[int, int], cell: int, gap: int, columns: int) -> dict[str, Any]:
+    """How CSS shows one tile of a sheet, in percent: tile i lies at `left` + (i % columns) · `right`, and so on.
+
+    `px` and `cell` are a tile's side and the step from one to the next, in px of the sheet, for a canvas.
+    """
+    (width, height), tile = size, cell - gap - 2 * _RIM_PX
+    about = {"src": src, "columns": columns, "px": cell - gap, "cell": cell}
+    about |= {"wide": 100 * width / tile, "high": 100 * height / tile}
+    about |= {"left": 100 * _RIM_PX / (width - tile), "top": 100 * _RIM_PX / (height - tile)}
+    return about | {"right": 100 * cell / (width - tile), "down": 100 * cell / (height - tile)}

@@ -4,9 +4,10 @@ Every key includes the network, so another network in the same process gets resu
 Not `gr.cache` (6.12), which limits each function by itself, and takes a dataclass of megabytes for 56 bytes.
 """
 
+import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -17,7 +18,9 @@ from PIL import Image
 from torch import Tensor
 
 from cnnvis.analysis.filters import FilterSheet, draw_filters
+from cnnvis.analysis.groups import Groups, find_groups
 from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
+from cnnvis.analysis.places import Places, find_places
 from cnnvis.analysis.why import Trace, Why, explain, trace
 from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
@@ -29,11 +32,14 @@ from cnnvis.prepared.atlas import Atlas, AtlasSheet, load_atlas
 from cnnvis.prepared.likeness import correlations, most_alike
 from cnnvis.prepared.quiz import Question, ask
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
+from cnnvis.prepared.tiles import best_photos
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 from cnnvis.views.html import TILE_PX, picture_url
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
+BEST_QUALITY = 75  # of the sheet of best photos: at most 350 kB
+DEPTHS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")  # the last of each block
 TREE_COUNT, TREE_DEPTH = 3, 3  # of an explanation: the inputs named at each node, and the layers back
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -134,6 +140,38 @@ def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exe
     """The same at the scale of the atlas's pictures."""
     tiles = [(exemplar, atlas_scale_tile(shelf, exemplar, target.layer)) for exemplar in shelf.exemplars(target, count)]
     return [(exemplar, encode(tile, "jpeg")) for exemplar, tile in tiles]
+
+
+@_kept
+def _best_photos(shelf: Shelf, layer: Layer) -> tuple[tuple[int, int], bytes]:
+    sheet, buffer = best_photos(shelf, layer), io.BytesIO()
+    sheet.save(buffer, "WEBP", quality=BEST_QUALITY)
+    return sheet.size, buffer.getvalue()
+
+
+def best_sheet(layer: Layer) -> tuple[tuple[int, int], bytes]:
+    """Every channel's best photo on one sheet, small: its size in px, and the sheet as a WebP. Raises ShelfError."""
+    return _best_photos(load_shelf(), layer)
+
+
+def places(net: VGG16, photo: StoredPhoto, layer: Layer) -> Places:
+    """The places of a photo in a convolution: large, but quickly found from its maps. Raises PhotoError."""
+    return find_places(net, feature_maps(net, photo, layer, "network"))
+
+
+@_kept
+def grouped(net: VGG16, photo: StoredPhoto, layer: Layer, count: int) -> tuple[Groups, list[bytes]]:
+    """The groups of a photo, and of each the photo, lit where it is, as a JPEG. Raises PhotoError."""
+    found = find_groups(places(net, photo, layer), count)
+    return replace(found, picture=Image.new("RGB", (1, 1))), [encode(tile, "jpeg") for tile in found.tiles()]
+
+
+@_kept
+def leading(net: VGG16, photo: StoredPhoto) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """For each place in the last layer of each block: how unusual its leading channel is, which, and in which cell."""
+    layers = [net.architecture.find(name) for name in DEPTHS]
+    every = (find_places(net, maps) for maps in compute_maps(net, open_photo(photo.path), layers, "network"))
+    return {found.layer.name: (*found.leading, found.leading_cells) for found in every}
 
 
 _ask = _kept(ask)

@@ -1,4 +1,4 @@
-"""A picture on which a visitor chooses a cell of a map: with the mouse, or with the arrow keys and Enter."""
+"""The photo, on which a visitor points at a place: with the mouse, a finger, or the arrow keys and Enter."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ import gradio as gr
 
 from cnnvis.ui.parts.base import scripted
 
-_TEMPLATE = """<button type="button" class="place" hidden>
-<img class="place-map" alt=""><i class="place-cursor"></i></button>
+_TEMPLATE = """<button type="button" class="place" hidden><img class="place-map" alt="">
+<canvas class="place-mosaic" width="448" height="448" hidden></canvas><i class="place-cursor"></i></button>
 <div class="segments place-views" role="group" aria-label="Show"></div>
 <p class="place-at quiet" role="status" aria-live="polite"></p>"""
 # The row and the column of the value that the script made.
@@ -20,12 +20,13 @@ def place(elem_id: str) -> gr.HTML:
     return scripted(__file__, elem_id, value=None, html_template=_TEMPLATE, padding=False)
 
 
-def place_value(views: Mapping[str, str], label: str, size: tuple[int, int] | None, at: tuple[int, int] | None) -> str:
-    """The value for a map of `size` (rows, columns); `at` is the chosen cell. Without a size, no cell can be chosen.
+def place_value(views: Mapping[str, str], label: str, grid: tuple[int, int], at: tuple[int, int] | None) -> str:
+    """The value for a grid of places: how many lie along a side, and how many cells along one of theirs; (0, 1): none.
 
-    `views` are the addresses of square pictures by their names, of which the visitor sees one at a time.
+    `at` is the chosen cell. `views` are the addresses of square pictures by their names, of which the visitor sees one
+    at a time; "" stands for the mosaic, which the script draws.
     """
-    rows, columns = size or (0, 0)
     row, column = at or (None, None)
-    about = {"views": views, "label": label, "rows": rows, "columns": columns}
-    return json.dumps({**about, "row": row, "column": column})
+    return json.dumps(
+        {"views": views, "label": label, "places": grid[0], "side": grid[1], "row": row, "column": column}
+    )

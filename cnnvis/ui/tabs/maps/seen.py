@@ -1,0 +1,136 @@
+"""What VGG16 sees in the photo: the dictionary of every place, for the browser; groups; one place in other layers."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.analysis.maps import compute_maps
+from cnnvis.analysis.patches import moved_inside
+from cnnvis.analysis.places import BRIGHT, Entry, Places, cells_aside, check_places, direction_target, look_up
+from cnnvis.errors import AtlasError, CnnvisError, PhotoError, ShelfError
+from cnnvis.network.architecture import Layer, Target, convolution
+from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.prepared.tiles import BEST_COLUMNS, BEST_PX
+from cnnvis.ui.parts.base import html_block, scripted
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.follow import Shared
+from cnnvis.ui.parts.sheet import sprite
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import bytes_file, file_url
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
+from cnnvis.ui.serving.photos import find_photo
+from cnnvis.ui.texts import CHOOSE_PHOTO
+from cnnvis.views.html import TILE_PX, picture_url
+from cnnvis.views.places import group_tiles, through_layers
+
+NAMED = 6  # channels at a place, and groups of a photo
+
+_TEMPLATE = """<h4>Here <small>the channels furthest above what is usual for them, in standard deviations</small></h4>
+<div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
+<p class="next"><button type="button" class="dictionary-why" hidden></button></p>"""
+
+
+def dictionary(elem_id: str) -> gr.HTML:
+    """An empty dictionary; its script shows the place that the cursor is on. `seen` makes its value."""
+    return scripted(__file__, elem_id, value="", wrong="", html_template=_TEMPLATE, padding=False)
+
+
+@readable_errors
+def seen(picked: Any, digest: str, pipeline: str) -> tuple[gr.HTML, str]:
+    """What can be pointed at on the photo, and the photo's groups."""
+    layer = convolution(Choice.read(picked).target).layer
+    try:
+        photo = find_photo(digest)
+        if photo is None or pipeline != "network":
+            return gr.HTML(value="", wrong=""), ""
+        net = load_vgg16(SHEET_DEVICE)
+        check_places(net, layer.name)
+        value = places_value(cache.places(net, photo, layer))
+        groups, pictures = cache.grouped(net, photo, layer, NAMED)
+    except CnnvisError as error:
+        return gr.HTML(value="", wrong=sentence(error)), ""
+    return gr.HTML(value=value, wrong=""), group_tiles(layer, groups, [*map(picture_url, pictures)], cache.tile_url)
+
+
+def places_value(places: Places) -> str:
+    """The dictionary of every place as JSON: seen.js says what is in it."""
+    layer, (leading, _) = places.layer, places.leading
+    above, channels = places.above.topk(NAMED, 0)
+    cells = places.cells.gather(0, channels)
+    count = len(leading)
+    lists = {"above": (10 * above).round() / 10, "channels": channels, "cells": cells}
+    flat = {name: [round(n, 1) for n in values.movedim(0, 2).flatten().tolist()] for name, values in lists.items()}
+    most = divmod(int(leading.argmax()), count)
+    about = {"layer": layer.name, "places": count, "side": places.side, "named": NAMED, "lead": most}
+    about |= {"bright": max(1e-6, float(leading.quantile(BRIGHT))), "pictures": _pictures(layer), "best": _best(layer)}
+    return json.dumps({**about, **flat}, separators=(",", ":"))
+
+
+def _pictures(layer: Layer) -> dict[str, Any] | None:
+    """The atlas's sheet, which the wall shows too; None if there is none."""
+    try:
+        atlas = cache.atlas_sheet(layer)
+        src = file_url(bytes_file(cache.atlas_webp(layer), f"{layer.name}-atlas.webp"))
+    except AtlasError:
+        return None
+    return sprite(src, atlas.picture.size, atlas.cell, atlas.gap, atlas.columns)
+
+
+def _best(layer: Layer) -> dict[str, Any] | None:
+    """The best photo of every channel; None if there is no shelf."""
+    try:
+        size, webp = cache.best_sheet(layer)
+    except ShelfError:
+        return None
+    src = file_url(bytes_file(webp, f"{layer.name}-best.webp"))
+    return sprite(src, size, BEST_PX, 0, BEST_COLUMNS)
+
+
+@readable_errors
+def through(picked: Any, digest: str, row: float | None, column: float | None) -> str:
+    """The chosen place in the last layer of each block."""
+    layer, net = convolution(Choice.read(picked).target).layer, load_vgg16(SHEET_DEVICE)
+    try:
+        photo = find_photo(digest)
+        if photo is None or row is None or column is None:
+            return ""
+        check_places(net, layer.name)
+        leading, whole = cache.leading(net, photo), cache.seen(photo)
+    except CnnvisError:
+        return ""  # the dictionary says why
+    middle = [round((cell + 0.5) * layer.stride) for cell in (row, column)]
+    shown = []
+    for name, (above, channels, cells) in leading.items():
+        other = net.architecture.find(name)
+        side = cells_aside(other)
+        at = tuple(min(px // (side * other.stride), len(above) - 1) for px in middle)
+        down, right = divmod(int(cells[at]), side)
+        cell = at[0] * side + down, at[1] * side + right
+        piece = whole.crop(moved_inside(other.field(*cell), PHOTO_SIDE)).resize((TILE_PX, TILE_PX))
+        shown.append((other, Entry(int(channels[at]), 0.0, float(above[at])), cell, picture_url(piece)))
+    return through_layers(shown, cache.tile_url)
+
+
+def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> Target:
+    """What an ascent of the choice maximises: its channel, or the direction of a place or group of the photo.
+
+    Raises PhotoError, ShelfError, SettingError.
+    """
+    if not choice.of:
+        return choice.target
+    net, layer, photo = load_vgg16(SHEET_DEVICE), convolution(choice.target).layer, find_photo(digest)
+    if photo is None:
+        raise PhotoError(CHOOSE_PHOTO)
+    check_places(net, layer.name)
+    if choice.of.startswith("group"):
+        number = int(choice.of.removeprefix("group"))
+        groups, _ = cache.grouped(net, photo, layer, NAMED)
+        return direction_target(net, layer.name, groups.groups[number - 1].direction, f"group-{number}")
+    side = cells_aside(layer)
+    at = [None if cell is None else int(cell) // side for cell in (row, column)]
+    place = look_up(cache.places(net, photo, layer), *at, 1)
+    return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")
