@@ -260,7 +260,7 @@ def test_a_first_visitor_reads_three_ways_on_until_they_dismiss_them(visit) -> N
 def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:
     page = visit(query="?tab=maximize&layer=conv2_1&channel=4&steps=3&size=64")
     preview = page.locator("#preview figure")
-    assert "conv2_1 channel 4, from the atlas" in preview.inner_text()
+    assert "Grown ahead, with seed" in preview.inner_text()
     assert not page.locator(".stage-empty").is_visible()
     page.locator("#start").click()
     page.locator("#score-card summary").wait_for()

@@ -1,5 +1,6 @@
 // The dialog opens at once, with the small picture that was touched, and fills when the server has answered.
 const dialog = element.querySelector('dialog');
+let turn = 0;
 const inside = element.querySelector('.large-inside');
 
 document.addEventListener('click', (event) => {
@@ -9,8 +10,7 @@ document.addEventListener('click', (event) => {
   small.className = 'large-wait';
   inside.replaceChildren(small);
   dialog.showModal();
-  props.answer = '';
-  props.value = button.dataset.large;
+  props.value = `${button.dataset.large} ${turn += 1}`;  // an answer that is the same again would be no change
   trigger('input');
 });
 dialog.addEventListener('click', (event) => {

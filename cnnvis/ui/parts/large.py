@@ -6,7 +6,7 @@ import gradio as gr
 
 from cnnvis.analysis.maps import draw_map
 from cnnvis.checks import whole_number
-from cnnvis.network.architecture import convolution
+from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.shelf import load_shelf
 from cnnvis.ui.parts.base import scripted
@@ -41,15 +41,20 @@ def _chosen(picked: Any, event: gr.SelectData) -> tuple[str, int, int]:
 
 @readable_errors
 def _shown(asked: Any, picked: Any) -> gr.HTML:
-    """What is asked for: "grown", or a position among the channel's photos."""
-    target = convolution(Choice.read(picked).target)
-    if asked == "grown":
+    """What is asked for: "grown", or a position among the channel's photos; and how often something was."""
+    what, _, turn = str(asked).partition(" ")
+    shown = _enlarged(convolution(Choice.read(picked).target), what)
+    return gr.HTML(answer=f"{shown}<!-- {whole_number(turn)} -->")
+
+
+def _enlarged(target: Target, what: str) -> str:
+    if what == "grown":
         picture = grown(target)
-        return gr.HTML(answer=quiet(picture) if isinstance(picture, str) else large_picture(target, *picture))
+        return quiet(picture) if isinstance(picture, str) else large_picture(target, *picture)
     shelf = load_shelf()
     best = shelf.exemplars(target, BEST_PHOTOS)
-    position = min(max(whole_number(asked) or 0, 0), len(best) - 1)
+    position = min(max(whole_number(what) or 0, 0), len(best) - 1)
     maps = cache.feature_maps(load_vgg16(SHEET_DEVICE), exemplar_photo(shelf, best[position]), target.layer, "network")
     lit = draw_map(maps, target.number).overlay
     pictures = {"the photo": picture_url(maps.photo), "lit where the filter responds": picture_url(lit)}
-    return gr.HTML(answer=large_photo(target, best[position], position + 1, len(shelf.photos), pictures))
+    return large_photo(target, best[position], position + 1, len(shelf.photos), pictures)
