@@ -65,6 +65,11 @@ class Groups(Pictured):
     explained: float  # 1 − the squared residual's share of the maps' squares
     groups: list[Group]
 
+    def tile(self, number: int) -> Image.Image:
+        """The photo, lit where a group is."""
+        left, top = (place * (PHOTO_SIDE + GAP_PX) for place in (number % SHEET_COLUMNS, number // SHEET_COLUMNS))
+        return self.picture.crop((left, top, left + PHOTO_SIDE, top + PHOTO_SIDE))
+
     def record(self) -> dict[str, Any]:
         """Everything but the picture, as plain values."""
         plain = [{**asdict(group), "direction": text_keys(group.direction)} for group in self.groups]

@@ -78,5 +78,5 @@ def best_photos(shelf: "Shelf", layer: Layer) -> Image.Image:
             continue
         for channel in channels:
             piece = photo.crop(scale_box(best[channel], layer))
-            tiles[channel] = piece.resize((BEST_PX, BEST_PX), Image.Resampling.BICUBIC)
+            tiles[channel] = np.asarray(piece.resize((BEST_PX, BEST_PX), Image.Resampling.BICUBIC))
     return contact_sheet(tiles, BEST_COLUMNS, 0)

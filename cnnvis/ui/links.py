@@ -16,7 +16,7 @@ from cnnvis.network.architecture import Target
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import REFERENCES, check_quiz
-from cnnvis.ui.parts.choice import LANDING, OFFERED, UNNAMED
+from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED
 from cnnvis.ui.parts.lesson import PAGES
 from cnnvis.ui.parts.wall import LENSES, ORDERS
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
@@ -71,6 +71,7 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
+    Parameter("of", "", _one_of("of", OF), str, tab="maximize"),
     Parameter("row", None, _integer("row", 0, PHOTO_SIDE - 1), int),
     Parameter("column", None, _integer("column", 0, PHOTO_SIDE - 1), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
@@ -116,7 +117,7 @@ def address_of(tab: str, target: Target, controls: Mapping[str, Any]) -> Address
     """The address of a view; `controls` are the values of the controls that belong in it, by name."""
     values = {}
     for parameter in _called(tab).values():
-        given = controls[parameter.name]
+        given = controls.get(parameter.name)
         value = "" if given is None else parameter.encode(given)
         if value not in ("", parameter.default):
             values[parameter.name] = value

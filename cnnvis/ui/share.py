@@ -36,7 +36,7 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         named = dict(zip(names, values, strict=True))
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
-        return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
+        return address_of(choice.tab, choice.target, {**named, "of": choice.of}).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js="cnnvis.showAddress")
     copy.click(None, link, copy, js="cnnvis.copyLink")
@@ -53,7 +53,7 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.HTML) -> Rest
 
     def read(link: str) -> tuple[Choice, dict[Any, Any], list[Any]]:
         address, wrong = read_query(dict(parse_qsl(link.removeprefix("?"), keep_blank_values=True)))
-        choice = Choice(address.target)
+        choice = Choice(address.target, of=address.values.get("of", ""))
         given = [parameter for parameter in PARAMETERS if parameter.name in address.values]
         restored = defaults | {parameter.name: parameter.decode(address.values[parameter.name]) for parameter in given}
         shown = [
@@ -61,6 +61,6 @@ def restorer(shared: Shared, controls: Mapping[str, Any], note: gr.HTML) -> Rest
             gr.HTML(html.escape("Parts of this link were ignored: " + " ".join(wrong)), visible=bool(wrong)),
             *(restored.get(name, gr.skip()) for name in controls),
         ]
-        return choice, {controls[name]: value for name, value in restored.items()}, shown
+        return choice, {controls[name]: restored[name] for name in controls if name in restored}, shown
 
     return Restorer(read, [shared.layer_picker, note, *controls.values()])

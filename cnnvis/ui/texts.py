@@ -46,8 +46,6 @@ cost 48 times as much."""
 ABOUT_PATH = """A channel's number means nothing in another layer: channel 5 of one has nothing to do with channel 5 of
 the next. To follow what belongs together, see what a filter reads (*Filters*)."""
 
-ABOUT_WHY = """<p><b>Why here?</b> Choose a place on the picture, with the mouse or with the arrow keys and Enter. You
-then see which channels of the layer before make the filter respond there, and what makes those respond in turn.</p>"""
 NO_WHY_IN_CHAIN = "The chain of convolutions alone is not what VGG16 computes, so it has no reasons to show."
 
 ABOUT_QUIZ = """**Predict, then see.** You see what a channel responds to: its grown picture, or nine photos that

@@ -15,7 +15,8 @@ def group_tiles(layer: Layer, groups: Groups, pictures: Sequence[str], tile: Til
     shown = ""
     for number, (group, url) in enumerate(zip(groups.groups, pictures, strict=True), 1):
         words = f"group {number}: {100 * group.share:.0f} % of what {layer.name} sees here; grow what it stands for"
-        lit = f'<button type="button" data-group="group{number}" title="{words}" aria-label="{words}">{image_at(url)}</button>'
+        about = f'data-group="group{number}" title="{words}" aria-label="{words}"'
+        lit = f'<button type="button" {about}>{image_at(url)}</button>'
         channels = ""
         for member in group.channels[:GROUP_CHANNELS]:
             picture = image_at(tile(layer, member.channel)) or str(member.channel)

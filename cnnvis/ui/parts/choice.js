@@ -19,8 +19,8 @@ function show() {
   document.dispatchEvent(new Event('cnnvis:chosen'));
 }
 
-function choose(layer, channel) {  // keep the channel number if the new layer has it
-  mine = props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1)};
+function choose(layer, channel, of = '') {  // keep the channel number if the new layer has it
+  mine = props.value = {layer, channel: Math.min(channel, props.layers[layer] - 1), of};
   show();
   draw();
 }
@@ -57,12 +57,14 @@ function grow(tries) {  // the tab with its button may still be opening
 }
 
 // The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that cell of the map
-// (place.js), one with `data-go` opens that tab, and with `data-start` too lets the channel grow there.
+// (place.js), one with `data-go` opens that tab, and with `data-start` too lets the channel grow there, or what `data-of`
+// says instead: "place", "group1" …
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
-  const {layer, channel, row, column, go, start} = button.dataset;
+  const {layer, channel, row, column, go, start, of} = button.dataset;
   if (channel) choose(layer, +channel);
+  else if (of || (go === 'maximize' && props.value.of)) choose(props.value.layer, props.value.channel, of);
   if (go) document.querySelector(`#tabs [role=tab][data-tab-id="${go}"]`).click();
   if (start !== undefined) grow(100);
   const cell = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});

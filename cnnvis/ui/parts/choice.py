@@ -6,12 +6,15 @@ from typing import Any
 
 import gradio as gr
 
+from cnnvis.analysis.groups import MOST_GROUPS
 from cnnvis.network.architecture import Architecture, Layer, Target
 from cnnvis.ui.parts.base import html_block, scripted
 
 OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen in the tab Activation maximization
 UNNAMED = OFFERED.target("conv1_1", 0)  # what an address without a layer and channel means
 LANDING = OFFERED.target("conv5_1", 260)  # what a visitor without an address sees: chosen by hand
+
+OF = ("place", *(f"group{number}" for number in range(1, MOST_GROUPS + 1)))
 
 _CHANNEL = """<div class="choice-steps">
 <button type="button" class="choice-previous" aria-label="Previous channel" title="previous">‹</button>
@@ -27,13 +30,15 @@ class Choice:
     target: Target = LANDING
     tab: str = ""
     link: str = ""  # the address that the page was opened with, until it has been restored
+    of: str = ""  # what the maximize tab grows instead of the channel: "place", or "group1" to "group8"
 
     @classmethod
     def read(cls, value: Any) -> "Choice":
         """Check the picker's value, which comes from a browser. Raises LayerError, ChannelError."""
         fields = value if isinstance(value, dict) else {}
         target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
-        return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""))
+        of = fields.get("of") if fields.get("of") in OF else ""
+        return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""), str(of))
 
     @property
     def layer(self) -> Layer:
@@ -47,7 +52,7 @@ class Choice:
 
     def value(self) -> dict[str, Any]:
         """The picker's value for this choice."""
-        return {"layer": self.layer.name, "channel": self.channel}
+        return {"layer": self.layer.name, "channel": self.channel, "of": self.of}
 
     def words(self) -> str:
         """The choice in words: its geometry, and what other tools call the layer."""

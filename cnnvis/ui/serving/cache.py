@@ -163,7 +163,8 @@ def places(net: VGG16, photo: StoredPhoto, layer: Layer) -> Places:
 def grouped(net: VGG16, photo: StoredPhoto, layer: Layer, count: int) -> tuple[Groups, list[bytes]]:
     """The groups of a photo, and of each the photo, lit where it is, as a JPEG. Raises PhotoError."""
     found = find_groups(places(net, photo, layer), count)
-    return replace(found, picture=Image.new("RGB", (1, 1))), [encode(tile, "jpeg") for tile in found.tiles()]
+    tiles = [encode(found.tile(number), "jpeg") for number in range(len(found.groups))]
+    return replace(found, picture=Image.new("RGB", (1, 1))), tiles
 
 
 @_kept

@@ -1,8 +1,8 @@
 // Skips the rows for channels that the visitor only passed through. A page that is opening is busy for longer, so it rests
 // for longer (ms).
-window.cnnvis.rested = (choice, by) => new Promise((go) => setTimeout(() => {
+window.cnnvis.rested = (choice, ...rest) => new Promise((go) => setTimeout(() => {
   const {layer, channel} = document.documentElement.dataset;
-  if (layer === choice.layer && +channel === choice.channel) go([choice, by]);
+  if (layer === choice.layer && +channel === choice.channel) go([choice, ...rest]);
 }, choice.restored ? 300 : 100));
 
 // The visitor's choice among the rows of similar filters, kept when the rows are drawn for another channel.

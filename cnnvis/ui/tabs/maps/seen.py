@@ -1,12 +1,10 @@
 """What VGG16 sees in the photo: the dictionary of every place, for the browser; groups; one place in other layers."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from cnnvis.analysis.maps import compute_maps
 from cnnvis.analysis.patches import moved_inside
 from cnnvis.analysis.places import BRIGHT, Entry, Places, cells_aside, check_places, direction_target, look_up
 from cnnvis.errors import AtlasError, CnnvisError, PhotoError, ShelfError
@@ -14,14 +12,13 @@ from cnnvis.network.architecture import Layer, Target, convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.tiles import BEST_COLUMNS, BEST_PX
-from cnnvis.ui.parts.base import html_block, scripted
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.parts.sheet import sprite
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
+from cnnvis.ui.serving.handlers import readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.html import TILE_PX, picture_url

@@ -1,5 +1,6 @@
-"""Why here? A cell of the chosen map, the tree of what makes up its value, whether that matters, colour or shape."""
+"""What the layer sees at a place of the photo, and why the filter responds there: a tree, and whether it matters."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ import gradio as gr
 
 from cnnvis.analysis.interventions import ablate, colour_sensitivity
 from cnnvis.analysis.maps import draw_map
+from cnnvis.analysis.places import cells_aside, grid
+from cnnvis.maximization.recipes import Settings
 from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
@@ -17,40 +20,63 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
-from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO, NO_WHY_IN_CHAIN
+from cnnvis.ui.tabs.maps.seen import aimed, dictionary, seen, through
+from cnnvis.ui.tabs.maximize.growing import Growing, grow_targets
+from cnnvis.ui.tabs.maximize.visitor import VisitorAscent
+from cnnvis.ui.texts import CHOOSE_PHOTO, NO_WHY_IN_CHAIN
 from cnnvis.views.figures import colour_words
 from cnnvis.views.html import picture_url
 from cnnvis.views.why import silenced_words, why_tree
 
+OPEN = """<button type="button" data-go="maximize" data-of="place">Open in Activation maximization</button>"""
+
 
 @dataclass(frozen=True)
 class WhyHere:
-    """Its components: what the tab draws, and the event by which a visitor chooses a cell."""
+    """Its components: what the tab draws, and the event by which a visitor keeps a place."""
 
     outputs: list[Any]
     picked: Any
 
 
 def why_here(shared: Shared) -> WhyHere:
-    """Lay out the section: the photo, lit by the map, and beside it why the chosen place is as it is."""
-    with gr.Row(elem_id="why-box"):
-        with gr.Column(scale=3, min_width=240):
-            chooser = place("why-place")
+    """Lay out the photo, beside it what VGG16 sees at a place of it, and below why the filter responds there."""
+    with gr.Row(elem_id="see"):
+        with gr.Column(scale=3, min_width=220):
+            chooser = place("canvas")
         with gr.Column(scale=4, min_width=280):
-            tree = html_block("why")
-            with gr.Row():
-                matters = gr.Button("Does it matter? Silence these channels", size="sm", elem_id="silence")
-                recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
-            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
-            recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
-    cell = [shared.row, shared.column]
+            named = dictionary("dictionary")
+            grown = Growing.laid_out("place-", "Grow what it sees here")
+            gr.HTML(OPEN, elem_classes="next", padding=False)
+    tree = html_block("why")
+    with gr.Row():
+        matters = gr.Button("Does it matter? Silence these channels", size="sm", elem_id="silence")
+        recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
+    silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
+    recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
+    depths, groups = html_block("depths"), html_block("groups")
+    key = gr.Textbox("", visible="hidden", elem_id="seen-key")  # what the dictionary is of: in the DOM, for `change`
+
+    cell, where = [shared.row, shared.column], [shared.layer_picker, shared.photo]
     picked = chooser.input(None, chooser, cell, js=PICKED)
-    matters.click(_silenced, [shared.layer_picker, shared.photo, *cell], silenced, **PAGE, **LIGHT)
-    recolour.click(_recoloured, [shared.layer_picker, shared.photo], recoloured, **PAGE, **LIGHT)
-    return WhyHere([chooser, tree, silenced, recoloured], picked)
+    # After the maps have been painted, which a visitor waits for.
+    key.change(seen, [*where, shared.pipeline], [named, groups], js="cnnvis.rested", **PAGE, **LIGHT)
+    tree.change(through, [*where, *cell], depths, js="cnnvis.rested", **PAGE, **LIGHT)
+    grown.connect(_grow_here, [*where, *cell], js="cnnvis.aimed")
+    matters.click(_silenced, [*where, *cell], silenced, **PAGE, **LIGHT)
+    recolour.click(_recoloured, where, recoloured, **PAGE, **LIGHT)
+    return WhyHere([chooser, tree, silenced, recoloured, key], picked)
 
 
-NO_REASONS: tuple[Any, ...] = (None, "", "", "")
+@readable_errors
+def _grow_here(
+    request: gr.Request | None, picked: Any, digest: str, row: float | None, column: float | None
+) -> Iterator[tuple[str, VisitorAscent]]:
+    """Grow what the layer sees at the chosen place of the photo, or in the group that was touched."""
+    yield from grow_targets(request, [aimed(Choice.read(picked), digest, row, column)], Settings.recipe, None, {})
+
+
+NO_REASONS: tuple[Any, ...] = (None, "", "", "", "")
 
 
 def reasons_here(
@@ -60,22 +86,19 @@ def reasons_here(
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
     maps = cache.feature_maps(net, photo, target.layer, pipeline)
     drawn = draw_map(maps, target.number)
-    views = {
-        "Lit by the filter": picture_url(drawn.overlay, "jpeg"),
-        "Photo": picture_url(maps.photo, "jpeg"),
-        "Map": picture_url(drawn.picture, "png"),
-    }
+    views = {"Photo": picture_url(maps.photo), "Mosaic": "", f"Channel {target.number}": picture_url(drawn.overlay)}
+    label, key = f"What {target.layer.name} sees in the photo", f"{target.layer.name} {photo.digest} {pipeline}"
     if pipeline != "network":
-        said = f'<p class="quiet">{NO_WHY_IN_CHAIN}</p>'
-        return place_value(views, f"Where {target} responds on the photo", None, None), said, "", ""
+        del views["Mosaic"]
+        return place_value(views, label, (0, 1), None), f'<p class="quiet">{NO_WHY_IN_CHAIN}</p>', "", "", key
     rows, columns = maps.values.shape[1:]
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    shown = place_value(views, f"Where {target} responds on the photo", (rows, columns), chosen)
+    shown = place_value(views, label, (grid(target.layer), cells_aside(target.layer)), chosen)
     if not chosen:
-        return shown, f'<div class="quiet">{ABOUT_WHY}</div>', "", ""
-    return shown, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", ""
+        return shown, "", "", "", key
+    return shown, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", "", key
 
 
 @readable_errors

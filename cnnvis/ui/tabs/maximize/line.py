@@ -20,9 +20,14 @@ def line(elem_id: str) -> gr.HTML:
 
 
 def join(
-    start: gr.Button, slot: gr.HTML, handler: Callable[..., Any], inputs: Sequence[Any], outputs: Any
+    start: gr.Button,
+    slot: gr.HTML,
+    handler: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Any,
+    js: str | None = None,
 ) -> tuple[Any, Any]:
-    """Let a visitor who presses `start` wait in line, and then run `handler`.
+    """Let a visitor who presses `start` wait in line, and then run `handler`; `js` may change its inputs.
 
     Returns two events: entering the room, which fails if it is full, and the run.
     """
@@ -30,7 +35,7 @@ def join(
     entered = start.click(_enter, None, None, **PAGE, **QUICK)
     entered.failure(_why_not, None, slot, **PAGE, **QUICK)
     in_line: dict[str, Any] = {**PAGE, "show_progress": "minimal", "show_progress_on": [slot]}
-    return entered, entered.success(handler, inputs, outputs, **in_line, **HEAVY)
+    return entered, entered.success(handler, inputs, outputs, js=js, **in_line, **HEAVY)
 
 
 def _enter(request: gr.Request) -> None:

@@ -1,6 +1,6 @@
 """The score of one or several pictures, in words for somebody who has never seen one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cnnvis.pictures.images import PHOTO_SIDE
@@ -22,7 +22,7 @@ def score_card(records: Sequence[Record]) -> str:
     size, note, said = records[0]["size"], "", "".join(map(_sentence, records))
     if size != PHOTO_SIDE:
         note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
-    heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
+    heads = "".join(f'<th scope="col">{record["name"].partition(" ")[2]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
     table = f'<div class="facts"><table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
@@ -31,7 +31,7 @@ def score_card(records: Sequence[Record]) -> str:
 
 def _sentence(record: Record) -> str:
     """What its scores say of a picture."""
-    who = f"{record['layer']} channel {record['channel']}"
+    who = record["name"]
     if not record["fires"]:
         return f"<p><b>{who} never fires on its picture:</b> its map is nowhere above zero.</p>"
     kept = 100 * record["robust"] / record["saved_activation"] if record["saved_activation"] > 0 else 0
@@ -67,6 +67,8 @@ def _robust(record: Record) -> str:
 
 def _lift(record: Record) -> str:
     chosen = record["selectivity"]
+    if isinstance(record["channel"], Mapping):
+        return ""
     if not chosen:
         return "not known for these weights, this layer or these channels"
     above = f"{written(chosen['deviations'], '.1f')} standard deviations above its average on {chosen['photos']} photos"

@@ -49,7 +49,7 @@ def stage_value(
     `files` has, for each channel, the downloads by name with their addresses. All of it is JSON, because Gradio would
     copy and compare a value of many parts many times per event.
     """
-    names = [f"{snapshot.layer} channel {snapshot.channel}" for snapshot in snapshots]
+    names = [str(snapshot.target) for snapshot in snapshots]
     about = {"ascent": ascent, "names": names, "steps": snapshots[0].steps, "note": note}
     curves = [snapshot.curve for snapshot in snapshots]
     return json.dumps({**about, "curves": curves, "frame": moment, "frames": moments, "files": files})

@@ -1,37 +1,31 @@
 """The Activation maximization tab: pictures that grow from noise, their scores, their files, and the ladder."""
 
 from collections.abc import Iterator
-from copy import copy
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
-from cnnvis.analysis.interventions import colour_sensitivity
 from cnnvis.checks import whole_number
 from cnnvis.errors import GET_WHOLE_NETWORK, ChannelError, PhotoError, short
 from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.experiment import Experiment, differences, read_experiment
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
-from cnnvis.maximization.score import scored_record
-from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target, convolution
+from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
 from cnnvis.network.classes import CLASSES
-from cnnvis.network.precision import fast_dtype, precision_of
-from cnnvis.network.weights import load_for, load_vgg16, pick_device
-from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.ui.parts.channel import grown, stronger_photos
-from cnnvis.ui.parts.choice import LANDING, Choice
+from cnnvis.network.precision import precision_of
+from cnnvis.network.weights import load_vgg16, pick_device
+from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving.files import picture_file
-from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, grow_ladder, missing_gpu
-from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.ui.serving.gpu import grow_ladder, missing_gpu
+from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
-from cnnvis.ui.serving.queues import make_way
+from cnnvis.ui.tabs.maps.seen import aimed
+from cnnvis.ui.tabs.maximize.growing import Growing, grow_targets
 from cnnvis.ui.tabs.maximize.line import join, line
 from cnnvis.ui.tabs.maximize.preview import preview, preview_value
-from cnnvis.ui.tabs.maximize.score_card import score_card
-from cnnvis.ui.tabs.maximize.stage import stage, stage_value
-from cnnvis.ui.tabs.maximize.visitor import VisitorAscent, hold
+from cnnvis.ui.tabs.maximize.stage import stage
+from cnnvis.ui.tabs.maximize.visitor import VisitorAscent
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 from cnnvis.views.figures import written
 
@@ -53,7 +47,7 @@ MAX_CHANNELS = 4  # that grow at once
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     with gr.Row(elem_id="growing"):
-        target = gr.Markdown(_heading(LANDING), elem_id="target")
+        target = gr.Markdown(_heading(Choice()), elem_id="target")
         start = gr.Button("Grow", variant="primary", size="md", elem_id="start", min_width=90)
         stop = gr.Button("Stop", size="md", elem_id="stop", interactive=False, min_width=90)
     slot = line("waiting")
@@ -73,18 +67,8 @@ def layout(shared: Shared) -> Follower:
     _ladder(shared, settings["seed"])
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
 
-    run = gr.State(None)  # the VisitorAscent, until it has been animated
-    start.click(None, None, [start, stop, card], js="cnnvis.ascentStarted")  # at once, without waiting for the server
-    inputs = [shared.layer_picker, shared.photo, recipe, others, class_number, from_photo]
-    inputs += [settings[name] for name in CONTROLLED]
-    entered, grown = join(start, slot, _grow, inputs, [shown, run])
-    scored = grown.then(_score, run, [shown, card, run], **PAGE, **LIGHT)  # after its end, and after Stop
-    animated = scored.then(_animate, run, [shown, run], **PAGE, **ENCODING)
-    # `then` does not follow a failure, which must free Start as well.
-    for end in (entered.failure, scored.failure, animated.then, animated.failure):
-        end(None, None, [start, stop], js="cnnvis.ascentEnded")
-    grown.failure(None, None, [start, stop], js="cnnvis.ascentFailed")
-    stop.click(None, None, stop, js="cnnvis.ascentStopping", cancels=[grown], **PAGE)
+    inputs = [shared.layer_picker, shared.photo, shared.row, shared.column, recipe, others, class_number, from_photo]
+    Growing(start, stop, slot, shown, card).connect(_grow, [*inputs, *(settings[name] for name in CONTROLLED)])
     all_settings = {"recipe": recipe, **settings}
     restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, note]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
@@ -93,7 +77,7 @@ def layout(shared: Shared) -> Follower:
 
 
 def _draw(choice: Choice) -> tuple[str, str]:
-    return _heading(choice.target), preview_value(choice.target)
+    return _heading(choice), "" if choice.of else preview_value(choice.target)
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
@@ -130,8 +114,12 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
     stop.click(None, None, None, cancels=[running], **PAGE)
 
 
-def _heading(target: Target) -> str:
-    return f"### {target.layer.name} · channel {target.number}"
+def _heading(choice: Choice) -> str:
+    """What grows: the channel, or what the layer sees at the chosen place or in a group of the photo."""
+    if choice.of:
+        where = "here" if choice.of == "place" else f"in group {choice.of.removeprefix('group')}"
+        return f"### What {choice.layer.convolution} sees {where}, in the photo"
+    return f"### {choice.layer.name} · channel {choice.channel}"
 
 
 @readable_errors
@@ -139,23 +127,23 @@ def _grow(
     request: gr.Request | None,
     picked: Any,
     digest: str,
+    row: float | None,
+    column: float | None,
     recipe: str,
     others: str,
     class_number: str,
     from_photo: bool,
     *values: Any,
 ) -> Iterator[tuple[str, VisitorAscent]]:
-    chosen = ARCHITECTURE.target(CLASS, class_number) if class_number else Choice.read(picked).target
-    targets = {target.number: target for target in (chosen, *_more(chosen, others))}
+    chosen = (
+        ARCHITECTURE.target(CLASS, class_number) if class_number else aimed(Choice.read(picked), digest, row, column)
+    )
+    targets = {target.short: target for target in (chosen, *_more(chosen, others))}
     settings = {name: value or 0 for name, value in zip(CONTROLLED, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
     if from_photo and photo is None:
         raise PhotoError("there is no photo to start from: choose one at the top of the page, or start from noise.")
-    snapshots = grow(list(targets.values()), recipe, photo.path if photo else None, settings)
-    for batch in make_way(snapshots):
-        if batch[0].step == 0:
-            ascent = hold(request)  # also when it begins again on the CPU
-        yield stage_value(ascent.id, batch, ascent.add(batch), note=missing_gpu(batch[0])), ascent
+    yield from grow_targets(request, list(targets.values()), recipe, photo.path if photo else None, settings)
 
 
 def _more(chosen: Target, text: str) -> list[Target]:
@@ -165,53 +153,6 @@ def _more(chosen: Target, text: str) -> list[Target]:
         wanted = f"up to {MAX_CHANNELS - 1} whole numbers, e.g. 17, 42"
         raise ChannelError(f"more channels {short(text)} cannot be read: give {wanted}.")
     return [ARCHITECTURE.target(chosen.layer.name, number) for number in numbers]
-
-
-@readable_errors
-def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent | None]]:
-    """Score the last pictures, after the end or after Stop, and offer them for download with their settings inside."""
-    # A copy, as the tab may be closed meanwhile; without snapshots it was stopped before anything had grown.
-    if not held or not (ascent := copy(held)).snapshots:
-        yield gr.skip(), gr.skip(), None
-        return
-    held.note = ascent.note = _end(ascent)
-    yield ascent.shown(f"{ascent.note}; scoring"), gr.skip(), held
-    records: list[dict[str, Any]] = []
-    for position, snapshot in enumerate(ascent.snapshots):
-        net = load_for(snapshot.target.layer, SHEET_DEVICE)
-        record = scored_record(net, snapshot)
-        # At the size at which every picture is measured.
-        measured = snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-        hues = colour_sensitivity(net, measured, snapshot.target, "mean", fast_dtype(net.device))
-        records.append({**record, "hues": hues, **_beside(snapshot.target, record["strongest"])})
-        ascent.offer_png(position, record)
-        yield ascent.shown(ascent.note), score_card(records), held
-
-
-def _beside(target: Target, strongest: float) -> dict[str, Any]:
-    """What a channel's picture is compared with, as far as it is known; a class has neither photos nor atlas."""
-    if target.layer.kind == "class":
-        return {"photos": None, "atlas": None}
-    shown = grown(convolution(target))
-    usual = None if isinstance(shown, str) else shown[0].tiles[target.number].robust
-    return {"photos": stronger_photos(convolution(target), strongest), "atlas": usual}
-
-
-@readable_errors
-def _animate(held: VisitorAscent | None) -> Iterator[tuple[Any, None]]:
-    """Offer the animations too; they take a while to encode, in a queue of their own."""
-    if held:
-        ascent = copy(held)
-        for position in range(len(ascent.snapshots)):
-            ascent.offer_gif(position)
-            yield ascent.shown(ascent.note), None
-    yield gr.skip(), None
-
-
-def _end(ascent: VisitorAscent) -> str:
-    last = ascent.snapshots[0]
-    words = f"finished in {last.seconds:.1f} s" if last.last else f"stopped after {last.seconds:.1f} s"
-    return ", ".join(filter(None, [words, missing_gpu(last)]))
 
 
 @readable_errors

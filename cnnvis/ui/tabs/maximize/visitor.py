@@ -84,7 +84,7 @@ def _opened(file: Path) -> Image.Image:
 
 def file_name(snapshot: Snapshot) -> str:
     """What the files of a snapshot's ascent are called, without a suffix."""
-    return f"{snapshot.layer}-{snapshot.channel}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
+    return f"{snapshot.layer}-{snapshot.target.short}-{snapshot.settings.recipe}-seed{snapshot.settings.seed}"
 
 
 # Gradio 6.31 keeps a gr.State for an hour after its tab has been closed, and cannot be told otherwise.
