@@ -6,7 +6,8 @@ photo shelf, in their own standard deviations: a channel that is always on says 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as option
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ class Dictionary(Recorded):
     field: list[int]  # the same of what its cells see, moved inside the crop
     cell: list[int]  # row and column of the cell, in the layer's own map, where the leading channel is largest
     channels: list[Entry]
-    direction: dict[int, float] = field(repr=False)  # weights by channel; the largest is 1
+    direction: dict[int, float] = option(repr=False)  # weights by channel; the largest is 1
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values."""

@@ -38,7 +38,7 @@ def exemplar_row(target: Target, tiles: Sequence[tuple[Exemplar, str]], photos: 
     head = f"<strong>The {len(tiles)} of {photos} photos that excite {target} most</strong>."
     if tiles[0][0].value <= 0:
         head = f"<strong>None of {photos} photos excites {target}</strong>; these come closest."
-    note = "Choose one to see why. Below each is its value. A larger shelf may hold better ones."
+    note = "Choose one to see why."
     return f'<p>{head} {note}</p><div class="patches">{photo_figures(tiles, "photo", ".2f")}</div>'
 
 

@@ -19,7 +19,7 @@ def large_picture(label: str, elem_id: str, *classes: str, height: int, visible:
     """An empty slot for a picture that the page makes."""
     about: dict[str, Any] = {"label": label, "show_label": False, "elem_id": elem_id, "visible": visible}
     about |= {"buttons": ["download", "fullscreen"], "elem_classes": ["picture", *classes]}
-    return gr.Image(type="filepath", interactive=False, height=height, min_width=140, **about)
+    return gr.Image(type="filepath", interactive=False, height=height, min_width=100, **about)
 
 
 def html_block(elem_id: str, *classes: str, **settings: Any) -> gr.HTML:

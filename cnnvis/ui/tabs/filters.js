@@ -1,9 +1,11 @@
 // Skips the rows for channels that the visitor only passed through. A page that is opening is busy for longer, so it rests
 // for longer (ms).
-window.cnnvis.rested = (choice, ...rest) => new Promise((go) => setTimeout(() => {
+const rested = (same) => (choice, ...rest) => new Promise((go) => setTimeout(() => {
   const {layer, channel} = document.documentElement.dataset;
-  if (layer === choice.layer && +channel === choice.channel) go([choice, ...rest]);
+  if (layer === choice.layer && same(+channel, choice.channel)) go([choice, ...rest]);
 }, choice.restored ? 300 : 100));
+window.cnnvis.rested = rested((now, then) => now === then);
+window.cnnvis.restedLayer = rested(() => true);  // for what all channels of a layer share
 
 // The visitor's choice among the rows of similar filters, kept when the rows are drawn for another channel.
 (() => {

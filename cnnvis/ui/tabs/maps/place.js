@@ -52,7 +52,7 @@ views.addEventListener('click', (event) => {
 function point(place) {
   at = place || page.places?.lead || null;
   cursor.hidden = !at || !shown.places;
-  said.textContent = !shown.places ? '' : kept() ? `row ${shown.row}, column ${shown.column}` : 'Point anywhere; touch to keep the place.';
+  said.textContent = !shown.places ? '' : kept() ? `row ${shown.row}, column ${shown.column}` : 'Point anywhere.';
   if (cursor.hidden) return;
   const size = 100 / shown.places;
   cursor.style = `left: ${size * at[1]}%; top: ${size * at[0]}%; width: ${size}%; height: ${size}%`;

@@ -9,8 +9,8 @@ from cnnvis.ui.parts.base import scripted
 
 _TEMPLATE = """<button type="button" class="place" hidden><img class="place-map" alt="">
 <canvas class="place-mosaic" width="448" height="448" hidden></canvas><i class="place-cursor"></i></button>
-<div class="segments place-views" role="group" aria-label="Show"></div>
-<p class="place-at quiet" role="status" aria-live="polite"></p>"""
+<div class="place-bar"><span class="segments place-views" role="group" aria-label="Show"></span>
+<span class="place-at quiet" role="status" aria-live="polite"></span></div>"""
 # The row and the column of the value that the script made.
 PICKED = "(value) => { const cell = JSON.parse(value); return [cell.row, cell.column]; }"
 

@@ -26,9 +26,11 @@ from cnnvis.views.places import group_tiles, through_layers
 
 NAMED = 6  # channels at a place, and groups of a photo
 
-_TEMPLATE = """<h4>Here <small>the channels furthest above what is usual for them, in standard deviations</small></h4>
+_TEMPLATE = """<h4>Here <small>what stands out against the shelf's photos, not all that the layer responds to: filters, and how many
+standard deviations above their usual they are</small></h4>
 <div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
-<p class="next"><button type="button" class="dictionary-why" hidden></button></p>"""
+<p class="next"><button type="button" class="dictionary-why" hidden></button>
+<button type="button" data-go="maximize" data-of="place">Grow it large</button></p>"""
 
 
 def dictionary(elem_id: str) -> gr.HTML:
@@ -129,5 +131,5 @@ def aimed(choice: Choice, digest: str, row: float | None, column: float | None) 
         return direction_target(net, layer.name, groups.groups[number - 1].direction, f"group-{number}")
     side = cells_aside(layer)
     at = [None if cell is None else int(cell) // side for cell in (row, column)]
-    place = look_up(cache.places(net, photo, layer), *at, 1)
+    place = look_up(cache.places(net, photo, layer), at[0], at[1], 1)
     return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")

@@ -27,7 +27,7 @@ from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOT
 from cnnvis.views.figures import heat_bar, signed_bar, written
 from cnnvis.views.html import image_tag
 
-PICTURE_PX = 160
+PICTURE_PX = 120
 LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
 
 
@@ -35,14 +35,16 @@ def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     chosen = [shared.photo, shared.row, shared.column]
     reasons = why_here(shared)
-    facts = gr.HTML(elem_id="map-facts", elem_classes="quiet")
-    best = gr.HTML(elem_id="patches")
-    exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
-    show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
-    weaker = gr.HTML(elem_id="weaker")
     with gr.Row():
-        before = _picture("The map before ReLU", "map-before", "sharp")
-        after = _picture("The map after ReLU", "map-after", "sharp")
+        with gr.Column(min_width=200):
+            best = gr.HTML(elem_id="patches")
+            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
+        with gr.Column(min_width=200):
+            exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
+        with gr.Column(min_width=240), gr.Row():
+            before = _picture("The map before ReLU", "map-before", "sharp")
+            after = _picture("The map after ReLU", "map-after", "sharp")
+    weaker = gr.HTML(elem_id="weaker")
     with gr.Accordion("Options: how maps are computed and drawn", open=False, elem_id="map-options"):
         gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
         shared.pipeline.render()  # type: ignore[no-untyped-call]
@@ -50,7 +52,7 @@ def layout(shared: Shared) -> Follower:
         shared.contrast.render()  # type: ignore[no-untyped-call]
         _path_box(shared)
 
-    outputs = [facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
+    outputs = [reasons.facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
     inputs: list[Any] = [shared.photo, shared.pipeline, shared.row, shared.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": shared.pipeline, "row": shared.row, "column": shared.column}
@@ -68,7 +70,7 @@ def _path_box(shared: Shared) -> None:
 
 def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
     """A slot for a picture and, below it, one for what its colours mean."""
-    with gr.Column(min_width=140):
+    with gr.Column(min_width=100):
         picture = large_picture(title, elem_id, *looks, height=PICTURE_PX)
         return picture, gr.HTML(elem_id=f"{elem_id}-scale")
 
@@ -169,8 +171,8 @@ def _patches(maps: Maps, channel: int) -> str:
             image = f'<button type="button" data-row="{patch.row}" data-column="{patch.column}">{image}</button>'
         figures += f"<figure>{image}<figcaption>{value}</figcaption></figure>"
     choose = " Choose one to see why." if is_cell else ""
-    return f"""<p><strong>What activates it most in this photo</strong>: each patch is the {side} × {side} px that one
-value sees, shifted inwards at the photo's edge.{choose}</p><div class="patches">{figures}</div>"""
+    return f"""<p><strong>What activates it most in this photo</strong>: patches of {side} × {side} px, all that one
+value sees.{choose}</p><div class="patches">{figures}</div>"""
 
 
 @readable_errors

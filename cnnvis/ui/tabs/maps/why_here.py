@@ -28,13 +28,12 @@ from cnnvis.views.figures import colour_words
 from cnnvis.views.html import picture_url
 from cnnvis.views.why import silenced_words, why_tree
 
-OPEN = """<button type="button" data-go="maximize" data-of="place">Open in Activation maximization</button>"""
-
 
 @dataclass(frozen=True)
 class WhyHere:
     """Its components: what the tab draws, and the event by which a visitor keeps a place."""
 
+    facts: gr.HTML  # of the map, which the tab fills
     outputs: list[Any]
     picked: Any
 
@@ -44,28 +43,32 @@ def why_here(shared: Shared) -> WhyHere:
     with gr.Row(elem_id="see"):
         with gr.Column(scale=3, min_width=220):
             chooser = place("canvas")
+            facts = gr.HTML(elem_id="map-facts", elem_classes="quiet", padding=False)
         with gr.Column(scale=4, min_width=280):
             named = dictionary("dictionary")
             grown = Growing.laid_out("place-", "Grow what it sees here")
-            gr.HTML(OPEN, elem_classes="next", padding=False)
-    tree = html_block("why")
-    with gr.Row():
-        matters = gr.Button("Does it matter? Silence these channels", size="sm", elem_id="silence")
-        recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
-    silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
-    recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
-    depths, groups = html_block("depths"), html_block("groups")
+    with gr.Row(elem_id="reasons"):
+        with gr.Column(min_width=300, elem_id="why-box"):
+            tree = html_block("why")
+            with gr.Row(elem_id="why-asks"):
+                matters = gr.Button("Does it matter? Silence these", size="sm", elem_id="silence", min_width=120)
+                recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour", min_width=120)
+            silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
+            recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
+        with gr.Column(min_width=300, elem_id="groups-box"):
+            groups = html_block("groups")
+    depths = html_block("depths")
     key = gr.Textbox("", visible="hidden", elem_id="seen-key")  # what the dictionary is of: in the DOM, for `change`
 
     cell, where = [shared.row, shared.column], [shared.layer_picker, shared.photo]
     picked = chooser.input(None, chooser, cell, js=PICKED)
     # After the maps have been painted, which a visitor waits for.
-    key.change(seen, [*where, shared.pipeline], [named, groups], js="cnnvis.rested", **PAGE, **LIGHT)
+    key.change(seen, [*where, shared.pipeline], [named, groups], js="cnnvis.restedLayer", **PAGE, **LIGHT)
     tree.change(through, [*where, *cell], depths, js="cnnvis.rested", **PAGE, **LIGHT)
     grown.connect(_grow_here, [*where, *cell], js="cnnvis.aimed")
     matters.click(_silenced, [*where, *cell], silenced, **PAGE, **LIGHT)
     recolour.click(_recoloured, where, recoloured, **PAGE, **LIGHT)
-    return WhyHere([chooser, tree, silenced, recoloured, key], picked)
+    return WhyHere(facts, [chooser, tree, silenced, recoloured, key], picked)
 
 
 @readable_errors
