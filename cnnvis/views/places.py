@@ -21,7 +21,7 @@ def group_tiles(layer: Layer, groups: Groups, pictures: Sequence[str], tile: Til
         for member in group.channels[:GROUP_CHANNELS]:
             picture = image_at(tile(layer, member.channel)) or str(member.channel)
             channels += channel_button(picture, "wire", layer.name, member.channel, f"channel {member.channel}")
-        shown += f"<section>{lit}<div>{channels}</div><small>{100 * group.share:.0f} %</small></section>"
+        shown += f"<section>{lit}<small>{100 * group.share:.0f} %</small><div>{channels}</div></section>"
     return f"""<h4>Groups <small>channels that rise and fall together: where, which, and their share; touch one to light
 and grow it</small></h4><div class="groups">{shown}</div>"""
 

@@ -38,12 +38,14 @@ def layout(shared: Shared) -> Follower:
     with gr.Row():
         with gr.Column(min_width=200):
             best = gr.HTML(elem_id="patches")
-            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
-        with gr.Column(min_width=200):
+        with gr.Column(min_width=200, scale=2):
             exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
-        with gr.Column(min_width=240), gr.Row():
-            before = _picture("The map before ReLU", "map-before", "sharp")
-            after = _picture("The map after ReLU", "map-after", "sharp")
+            show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
+        with gr.Column(min_width=240, scale=2):
+            with gr.Row():
+                before = _picture("The map before ReLU", "map-before", "sharp")
+                after = _picture("The map after ReLU", "map-after", "sharp")
+            facts = gr.HTML(elem_id="map-facts", elem_classes="quiet", padding=False)
     weaker = gr.HTML(elem_id="weaker")
     with gr.Accordion("Options: how maps are computed and drawn", open=False, elem_id="map-options"):
         gr.Markdown(ABOUT_MAPS, elem_classes="quiet")
@@ -52,7 +54,7 @@ def layout(shared: Shared) -> Follower:
         shared.contrast.render()  # type: ignore[no-untyped-call]
         _path_box(shared)
 
-    outputs = [reasons.facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
+    outputs = [facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
     inputs: list[Any] = [shared.photo, shared.pipeline, shared.row, shared.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": shared.pipeline, "row": shared.row, "column": shared.column}

@@ -33,7 +33,6 @@ from cnnvis.views.why import silenced_words, why_tree
 class WhyHere:
     """Its components: what the tab draws, and the event by which a visitor keeps a place."""
 
-    facts: gr.HTML  # of the map, which the tab fills
     outputs: list[Any]
     picked: Any
 
@@ -43,7 +42,6 @@ def why_here(shared: Shared) -> WhyHere:
     with gr.Row(elem_id="see"):
         with gr.Column(scale=3, min_width=220):
             chooser = place("canvas")
-            facts = gr.HTML(elem_id="map-facts", elem_classes="quiet", padding=False)
         with gr.Column(scale=4, min_width=280):
             named = dictionary("dictionary")
             grown = Growing.laid_out("place-", "Grow what it sees here")
@@ -68,7 +66,7 @@ def why_here(shared: Shared) -> WhyHere:
     grown.connect(_grow_here, [*where, *cell], js="cnnvis.aimed")
     matters.click(_silenced, [*where, *cell], silenced, **PAGE, **LIGHT)
     recolour.click(_recoloured, where, recoloured, **PAGE, **LIGHT)
-    return WhyHere(facts, [chooser, tree, silenced, recoloured, key], picked)
+    return WhyHere([chooser, tree, silenced, recoloured, key], picked)
 
 
 @readable_errors
