@@ -16,8 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cnnvis.analysis.places import Places, check_places, direction_of, places_of, text_keys
+from cnnvis.analysis.places import Places, check_places, direction_of, places_of
 from cnnvis.checks import whole_between
+from cnnvis.network.architecture import text_keys
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, blend, contact_sheet
 from cnnvis.pictures.photo import Photo

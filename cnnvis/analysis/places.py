@@ -5,9 +5,9 @@ of cells on a grid of at most 28 × 28. Its channels are ranked by how far they 
 photo shelf, in their own standard deviations: a channel that is always on says nothing about a photo.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from dataclasses import field as option
+from dataclasses import field as option  # a place has a field of its own
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from cnnvis.analysis.maps import Maps, compute_maps
 from cnnvis.analysis.patches import moved_inside
 from cnnvis.checks import asked_cell, cell_or_largest, whole_between
 from cnnvis.errors import SettingError, ShelfError
-from cnnvis.network.architecture import Layer, Target
+from cnnvis.network.architecture import Direction, Layer, Target, text_keys
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured
 from cnnvis.pictures.photo import Photo, open_photo
@@ -191,7 +191,7 @@ def direction_of(weights: Tensor, spread: Tensor) -> dict[int, float]:
     return dict(zip(kept.tolist(), (scaled / scaled.max()).tolist(), strict=True)) if len(kept) else {}
 
 
-def direction_target(net: VGG16, layer: str, direction: Mapping[int, float], name: str) -> Target:
+def direction_target(net: VGG16, layer: str, direction: Direction, name: str) -> Target:
     """The direction of a place or a group as what an ascent maximises, called by its short `name`.
 
     Raises SettingError if nothing stands out there.
@@ -199,11 +199,6 @@ def direction_target(net: VGG16, layer: str, direction: Mapping[int, float], nam
     if not direction:
         raise SettingError(f"nothing stands out at {name} of {layer}: choose another place or photo.")
     return architecture_of(net).weighted_target(layer, direction, name)
-
-
-def text_keys(direction: Mapping[int, float]) -> dict[str, float]:
-    """A direction as JSON has it."""
-    return {str(channel): weight for channel, weight in direction.items()}
 
 
 def draw_mosaic(places: Places, tile_of: Callable[[int], Image.Image]) -> Mosaic:

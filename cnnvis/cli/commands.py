@@ -194,7 +194,7 @@ def score(options: argparse.Namespace) -> None:
     else:
         target = named(options)
     result = score_target(load_for(target.layer), cnnvis.open_photo(options.picture), target)
-    asked = {"layer": target.layer.name, "channel": target.channel}
+    asked = {"layer": target.layer.name, "channel": target.written}
     record = {**asked, **result.record(), "cnnvis": __version__}
     report(options, record, f"{target}: {_measures(record)}")
 

@@ -28,9 +28,9 @@ def sees(options: argparse.Namespace) -> None:
     draws, at every place, the picture of its leading channel. --grow grows a picture
     of everything that stands out at the place; `maximize --like` repeats it.
 
-      python -m cnnvis sees examples/chelsea.jpg conv5_1
-      python -m cnnvis sees examples/chelsea.jpg conv5_1 --row 4 --column 5 --grow eye.png
-      python -m cnnvis sees examples/chelsea.jpg conv4_3 --groups 6 --mosaic mosaic.jpg
+      python -m cnnvis sees examples/chelsea.jpg conv5_1 --grow eyes.png
+      python -m cnnvis sees examples/chelsea.jpg conv5_1 --row 4 --column 5
+      python -m cnnvis sees examples/chelsea.jpg conv4_3 --groups 6 --mosaic m.jpg
     """
     net = cnnvis.load_vgg16()
     layer = check_places(net, options.layer)

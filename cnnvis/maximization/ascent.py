@@ -51,8 +51,8 @@ class Snapshot(Targeted, Pictured):
         """The snapshot as plain values, without its picture, `last` and `curve`."""
         settings = asdict(self.settings)
         short = {name: settings[name] for name in ("recipe", "seed", "size")}
-        mine = {name: getattr(self, name) for name in ("step", "steps", "activation", "seconds", "layer", "channel")}
-        return {**mine, **short, "settings": settings, "build": self.build}
+        mine = {name: getattr(self, name) for name in ("step", "steps", "activation", "seconds", "layer")}
+        return {**mine, "channel": self.target.written, **short, "settings": settings, "build": self.build}
 
 
 def maximize(

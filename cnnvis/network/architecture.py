@@ -89,6 +89,11 @@ class Target:
         return self.number if list(self.direction.values()) == [1.0] else self.direction
 
     @property
+    def written(self) -> int | dict[str, float]:
+        """The same for JSON, whose keys are text."""
+        return self.number if self.channel is not self.direction else text_keys(self.direction)
+
+    @property
     def short(self) -> str:
         """What files call it: its number, or the name of its direction."""
         return self.name if self.channel is self.direction else str(self.number)
@@ -219,6 +224,11 @@ class Architecture:
         if not isinstance(read, dict):
             raise ChannelError.unread(direction)
         return self.weighted_target(checked.name, read)
+
+
+def text_keys(direction: Direction) -> dict[str, float]:
+    """A direction as JSON has it, {"17": 0.83}."""
+    return {str(channel): weight for channel, weight in direction.items()}
 
 
 def check_channel(channel: object, layer: Layer) -> int:

@@ -21,8 +21,8 @@ from cnnvis.cli import commands
 
 Run = Callable[..., str]
 COMMANDS = [
-    "info", "layers", "filters", "maps", "maximize", "score", "wiring", "why", "shelf make", "shelf show", "shelf info",
-    "atlas make", "atlas show", "page",
+    "info", "layers", "filters", "maps", "maximize", "score", "wiring", "why", "sees", "shelf make", "shelf show",
+    "shelf info", "atlas make", "atlas show", "page",
 ]  # fmt: skip
 
 
@@ -37,6 +37,13 @@ REFUSED = {  # CAT is an example photo, PROJECT a file that is no picture
     "why CAT conv1_1 3 --row 224 --column 0": "row '224' is out of range",
     "why CAT conv1_1 3 --depth deep": "depth 'deep' is out of range: choose a whole number from 1 to 4",
     "why missing.jpg conv1_1 3": "'missing.jpg' cannot be read",
+    "sees CAT pool5": "choose a convolution, for example 'conv5_3'",
+    "sees CAT conv5_1 --row 14 --column 0": "row '14' is out of range: choose a whole number from 0 to 13",
+    "sees CAT conv3_1 --column 3": "row is missing: give both row and column",
+    "sees CAT conv5_1 --groups 9": "groups '9' is out of range: choose a whole number from 2 to 8",
+    "sees CAT conv5_1 --grow place.jpg": r"suffix '\.jpg' is unknown: choose one of \.png",
+    "sees CAT conv5_1 --mosaic m.gif": r"suffix '\.gif' is unknown: choose one of \.png",
+    "sees missing.jpg conv5_1": "'missing.jpg' cannot be read",
     "shelf make . -o x --top few": "top 'few' is out of range: choose a whole number from 1 to 1024",
     "atlas show relu1_1 -o x.png": "choose a convolution, for example 'conv1_1'",
     "atlas make -o x --layers pool1": "choose a convolution, for example 'conv1_2'",

@@ -302,7 +302,8 @@ def test_a_direction_maximises_the_weighted_sum_of_its_channels(tiny: VGG16, lay
     maps = maps_of(tiny, mine[0].picture, layer)
     assert mine[1].activation == pytest.approx(float(2 * maps[1].mean() - 0.5 * maps[4].mean()), rel=1e-3)
     assert activations(mine)[-1] > activations(mine)[0] + 0.1
-    assert mine[-1].record()["channel"] == {1: 2.0, 4: -0.5}
+    assert mine[-1].channel == {1: 2.0, 4: -0.5}
+    assert mine[-1].record()["channel"] == {"1": 2.0, "4": -0.5}  # as JSON has it
 
 
 def test_a_direction_of_one_channel_is_that_channel(tiny: VGG16) -> None:
@@ -321,7 +322,7 @@ def test_channels_and_directions_can_share_a_batch(tiny: VGG16) -> None:
         assert np.abs(pixels(snapshot.picture) - pixels(alone.picture)).max() <= 1
 
 
-@pytest.mark.parametrize("direction", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}])
+@pytest.mark.parametrize("direction", [{}, {0: 0.0}, {0: 1.0, 1: float("nan")}, {0: "much"}, {0: 1.0, 1: -1e30}])
 def test_a_direction_without_weights_is_refused(tiny: VGG16, direction: Any) -> None:
     with pytest.raises(ChannelError, match=r"of conv3_1 have no usable weights"):
         maximize(tiny, "conv3_1", direction)

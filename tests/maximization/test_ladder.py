@@ -36,6 +36,13 @@ def test_a_rung_carries_its_own_picture_and_score(tiny: VGG16) -> None:
         assert rung.score == score(tiny, rung.picture, "relu3_1", 2)
 
 
+def test_a_direction_has_a_ladder_too(tiny: VGG16) -> None:
+    direction = {1: 1.0, 3: 0.25}
+    *_, last = ladder(tiny, "conv3_1", direction, size=64, steps=2)
+    assert last.snapshot.channel == direction and last.record()["channel"] == {"1": 1.0, "3": 0.25}
+    assert last.score == score(tiny, last.picture, "conv3_1", direction)
+
+
 def test_wrong_arguments_are_refused_before_the_first_rung(tiny: VGG16) -> None:
     for error, target, steps in ((LayerError, "conv9_1:0", 1), (ChannelError, "10:99", 1), (SettingError, "10:0", -1)):
         with pytest.raises(error):

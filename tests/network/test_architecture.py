@@ -147,7 +147,23 @@ def test_a_target_is_one_channel_or_several_with_weights() -> None:
     assert (single.layer, single.number, single.channel) == (find_layer("conv3_1"), 7, 7)
     assert same == single == ARCHITECTURE.target("10", 7)
     assert several.direction == several.channel == {7: 2.0, 9: -0.5}
-    assert (str(single), str(several)) == ("conv3_1 channel 7", "conv3_1 channel {7: 2.0, 9: -0.5}")
+    assert (single.written, several.written) == (7, {"7": 2.0, "9": -0.5})
+    assert (str(single), single.short) == ("conv3_1 channel 7", "7")
+    assert (str(several), several.short) == ("conv3_1 direction", "direction")
+    place = ARCHITECTURE.weighted_target("conv3_1", {7: 2}, "place-5-7")
+    assert (str(place), place.short) == ("conv3_1 place-5-7", "place-5-7")
+
+
+def test_a_direction_may_come_as_text() -> None:
+    read = ARCHITECTURE.read_target("block3_conv1", ' {"7": 2, "9": -0.5} ')
+    assert read == ARCHITECTURE.weighted_target("conv3_1", {7: 2.0, 9: -0.5})
+    for text in ("", "7", "[7]", '{"7": 2', "[" * 100_000, None):
+        with pytest.raises(ChannelError, match=r"direction .* cannot be read: give channels and their weights, \{"):
+            ARCHITECTURE.read_target("conv3_1", text)  # type: ignore[arg-type]
+    with pytest.raises(ChannelError, match="channel '256' does not exist in conv3_1"):
+        ARCHITECTURE.read_target("conv3_1", '{"256": 1}')
+    with pytest.raises(LayerError, match="does not exist"):
+        ARCHITECTURE.read_target("conv9_1", "{}")
 
 
 def test_layer_and_channel_may_be_one_word() -> None:

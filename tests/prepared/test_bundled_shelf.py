@@ -93,4 +93,5 @@ def test_exemplars_are_those_of_torchvision(features: torch.nn.Sequential) -> No
 
 def test_the_shelf_describes_itself() -> None:
     about = load_shelf().about
-    assert (about["name"], about["count"], about["k"], about["precision"]) == ("cnnvis", len(PHOTOS), 16, "float32")
+    assert (about["version"], about["name"], about["count"], about["k"]) == (2, "cnnvis", len(PHOTOS), 16)
+    assert about["precision"] == "float32"

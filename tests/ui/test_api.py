@@ -31,16 +31,20 @@ feature_map(image: file, layer: layer = 'conv1_1', channel: number = 0, pipeline
 -> picture, overlay, record
 exemplars(layer: convolution = 'conv5_3', channel: number = 0, count: number = 9) -> picture, record
 atlas(layer: convolution = 'conv5_3') -> picture, record
+groups(image: file, layer: convolution = 'conv5_1', count: number = 6) -> picture, record
+mosaic(image: file, layer: convolution = 'conv5_1') -> picture, record
 wiring(layer: convolution = 'conv3_1', channel: number = 0, count: number = 8) -> record
 why(image: file, layer: convolution = 'conv3_1', channel: number = 0, row: number = None, column: number = None, \
 count: number = 5, depth: number = 3) -> record
+dictionary(image: file, layer: convolution = 'conv5_1', row: number = None, column: number = None, \
+count: number = 6) -> record
 quiz(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
 reference: picture|photos|both = 'picture') -> record
 quiz_answers(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
 reference: picture|photos|both = 'picture') -> record
 maximize(layer: layer|class = 'conv3_1', channel: number = 0, recipe: fourier|erhan|maco|deepdream = 'fourier', \
 steps: number = 0, size: number = 224, seed: number = 0, seconds: number = 0.0, \
-objective: channel|centre|negative = 'channel', image: file = None) -> picture, record
+objective: channel|centre|negative = 'channel', image: file = None, direction: string = None) -> picture, record
 """
 CHOICES = {CONVOLUTIONS: "convolution", LAYER_NAMES: "layer", (*LAYER_NAMES, "class"): "layer|class"}
 
@@ -79,6 +83,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "is out of range: choose ": {"steps": None, "size": 10**9, "seed": -1, "seconds": "x", "count": 1.5, "depth": 0,
                                  "questions": True, "row": 1e9, "column": "x"},
     UNREAD: {"image": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}},
+    "cannot be read: give channels and their weights": {"direction": "[17]"},
 }  # fmt: skip
 NO_IMAGES: list[Any] = [
     str(PHOTO), "/etc/passwd", 5, [], {}, {"path": None}, {"path": str(PHOTO)}, "data:image/png;base64,xx",
@@ -115,7 +120,7 @@ def test_a_wrong_value_is_refused_with_a_clear_message(
     http: httpx.Client, uploaded: dict[str, Any], capfd: pytest.CaptureFixture[str], endpoint: str, name: str,
     words: str, value: Any,
 ) -> None:  # fmt: skip
-    photo = {"image": uploaded} if (endpoint.startswith("feature") or endpoint == "why") else {}
+    photo = {"image": uploaded} if "image" in TAKES[endpoint] and endpoint != "maximize" else {}
     event, data = call(http, endpoint, {**photo, name: value})
     assert event == "error"
     assert data["error"].startswith(f"{name} ") and words in data["error"]
@@ -145,7 +150,7 @@ def test_every_recipe_runs_over_http_deepdream_from_a_photo_alone(client: Client
 def test_a_result_can_be_reproduced_from_its_record(client: Client) -> None:
     job = client.submit(layer="block3_conv1", channel=7, recipe="maco", steps=5, size=96, seed=9, api_name="/maximize")
     *_, (first, record) = list(job)
-    names = [name for name in TAKES["maximize"] if name not in ("image", "seconds", "objective")]
+    names = [name for name in TAKES["maximize"] if name not in ("image", "seconds", "objective", "direction")]
     again = {name: record[name] for name in names} | {"objective": record["settings"]["objective"]}
     *_, (second, _) = list(client.submit(**again, api_name="/maximize"))
     with Image.open(first) as picture, Image.open(second) as repeated:

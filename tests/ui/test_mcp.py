@@ -3,6 +3,7 @@
 Gradio's extra `mcp` needs an older pydantic than Gradio alone, so it gets an environment of its own.
 """
 
+import base64
 import json
 import os
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import ROOT
+from helpers import EXAMPLES, ROOT
 
 CLIENT = """
 import asyncio, json, sys
@@ -35,9 +36,12 @@ async def main():
 
 asyncio.run(main())
 """
+PHOTO = "data:image/jpeg;base64," + base64.b64encode((EXAMPLES / "chelsea.jpg").read_bytes()).decode()
 CALLS = {
     "filters": {"layer": "conv2_1", "view": "signed", "input_channel": 3},
-    "maximize": {"layer": "conv1_1", "channel": 3, "steps": 2, "size": 64},
+    "maximize": {"layer": "conv1_1", "direction": '{"3": 1, "5": 0.5}', "steps": 2, "size": 64},
+    "dictionary": {"layer": "conv5_1", "image": PHOTO},
+    "groups": {"layer": "conv5_1", "image": PHOTO, "count": 2},
     "layers": {},
     "quiz": {"seed": 7, "questions": 2},
 }
@@ -88,12 +92,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_every_endpoint_is_a_tool_with_a_description(results: dict[str, Any]) -> None:
-    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "maximize"}
-    assert set(results["tools"]) == picture_tools | {"layers", "wiring", "why", "quiz", "quiz_answers"}
+    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "groups", "mosaic", "maximize"}
+    assert set(results["tools"]) == picture_tools | {"layers", "wiring", "why", "dictionary", "quiz", "quiz_answers"}
     for name, (description, schema) in results["tools"].items():
         assert len(description) > 30, name
         assert schema["type"] == "object"
-    assert {"layer", "channel", "recipe", "steps"} <= results["tools"]["maximize"][1]["properties"].keys()
+    assert {"layer", "channel", "recipe", "steps", "direction"} <= results["tools"]["maximize"][1]["properties"].keys()
 
 
 @pytest.mark.slow
@@ -106,6 +110,8 @@ def test_a_tool_returns_its_pictures_and_its_record(results: dict[str, Any], nam
         assert text.count("http://127.0.0.1") == 6 and "answer" not in text  # a picture and two patches, twice
     elif name == "layers":
         assert "conv5_3" in text
+    elif name == "dictionary":
+        assert "conv5_1" in text and "295" in text and "above" in text
     else:
-        assert ".png" in text or any(kind == "image" for kind, _ in parts)
+        assert ".png" in text or ".jpeg" in text or any(kind == "image" for kind, _ in parts)
         assert CALLS[name]["layer"] in text and ("robust" in text) == (name == "maximize")
