@@ -151,9 +151,10 @@ def _grow(
     if from_photo and photo is None:
         raise PhotoError("there is no photo to start from: choose one at the top of the page, or start from noise.")
     snapshots = grow(list(targets.values()), recipe, photo.path if photo else None, settings)
+    ascent = hold(request)  # before the first step, during which the tab may be closed
     for batch in make_way(snapshots):
-        if batch[0].step == 0:
-            ascent = hold(request)  # also when it begins again on the CPU
+        if batch[0].step == 0 and ascent.snapshots:
+            ascent = hold(request)  # it begins again on the CPU
         yield stage_value(ascent.id, batch, ascent.add(batch), note=missing_gpu(batch[0])), ascent
 
 
