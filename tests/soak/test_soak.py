@@ -22,10 +22,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.page import FLAGS, chromium
 from benchmarks.serving import Served, running
 from cnnvis.network.architecture import CONVOLUTIONS, find_layer
+from cnnvis.ui.serving.memory import RETURNED_SECONDS
 
 ASCENTS, SHEETS, QUIZZES, LARGE_ASCENTS, DRAWS = 500, 2000, 60, 50, 500
 HOSTILE = 8
 PATIENCE_MS = 300_000
+AT_REST = 20  # % of a core: an idle page takes some 3
 LINK = "document.querySelector('#link textarea, #link input').value"
 
 
@@ -65,15 +67,27 @@ def visit(served: Served) -> Iterator[Callable[[str], Page]]:
 
 def grown(process: psutil.Process, ask: Any, times: int, warm_up: int, most: float) -> None:
     """Ask many times: what the process holds at the end may be `most` MB more than after the first `warm_up`."""
-    held = []
     for number in range(times):
         if number == warm_up:
-            held.append((process.memory_info().rss, process.num_threads(), process.num_fds()))
+            memory, threads, files = held_at_rest(process)
         ask(random.Random(number))
-    (memory, threads, files), now = held[0], process.memory_info().rss
-    print(f"after {warm_up}: {memory / 1e6:.0f} MB, after {times}: {now / 1e6:.0f} MB")
-    assert now - memory < most * 1e6
-    assert process.num_threads() <= threads + 4 and process.num_fds() <= files + 10
+    now, more_threads, more_files = held_at_rest(process)
+    print(f"after {warm_up}: {memory:.0f} MB, after {times}: {now:.0f} MB")
+    assert now - memory < most
+    # Gradio keeps a dozen threads for a while after a visit, or none.
+    assert more_threads <= threads + 20 and more_files <= files + 10
+
+
+def held_at_rest(process: psutil.Process) -> tuple[float, int, int]:
+    """The memory in MB, threads and open files of a page that computes nothing and has returned what it freed.
+
+    At work it holds up to 300 MB more: what it computes with, and what was freed since memory was last returned.
+    """
+    process.cpu_percent()
+    while process.cpu_percent(2) > AT_REST:
+        pass
+    time.sleep(2 * RETURNED_SECONDS)
+    return process.memory_info().rss / 1e6, process.num_threads(), process.num_fds()
 
 
 def test_ascents(process: tuple[Client, psutil.Process]) -> None:

@@ -97,6 +97,17 @@ def test_a_closed_tab_lets_go_of_its_ascent(page: gr.Blocks, http: httpx.Client,
     let_go(SimpleNamespace(session_hash="nobody"))  # type: ignore[arg-type]  # and no error
 
 
+def test_an_ascent_whose_tab_is_closed_during_a_step_holds_nothing(folder: Path) -> None:
+    visitor: Any = SimpleNamespace(session_hash="leaves")
+    growing = _grow(visitor, Choice().value(), "", "fourier", "1, 2, 3", "", False, 0, 3, 64, 0, "channel")
+    assert len(next(growing)[1].snapshots) == 4
+    let_go(visitor)
+    stage, ascent = next(growing)  # the step that was under way: Gradio keeps what it yields for an hour
+    assert json.loads(stage)["frame"]["step"] == 1
+    held = {name: value for name, value in vars(ascent).items() if name != "id"}
+    assert "PIL" not in repr(held) and len(repr(held)) < 1000
+
+
 def test_a_tab_that_is_closed_while_its_ascent_is_scored_costs_no_error(tiny: VGG16, folder: Path) -> None:
     ascent = watched(tiny, 3)
     for position in (0, 1):

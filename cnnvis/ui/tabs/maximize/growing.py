@@ -64,9 +64,11 @@ def grow_targets(
     request: gr.Request | None, targets: Sequence[Target], recipe: str, start: Any, settings: dict[str, Any]
 ) -> Iterator[tuple[str, VisitorAscent]]:
     """Grow targets already checked, for the stage. Raises SettingError, PhotoError, WeightsError, LayerError."""
-    for batch in make_way(grow(targets, recipe, start, settings)):
-        if batch[0].step == 0:
-            ascent = hold(request)  # also when it begins again on the CPU
+    snapshots = grow(targets, recipe, start, settings)
+    ascent = hold(request)  # before the first step, during which the tab may be closed
+    for batch in make_way(snapshots):
+        if batch[0].step == 0 and ascent.snapshots:
+            ascent = hold(request)  # it begins again on the CPU
         yield stage_value(ascent.id, batch, ascent.add(batch), note=missing_gpu(batch[0])), ascent
 
 

@@ -31,18 +31,21 @@ class VisitorAscent:
         self._seen, self._apart = 0, 1
         self._files: list[dict[str, str]] = []  # for each channel the downloads by name, with their addresses
         self.note = ""  # how it ended
+        self._left = False  # the tab has been closed
 
     def add(self, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
         """Write the pictures of one moment as files; return what the stage shows of it."""
         self.snapshots = snapshots
         paths = [picture_file(snapshot.picture, file_name(snapshot), "jpeg") for snapshot in snapshots]
-        self._newest = paths, moment_value(list(snapshots), [file_url(path) for path in paths])
+        self._newest = newest = paths, moment_value(list(snapshots), [file_url(path) for path in paths])
         if self._seen % self._apart == 0:
             self._frames.append(self._newest)
         if len(self._frames) == MAX_FRAMES:  # the newest comes on top, see `_kept`
             self._frames, self._apart = self._frames[::2], 2 * self._apart
         self._seen += 1
-        return self._newest[1]
+        if self._left:  # Gradio closes the ascent of a closed tab only after its step, and keeps what that step yields
+            self.clear()
+        return newest[1]
 
     def shown(self, note: str) -> str:
         """The stage's value at the end: all frames in order, the newest snapshot last, and the downloads so far."""
@@ -70,6 +73,7 @@ class VisitorAscent:
 
     def clear(self) -> None:
         """Let go of everything: nobody will ask for it any more. A copy that is being worked on keeps its own."""
+        self._left = True  # first: another thread may be adding a moment
         self.snapshots, self._frames, self._newest, self._files = (), [], ([], {}), []
 
     def _kept(self) -> list[tuple[list[str], dict[str, Any]]]:
@@ -88,19 +92,19 @@ def file_name(snapshot: Snapshot) -> str:
 
 
 # Gradio 6.31 keeps a gr.State for an hour after its tab has been closed, and cannot be told otherwise.
-_held: WeakValueDictionary[str, VisitorAscent] = WeakValueDictionary()
+_held: WeakValueDictionary[tuple[str, str], VisitorAscent] = WeakValueDictionary()  # by session and by ascent
 
 
 def hold(request: gr.Request | None) -> VisitorAscent:
     """A new ascent of the visitor who asks, to be let go of when their tab is closed."""
     ascent = VisitorAscent()
     if request and request.session_hash:
-        _held[request.session_hash] = ascent
+        _held[request.session_hash, ascent.id] = ascent
     return ascent
 
 
 def let_go(request: gr.Request) -> None:
-    """Let go of the ascent of a visitor who has closed the tab; for Gradio's event `unload`."""
-    ascent = _held.pop(request.session_hash or "", None)
-    if ascent:
-        ascent.clear()
+    """Let go of the ascents of a visitor who has closed the tab; for Gradio's event `unload`."""
+    for (session, _), ascent in list(_held.items()):
+        if session == request.session_hash:
+            ascent.clear()
