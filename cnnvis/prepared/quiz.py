@@ -11,18 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from PIL import Image
 
 from cnnvis.checks import whole_between
 from cnnvis.errors import SettingError, ShelfError
 from cnnvis.network.architecture import Layer, Target, Targeted
 from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.atlas import atlas_sheet
 from cnnvis.prepared.shelf import CREDITS, Exemplar, Shelf, atlas_scale_tile, load_shelf
+from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.tiles import picture_px
 
 REFERENCES = ("picture", "photos", "both")
 REFERENCE_PHOTOS = 9  # the strongest exemplars are references; the questions use weaker ones
 MOST_QUESTIONS = 50
+MIDDLE = 1 / 6  # of a patch's side: as far from the patch's middle as the place in question may be
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 
@@ -75,9 +80,10 @@ def quiz(
     """Ask which of two patches excites a channel more, once each for channels of a convolution.
 
     One patch comes from a photo that excites the channel strongly, but not one of the nine that serve as references;
-    the other comes from one of those that excite it least. `reference` is what represents a channel: its `picture` from
-    the atlas, nine `photos`, or `both`: the picture in half of the questions, the photos in the other half. The same
-    seed gives the same questions, whatever the reference. `shelf` is a folder, see `load_shelf`.
+    the other comes from one of those that excite it least. The strong place lies in the middle third of its patch, the
+    weak one as near the middle as the weakest photos allow. `reference` is what represents a channel: its `picture`
+    from the atlas, nine `photos`, or `both`: the picture in half of the questions, the photos in the other half. The
+    same seed gives the same questions, whatever the reference. `shelf` is a folder, see `load_shelf`.
     Raises LayerError, SettingError, ShelfError.
     """
     return ask(load_shelf(shelf), *check_quiz(seed, layer, questions, reference))
@@ -97,8 +103,8 @@ def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -
     kinds = [REFERENCES[i % 2] if reference == "both" else reference for i in range(questions)]
     asked = []
     for number, target in enumerate(chance.sample(targets, questions), 1):
-        high = chance.choice(shelf.exemplars(target, shelf.ranks)[REFERENCE_PHOTOS:])
-        low = chance.choice(_lows(shelf, target))
+        high = chance.choice(_in_the_middle(layer, shelf.exemplars(target, shelf.ranks)[REFERENCE_PHOTOS:]))
+        low = chance.choice(_in_the_middle(layer, _lows(shelf, target)))
         pair = (high, low) if chance.random() < 0.5 else (low, high)
         asked.append((number, target, pair, SIDES[pair.index(high)]))
     chance.shuffle(kinds)  # last, so that every reference gets the same questions
@@ -109,14 +115,32 @@ def ask(shelf: Shelf, seed: int, layer: Layer, questions: int, reference: str) -
 
 
 def _askable(shelf: Shelf, layer: Layer) -> list[Target]:
-    """The channels that enough photos excite and that have other photos to compare with."""
+    """The channels that enough photos excite, one of them in the middle, and that have others to compare with."""
     if shelf.ranks <= REFERENCE_PHOTOS:
         needed = f"a quiz needs more than {REFERENCE_PHOTOS}"
         raise ShelfError(f"shelf {shelf.name!r} keeps {shelf.ranks} photos per channel: {needed}.")
     index = shelf.layer(layer)
     excited = index["value"][:, -1] > 0
     others = (index["low"][:, :, None] != index["photo"][:, None]).all(2).any(1)
-    return [Target(layer, {channel: 1.0}) for channel in (excited & others).nonzero()[0].tolist()]
+    middle = (_off_middle(layer, index["cell"][:, REFERENCE_PHOTOS:]) <= MIDDLE).any(1)
+    return [Target(layer, {channel: 1.0}) for channel in (excited & others & middle).nonzero()[0].tolist()]
+
+
+def _off_middle(layer: Layer, cells: Array) -> Array:
+    """How far cells (…, 2) lie from the middle of their patches, in sides of a patch.
+
+    A patch is moved inside the photo, so a cell near the photo's edge lies near its patch's edge, where a visitor
+    does not look for what the question is about.
+    """
+    side, (left, _, right, _) = picture_px(layer), layer.field(0, 0)
+    places = (left + right) / 2 + layer.stride * cells.astype(float)
+    return np.abs(places - places.clip(side / 2, PHOTO_SIDE - side / 2)).max(-1) / side
+
+
+def _in_the_middle(layer: Layer, exemplars: Sequence[Exemplar]) -> list[Exemplar]:
+    """Those in the middle of their patches; if there are none, the nearest to it."""
+    off = _off_middle(layer, np.array([(exemplar.row, exemplar.column) for exemplar in exemplars]))
+    return [exemplar for exemplar, far in zip(exemplars, off, strict=True) if far <= max(MIDDLE, off.min())]
 
 
 def _lows(shelf: Shelf, target: Target) -> Sequence[Exemplar]:

@@ -66,68 +66,90 @@ ABOUT_PAGE = """<details ${value.startsWith('VGG16 is') ? '' : 'open'}><summary>
 Activation maximization: Erhan et al. 2009; Olah et al. 2017. Based on
 <em>cnn-visualizations-pytorch</em> by Justin Bellucci (2020).</p></details>"""
 
-ABOUT_NETWORK = """### The network on one screen
-
-VGG16 reads a photo of 224 × 224 px in 3 colours. Its 13 **convolutions**, layers of filters, turn the photo into maps:
-224 × 224 × 64 means 64 maps of 224 × 224 values. Each convolution is followed by a ReLU, and each block of them by a
-pool; both are explained below. The output of pool5 goes to three more layers, in which every value reads all the values
-before it. They name what is in the photo (Simonyan & Zisserman 2015). Choose a layer to go there."""
-
 ABOUT_ARITHMETIC = """### One filter on the photo
 
-The filter covers a window of 3 × 3 values. Each value is multiplied by the weight over it. All the products are added
-up, and so is the **bias**, one more number that the filter has learned. A negative sum becomes zero (ReLU). To move the
-window, click the photo or enter a row and a column. Its colours are
-normalised: ImageNet's mean is subtracted, and the rest divided by its standard deviation, so mid-grey is about 0."""
+The filter covers a window of 3 × 3 values, multiplies each by the weight over it, and adds up the products. To move the
+window, click the photo or enter a row and a column.
 
-ABOUT_RELU = """ReLU, the rectified linear unit (Nair & Hinton 2010), turns every value below zero into zero and keeps
-the rest. Without it, two convolutions in a row could do no more than a single larger one."""
+<details><summary>More</summary>The sum includes the <b>bias</b>, one more number that the filter has learned. If it is
+negative, it becomes zero (ReLU). The photo's colours are normalised: ImageNet's mean is subtracted, and the rest divided
+by its standard deviation, so mid-grey is about 0.</details>"""
 
-ABOUT_POOLING = """Pooling keeps the largest of every 2 × 2 values and drops the other three. The map becomes half as
-high and half as wide, and the exact position of a pattern matters less."""
+ABOUT_SLIDING = """**The filter sliding.** The sum, taken at every position, gives the feature map.
 
-ABOUT_FIELD = """The piece of the photo that a value depends on is its <b>receptive field</b>. Each window of 3 × 3
-values extends it by one value on every side. After a pool the values lie twice as far apart, so it grows faster."""
+<details><summary>More</summary>On the left is the filter's input: at conv1_1 the photo, in deeper layers the input
+channel with the largest kernel. On the right the map grows: blue below zero, orange above. A real filter stops at every
+value; this one stops at most 96 times.</details>"""
+
+ABOUT_RELU = """ReLU, the rectified linear unit, turns every value below zero into zero and keeps the rest.<details>
+<summary>More</summary>Without it, two convolutions in a row could do no more than a single larger one (Nair & Hinton
+2010).</details>"""
+
+ABOUT_POOLING = """Pooling keeps the largest of every 2 × 2 values and drops the other three.<details>
+<summary>More</summary>The map becomes half as high and half as wide, and the exact position of a pattern matters
+less.</details>"""
+
+ABOUT_FIELD = """The piece of the photo that a value depends on is its <b>receptive field</b>.<details>
+<summary>More</summary>Each window of 3 × 3 values extends it by one value on every side. After a pool the values lie
+twice as far apart, so it grows faster.</details>"""
+
+ABOUT_NETWORK = """### The network on one screen
+
+Thirteen **convolutions**, layers of filters, turn a photo of 224 × 224 px in 3 colours into maps. Choose a layer to go
+there.
+
+<details><summary>More</summary>224 × 224 × 64 means 64 maps of 224 × 224 values. Each convolution is followed by a ReLU,
+and each block of them by a pool. The output of pool5 goes to three more layers, in which every value reads all the values
+before it. They name what is in the photo (Simonyan & Zisserman 2015).</details>"""
 
 ABOUT_OWN_KERNEL = """### Your own kernel
 
-A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or start from a preset: Sobel compares two sides,
-the Laplacian compares a value with its four neighbours, emboss makes a relief. They are applied to the photo exactly as
-conv1_1 applies its own: to the normalised colours, with zeros beyond the edge. The results for the three colours are
-added up, then the bias. Beside your kernel is the filter of conv1_1 that is most like it. The **cosine** of their 27
-weights is 1 if they differ only in scale, and about 0 if they have nothing in common."""
+A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or start from a preset.
 
-ABOUT_SLIDING = """### The filter sliding
+<details><summary>More</summary>Sobel compares two sides, the Laplacian compares a value with its four neighbours, emboss
+makes a relief. They are applied to the photo exactly as conv1_1 applies its own: to the normalised colours, with zeros
+beyond the edge. The results for the three colours are added up, then the bias. Beside your kernel is the filter of
+conv1_1 that is most like it. The <b>cosine</b> of their 27 weights is 1 if they differ only in scale, and about 0 if they
+have nothing in common. Normalised means {normalised}, where each colour goes from 0 to 1.</details>"""
 
-**The sum above, taken at every position**, gives the feature map. On the left is the filter's input: at conv1_1 the
-photo, in deeper layers the input channel with the largest kernel. On the right the map grows: blue below zero, orange
-above. A real filter stops at every value; this one stops at most 96 times."""
+QUESTIONS = """### Three questions
 
-LESSONS = {
-    "What are filters and feature maps?": """
+<details><summary>What are filters and feature maps?</summary>
+
 VGG16 was trained to tell apart 1,000 kinds of things in photos (Simonyan & Zisserman 2015). It has 4,224 filters in 13
 layers. A **filter** is a small set of weights. At every position of a picture it gives one number; together these
 numbers are its **feature map**. The filters of the next layer read those maps, not the photo. So each of their values
 depends on a larger piece of the photo: 3 px across at conv1_1, 196 px at conv5_3. The first filters respond to edges
-and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).""",
-    "What is activation maximization?": """
+and colours, deeper ones to textures, then to parts of things (Olah et al. 2017).
+
+</details>
+<details><summary>What is activation maximization?</summary>
+
 A feature map shows how a filter responds to one photo. Activation maximization looks for the picture that it responds
 to most (Erhan et al. 2009). It starts from noise and changes every pixel a little in the direction that raises the
 activation, again and again. Left to itself, it makes pictures that look like noise to people. Small shifts, turns and
 zooms at every step, and the colours and frequencies of photos, make pictures that people can read (Olah et al. 2017).
-Qin et al. 2018 survey the methods. *The ladder*, in the *Activation maximization* tab, adds them one at a time.""",
-    "What can these pictures tell, and what not?": """
+Qin et al. 2018 survey the methods. *The ladder*, in the *Activation maximization* tab, adds them one at a time.
+
+</details>
+<details><summary>What can these pictures tell, and what not?</summary>
+
 They show what **can** activate a channel, not what usually does. In a study, people were asked which of two photos
 activates a channel more. They were right in 82&nbsp;±&nbsp;4&nbsp;% of cases after nine such pictures, and in
 92&nbsp;±&nbsp;2&nbsp;% after nine photos that activate it. Guessing gives 50&nbsp;% (Borowski et al. 2021, with another
 network, Inception V1). And pictures can be made to lie: a network can be changed so that they show something else while
-it works as before (Geirhos et al. 2024). So look at every view, and at real photos, before you believe any of them.""",
-}
+it works as before (Geirhos et al. 2024). So look at every view, and at real photos, before you believe any of them.
 
-PAPERS = """Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·
+</details>
+
+<details><summary>The papers</summary>
+
+Erhan et al., *Visualizing Higher-Layer Features of a Deep Network*, 2009 ·
 Nair & Hinton, *Rectified Linear Units Improve Restricted Boltzmann Machines*, 2010 ·
 Simonyan & Zisserman, [*Very Deep Convolutional Networks*](https://arxiv.org/abs/1409.1556), 2015 ·
 Olah et al., [*Feature Visualization*](https://distill.pub/2017/feature-visualization), 2017 ·
 Qin et al., [*How convolutional neural networks see the world*](https://arxiv.org/abs/1804.11191), 2018 ·
 Borowski et al., [*Exemplary Natural Images*](https://arxiv.org/abs/2010.12606), 2021 ·
-Geirhos et al., [*Don't trust your eyes*](https://arxiv.org/abs/2306.04719), 2024"""
+Geirhos et al., [*Don't trust your eyes*](https://arxiv.org/abs/2306.04719), 2024
+
+</details>"""

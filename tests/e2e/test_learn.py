@@ -63,6 +63,17 @@ def test_a_click_on_the_photo_moves_the_window(visit) -> None:
     assert page.locator("#row input").input_value() in ("83", "84")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_tab_is_at_most_five_windows_high_and_its_numbers_fit_into_one(visit, width: int, height: int) -> None:
+    for query in ("layer=conv1_1&channel=57", "layer=conv5_3&channel=17"):
+        page = visit(width, height, query=f"?tab=learn&{query}")
+        page.locator("#learn-around h3").first.wait_for()
+        page.locator(".kernel-answer h4").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollHeight") <= 5 * height
+        ends = page.locator(".product td").evaluate_all("all => all.map((cell) => cell.getBoundingClientRect().right)")
+        assert max(ends) <= width - 8
+
+
 # What surrounds the convolution
 
 

@@ -31,12 +31,36 @@ def answers() -> list[str]:
     return [question.answer for question in cnnvis.quiz(7, "conv5_1", 5)]
 
 
+def begins_at_its_top(page: Page) -> None:
+    """The question, or the result, begins in the upper part of the window, below the header."""
+    top = page.locator("#quiz .quiz").bounding_box()["y"]
+    header = page.locator("#header").bounding_box()
+    assert header["y"] + header["height"] <= top < page.viewport_size["height"] / 3
+
+
+def test_on_a_phone_a_question_and_the_result_are_what_one_sees(visit: Any) -> None:
+    page: Page = visit(390, 844, query=f"{LINK}&reference=both", is_mobile=True, has_touch=True)
+    page.get_by_role("button", name="Start").tap()
+    for _ in range(5):
+        expect(page.locator(".keys")).to_be_hidden()  # there is no keyboard
+        begins_at_its_top(page)
+        assert page.locator(".quiz-sides").bounding_box()["y"] < 600
+        page.locator(".quiz-side").first.tap()
+        for part in (".quiz-verdict > p b", ".quiz-next"):
+            expect(page.locator(part).first).to_be_in_viewport(ratio=1)
+        page.locator(".quiz-next").tap()
+    expect(page.locator("#quiz h3")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#quiz table")).to_be_in_viewport(ratio=1)
+    begins_at_its_top(page)
+
+
 def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
     page: Page = visit(width=360, scheme="dark", query=f"{LINK}&reference=photos&__theme=dark")
     page.locator("#quiz .quiz-next").focus()
     page.keyboard.press("Enter")
     for number, answer in enumerate(answers(), 1):
         expect(page.locator("#quiz")).to_contain_text(f"Question {number} of 5")
+        expect(page.locator(".keys")).to_be_visible()
         expect(page.locator(".quiz-shown img")).to_have_count(9)
         page.keyboard.press({"left": "ArrowLeft", "right": "ArrowRight"}[answer])
         page.keyboard.press("Enter")
@@ -44,7 +68,7 @@ def test_a_quiz_by_keyboard_alone(visit: Any) -> None:
         expect(page.locator(".quiz-said")).to_have_text("Correct.")
         expect(page.locator(".quiz-maps figure")).to_have_count(2)
         page.keyboard.press("Enter")
-    expect(page.locator("#quiz h3")).to_have_text("5 of 5 right")
+    expect(page.locator("#quiz h3")).to_have_text("5 of 5 correct")
     expect(page.locator("#quiz td").nth(1)).to_have_text("57 to 100 %")  # Wilson's interval for 5 of 5
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -56,10 +80,10 @@ def test_a_quiz_by_mouse_keeps_an_honest_count(visit: Any) -> None:
         wrong = number == 1
         picked = {"left": "right", "right": "left"}[answer] if wrong else answer
         page.locator(f'.quiz-side[data-side="{picked}"]').click()
-        verdict = f"Not quite: it is the one on the {answer}." if wrong else "Correct."
+        verdict = f"Not this one: it is the one on the {answer}." if wrong else "Correct."
         expect(page.locator(".quiz-verdict")).to_contain_text(verdict)
         page.locator(".quiz-verdict .quiz-next").click()
-    expect(page.locator("#quiz h3")).to_have_text("4 of 5 right")
+    expect(page.locator("#quiz h3")).to_have_text("4 of 5 correct")
     expect(page.locator("#quiz tbody tr")).to_contain_text(["65 ± 5 %", "92 ± 2 %"])
     with page.expect_download() as loaded:
         page.get_by_role("button", name="Download the answers").click()

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 import cnnvis
+from cnnvis.analysis.patches import moved_inside
 from cnnvis.errors import LayerError, SettingError, ShelfError
 from cnnvis.network.vgg import VGG16
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.atlas import _decoded
 from cnnvis.prepared.quiz import MOST_QUESTIONS
 from cnnvis.prepared.shelf import BUNDLED, atlas_scale_tile, load_shelf
-from cnnvis.prepared.tiles import TILE_PX
+from cnnvis.prepared.tiles import TILE_PX, picture_px
 
 
 @pytest.mark.parametrize("layer", ["conv1_1", "conv3_3", "conv5_1", "conv5_3"])
@@ -29,6 +31,24 @@ def test_each_question_is_fair(layer: str) -> None:
         assert len(question.pictures) == 9
     right = sum(question.answer == "right" for question in questions)
     assert 12 <= right <= 38  # of 50 tosses; outside this range less than once in 3,000
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "conv4_3", "conv5_1", "conv5_3"])
+def test_the_place_in_question_lies_in_the_middle_of_its_patch(layer: str) -> None:
+    convolution, weak = cnnvis.find_layer(layer), []
+    side = picture_px(convolution)
+    for question in cnnvis.quiz(4, layer, MOST_QUESTIONS):
+        for exemplar in (question.left, question.right):
+            left, top, right, bottom = convolution.field(exemplar.row, exemplar.column)
+            place = (left + right) / 2, (top + bottom) / 2
+            around = (round(middle + edge) for edge in (-side / 2, side / 2) for middle in place)
+            patch = moved_inside(tuple(around), PHOTO_SIDE)
+            off = max(abs(at - (patch[i] + side / 2)) / side for i, at in enumerate(place))
+            if exemplar is question.excited:
+                assert off <= 1 / 6 + 1 / side  # half a pixel at either end
+            else:
+                weak.append(off)
+    assert sum(off <= 1 / 6 + 1 / side for off in weak) >= 0.7 * len(weak)
 
 
 def test_the_values_are_those_of_the_network(vgg16: VGG16) -> None:

@@ -90,4 +90,4 @@ def _box(layer: Layer, left: int, top: int, right: int, bottom: int) -> str:
 
 
 def _section(heading: str, about: str, inside: str) -> str:
-    return f'<section><h3>{heading}</h3><p class="quiet">{about}</p>{inside}</section>'
+    return f'<section><h3>{heading}</h3><div class="quiet">{about}</div>{inside}</section>'

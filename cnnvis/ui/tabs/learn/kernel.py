@@ -43,8 +43,7 @@ def own_kernel(shared: Shared, drawn: gr.HTML) -> None:
     """Lay out the section; it is drawn again whenever `drawn`, which is made of the photo, changes."""
     colours = zip(COLOURS, IMAGENET_MEAN, IMAGENET_STD, strict=True)
     normalised = ", ".join(f"({colour} − {mean}) / {deviation}" for colour, mean, deviation in colours)
-    about = f"{ABOUT_OWN_KERNEL} Normalised means {normalised}, where each colour goes from 0 to 1."
-    gr.Markdown(about, elem_classes="quiet")
+    gr.Markdown(ABOUT_OWN_KERNEL.format(normalised=normalised), elem_classes="quiet")
     start = {"kernel": [[f"{weight:g}" for weight in row] for row in PRESETS[FIRST_PRESET]], "bias": "0"}
     props: dict[str, Any] = {"presets": PRESETS, "colours": COLOURS, "answer": ""}
     editor = scripted(__file__, "kernel", value=start, html_template=_TEMPLATE, padding=False, **props)

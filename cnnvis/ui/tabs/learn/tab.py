@@ -1,4 +1,4 @@
-"""The Learn tab: the network, one filter on the photo, what surrounds it, your own kernel, and short lessons."""
+"""The Learn tab: one filter on the photo, what surrounds it, the network, your own kernel, and three questions."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.learn.around import around_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel
 from cnnvis.ui.tabs.learn.network_map import network_map
-from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO, LESSONS, PAPERS
+from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO, QUESTIONS
 from cnnvis.views.figures import digits, square
 
 WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
@@ -29,10 +29,8 @@ WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
 
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
-    gr.Markdown(ABOUT_NETWORK, elem_classes="quiet")
-    network_map()
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
-    with gr.Row():
+    with gr.Row(elem_id="one-filter"):
         with gr.Column(scale=2, min_width=280):
             window = large_picture("The photo, with the window on it", "window", height=WINDOW_PX)
             with gr.Row():
@@ -40,16 +38,14 @@ def layout(shared: Shared) -> Follower:
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
         with gr.Column(scale=3, min_width=300):
             sums = html_block("sums", "facts")
+            gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
+            play = gr.Button("Play", size="sm", elem_id="slide")
+            slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
     around = gr.HTML(elem_id="learn-around", padding=False)
+    gr.Markdown(ABOUT_NETWORK, elem_classes="quiet")
+    network_map()
     own_kernel(shared, sums)
-    gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
-    play = gr.Button("Play", size="sm", elem_id="slide")
-    slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
-    with gr.Row():
-        for heading, text in LESSONS.items():
-            with gr.Column(min_width=280), gr.Accordion(heading, open=True):
-                gr.Markdown(text)
-    gr.Markdown(PAPERS, elem_classes="quiet")
+    gr.Markdown(QUESTIONS, elem_classes="quiet")
 
     clicked = window.select(_clicked, shared.layer_picker, [row, column], **PAGE, **QUICK)
     play.click(_slide, [shared.layer_picker, shared.photo], slide, **PAGE, **ENCODING)

@@ -32,10 +32,11 @@ function ask() {
   view.innerHTML = `<p class="quiet">Question ${asked.question} of ${quiz.questions}. ${count()}</p>
 <div class="quiz-board"><div><p>${about}</p>
 <div class="quiz-shown" data-count="${asked.pictures.length}">${asked.pictures.map((src) => figure(src, alt)).join('')}</div></div>
-<div><p id="quiz-asks"><b>Which of these two activates it more?</b> <span class="quiet">← or →, then Enter.</span></p>
+<div class="quiz-answer"><p id="quiz-asks"><b>Which of these two activates it more?</b> <span class="quiet keys">← or →, then Enter.</span></p>
 <div class="quiz-sides" role="group" aria-labelledby="quiz-asks">${side('left')}${side('right')}</div>
 <div class="quiz-verdict"></div></div></div>`;
   focus('.quiz-side');
+  view.scrollIntoView();  // the question's top, below the header: see page.css
   begun = performance.now();
 }
 
@@ -57,11 +58,12 @@ function judge(value) {
     side.disabled = true;
     side.dataset.verdict = side.dataset.side === value.answer ? 'excited' : side.dataset.side === picked ? 'wrong' : '';
   }
-  const words = correct ? 'Correct.' : `Not quite: it is the one on the ${value.answer}.`;
+  const words = correct ? 'Correct.' : `Not this one: it is the one on the ${value.answer}.`;
   view.querySelector('.quiz-verdict').innerHTML = `<p><b>${words}</b></p>${value.about}`
     + button('quiz-next', next ? 'Next question' : 'See the result');
   said(words);
   focus('.quiz-next');
+  view.querySelector('.quiz-answer').scrollIntoView({block: 'nearest'});
 }
 
 // Wilson 1927: the 95 % interval for the true share.
@@ -74,20 +76,21 @@ function wilson(right, of) {
 
 const of = (reference) => log.filter((entry) => entry.reference === reference);
 const right = (answers) => answers.filter((entry) => entry.correct).length;
-const count = () => log.length ? `${right(log)} of ${log.length} right so far.` : '';
+const count = () => log.length ? `${right(log)} of ${log.length} correct so far.` : '';
 
 function finish() {
   const rows = Object.entries(props.people).filter(([kind]) => of(kind).length).map(([kind, [name, people]]) => {
     const mine = of(kind), [low, high] = wilson(right(mine), mine.length);
     return `<tr><th scope="row">${name}</th><td>${right(mine)} of ${mine.length}</td><td>${low} to ${high} %</td><td>${people}</td></tr>`;
   });
-  view.innerHTML = `<h3>${right(log)} of ${log.length} right</h3><div class="facts"><table>
-<thead><tr><th scope="col">You saw</th><th scope="col">right</th><th scope="col">95 % interval (Wilson)</th>
+  view.innerHTML = `<h3>${right(log)} of ${log.length} correct</h3><div class="facts"><table>
+<thead><tr><th scope="col">You saw</th><th scope="col">correct</th><th scope="col">95 % interval (Wilson)</th>
 <th scope="col">people in a study</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>
 <p class="quiet">${helped()}${props.study}</p><p class="next">${button('quiz-csv', 'Download the answers (CSV)')}
 ${button('quiz-again', 'The same questions again')}${button('quiz-new', 'Other questions')}</p>`;
-  said(`${right(log)} of ${log.length} right.`);
+  said(`${right(log)} of ${log.length} correct.`);
   focus('.quiz-csv');
+  view.scrollIntoView();
 }
 
 function helped() {

@@ -23,12 +23,12 @@ COUNTS = ("5", "10", "20")
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
     gr.Markdown(ABOUT_QUIZ, elem_classes="quiet")
+    play = game("quiz")
     with gr.Row():
         label, seeded = "What you see of a channel", "Seed: same seed, same questions"
         reference = gr.Radio(SHOWN_AS, value=REFERENCES[0], label=label, elem_id="quiz-reference", scale=3)
         questions = gr.Radio(list(COUNTS), value=COUNTS[1], label="Questions", elem_id="quiz-questions", scale=2)
         seed = gr.Number(0, label=seeded, precision=0, minimum=0, elem_id="quiz-seed", scale=2)
-    play = game("quiz")
     play.input(_answer, play, play, **PAGE, **LIGHT)
     controls = {"reference": reference, "questions": questions, "quiz_seed": seed}
     triggers = [reference.input, questions.input, seed.submit, seed.blur]
