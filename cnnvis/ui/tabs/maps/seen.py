@@ -26,8 +26,8 @@ from cnnvis.views.places import group_tiles, through_layers
 
 NAMED = 6  # channels at a place, and groups of a photo
 
-_TEMPLATE = """<h4>Here <small>what stands out against the shelf's photos, not all that the layer responds to; in standard
-deviations above usual</small></h4>
+_TEMPLATE = """<h4>Here <small>what stands out against the shelf's photos, not all that the layer responds to; in
+standard deviations above usual</small></h4>
 <div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
 <p class="next"><button type="button" class="dictionary-why" hidden></button>
 <button type="button" data-go="maximize" data-of="place">Grow it large</button></p>"""

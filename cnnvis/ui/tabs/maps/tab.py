@@ -36,12 +36,12 @@ def layout(shared: Shared) -> Follower:
     chosen = [shared.photo, shared.row, shared.column]
     reasons = why_here(shared)
     with gr.Row():
-        with gr.Column(min_width=200):
+        with gr.Column(min_width=160, scale=4):
             best = gr.HTML(elem_id="patches")
-        with gr.Column(min_width=200, scale=2):
+        with gr.Column(min_width=240, scale=7):
             exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
             show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
-        with gr.Column(min_width=240, scale=2):
+        with gr.Column(min_width=220, scale=6):
             with gr.Row():
                 before = _picture("The map before ReLU", "map-before", "sharp")
                 after = _picture("The map after ReLU", "map-after", "sharp")

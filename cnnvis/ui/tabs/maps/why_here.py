@@ -49,7 +49,7 @@ def why_here(shared: Shared) -> WhyHere:
         with gr.Column(min_width=300, elem_id="why-box"):
             tree = html_block("why")
             with gr.Row(elem_id="why-asks"):
-                matters = gr.Button("Does it matter? Silence these", size="sm", elem_id="silence", min_width=120)
+                matters = gr.Button("Does it matter?", size="sm", elem_id="silence", min_width=120)
                 recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour", min_width=120)
             silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
             recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
