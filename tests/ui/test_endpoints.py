@@ -104,7 +104,7 @@ def test_a_single_event_draws_the_choice(page: Any) -> None:
     """Two might finish in the wrong order, and leave a channel on the page that is no longer chosen."""
     config = page.get_config_file()
     ids = {component["props"].get("elem_id"): component["id"] for component in config["components"]}
-    for name in ("wall", "why-place", "window", "filter-large"):
+    for name in ("wall", "canvas", "window", "filter-large"):
         (event,) = (event for event in config["dependencies"] if ids[name] in event["outputs"])
         assert event["trigger_mode"] == "always_last"
 

@@ -22,7 +22,8 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.learn import tab as learn
-from cnnvis.ui.tabs.maximize.tab import _animate, _grow
+from cnnvis.ui.tabs.maximize.growing import _animate
+from cnnvis.ui.tabs.maximize.tab import _grow
 from cnnvis.ui.tabs.maximize.visitor import MAX_FRAMES, VisitorAscent, hold, let_go
 
 FILE = "gradio_api/file="
@@ -67,7 +68,8 @@ def test_no_picture_is_kept_but_the_newest(tiny: VGG16, folder: Path) -> None:
 def test_an_animation_is_made_of_the_files_that_are_still_there(tiny: VGG16, folder: Path) -> None:
     ascent = watched(tiny, 5)
     for position in (0, 1):
-        ascent.offer_png(position, {"layer": "conv2_1"})
+        ascent.offer_png(position, {"saved_activation": 1.5})
+    assert [frames(ascent)[2]["activations"][i] for i in (0, 1)] == [1.5, 1.5]  # of the picture as it is
     Path(unquote(frames(ascent)[2]["urls"][1].removeprefix(FILE))).unlink()
     colours = []
     for position in (0, 1):
@@ -99,7 +101,7 @@ def test_a_closed_tab_lets_go_of_its_ascent(page: gr.Blocks, http: httpx.Client,
 
 def test_an_ascent_whose_tab_is_closed_during_a_step_holds_nothing(folder: Path) -> None:
     visitor: Any = SimpleNamespace(session_hash="leaves")
-    growing = _grow(visitor, Choice().value(), "", "fourier", "1, 2, 3", "", False, 0, 3, 64, 0, "channel")
+    growing = _grow(visitor, Choice().value(), "", None, None, "fourier", "1, 2, 3", "", False, 0, 3, 64, 0, "channel")
     assert len(next(growing)[1].snapshots) == 4
     let_go(visitor)
     stage, ascent = next(growing)  # the step that was under way: Gradio keeps what it yields for an hour
@@ -111,7 +113,7 @@ def test_an_ascent_whose_tab_is_closed_during_a_step_holds_nothing(folder: Path)
 def test_a_tab_that_is_closed_while_its_ascent_is_scored_costs_no_error(tiny: VGG16, folder: Path) -> None:
     ascent = watched(tiny, 3)
     for position in (0, 1):
-        ascent.offer_png(position, {})
+        ascent.offer_png(position, {"saved_activation": 1.5})
     animated = _animate(ascent)
     assert len(json.loads(next(animated)[0])["files"][0]) == 2
     ascent.clear()
@@ -148,4 +150,4 @@ def test_animations_that_are_being_encoded_keep_no_sheet_waiting(
 def test_starting_from_a_photo_needs_one() -> None:
     values = (0, 1, 64, 0, "channel")
     with pytest.raises(gr.Error, match="no photo to start from: choose one at the top of the page"):
-        next(_grow(None, Choice().value(), "", "fourier", "", "", True, *values))
+        next(_grow(None, Choice().value(), "", None, None, "fourier", "", "", True, *values))

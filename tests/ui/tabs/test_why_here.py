@@ -61,15 +61,17 @@ def test_without_an_atlas_the_tree_has_only_patches(
 
 @pytest.mark.parametrize("at", [(None, None), (3, None), (28, 3), (3, 28), (-1, 3)])
 def test_no_tree_without_a_cell_inside_the_map(at: tuple[float | None, float | None]) -> None:
-    shown, *rest = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
-    assert '"rows": 28, "columns": 28, "row": null' in shown and "Choose a place" in rest[0] and rest[1:] == ["", ""]
+    shown, *rest, key = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
+    assert '"places": 28, "side": 1, "row": null' in shown and rest == ["", "", ""]
+    assert key == f"conv4_1 {DEFAULT_PHOTO.digest} network"
 
 
 def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> None:
     shown, tree, *_ = reasons_here(choice("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
     assert "conv3_3 channel 12 is" in tree and '"row": 3, "column": 4' in shown
     shown, said, *rest = reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4))
-    assert '"rows": 0, "columns": 0, "row": null' in shown and "has no reasons" in said and rest == ["", ""]
+    assert '"places": 0, "side": 1, "row": null' in shown and "has no reasons" in said and rest[:2] == ["", ""]
+    assert "Mosaic" not in shown
 
 
 @pytest.mark.parametrize(("layer", "channel"), [("conv1_1", 5), ("conv3_1", 5), ("conv4_1", 371), ("conv5_3", 9)])
