@@ -69,7 +69,7 @@ def test_an_animation_is_made_of_the_files_that_are_still_there(tiny: VGG16, fol
     ascent = watched(tiny, 5)
     for position in (0, 1):
         ascent.offer_png(position, {"saved_activation": 1.5})
-    assert [frames(ascent)[2]["activations"][i] for i in (0, 1)] == [1.5, 1.5]  # of the picture as it is
+    assert [frames(ascent)[-1]["activations"][i] for i in (0, 1)] == [1.5, 1.5]  # of the picture as it is
     Path(unquote(frames(ascent)[2]["urls"][1].removeprefix(FILE))).unlink()
     colours = []
     for position in (0, 1):
