@@ -53,7 +53,7 @@ def main() -> None:
     even = part(net, range(0, len(shelf.photos), 2))
     usual = with_usual(net, even)
     numbers = range(0 if options.tune else 1, len(shelf.photos), 2)
-    drawn = random.Random(f"{options.seed}").sample(numbers, min(options.photos, len(numbers)))
+    drawn = random.Random(f"{options.seed}").sample(numbers, len(numbers))[: options.photos]
     rows = {(row["layer"], row["photo"]): row for row in report["rows"]}
     for name in options.layers:
         layer = net.architecture.find(name)
@@ -139,7 +139,7 @@ class Case:
     def grown(self, channel: Any) -> list[Image.Image]:
         """The crops of a picture grown for a channel or a direction."""
         *_, last = maximize(self.net, self.layer.name, channel, every=math.inf, **self.settings)
-        return crops(last.picture, self.layer.receptive_field)
+        return crops(last.picture, self.patch.width)
 
     def best_photo(self) -> list[Image.Image]:
         """The patch of the photo, of those with even numbers and never the place's own, that excites it most."""
@@ -152,7 +152,7 @@ class Case:
         """The mosaic's tile of the place, at the scale of the patches."""
         sheet = atlas_sheet(self.layer.name)
         tile = sheet.tile(self.channel).resize((sheet.picture_px,) * 2, Image.Resampling.BICUBIC)
-        return crops(tile, self.layer.receptive_field)
+        return crops(tile, self.patch.width)
 
     def measured(self, seen: Mapping[str, Tensor], position: int) -> dict[str, Any]:
         """The row of the place; `seen` are the features of all places' patches, by judge, with this one at `position`.
