@@ -96,6 +96,9 @@ CASES: dict[str, Callable[[VGG16], Any]] = {
     "surroundings": lambda net: surroundings(net, CAT, "conv3_1", 2, 3, 4),
     "wiring": lambda net: cnnvis.wiring(net, "conv3_1", 2),
     "why": lambda net: cnnvis.why(net, CAT, "conv3_1", 2),
+    "dictionary": lambda net: cnnvis.dictionary(cnnvis.load_vgg16("cpu"), CAT, "conv2_1"),
+    "groups": lambda net: cnnvis.groups(cnnvis.load_vgg16("cpu"), CAT, "conv2_1", 3),
+    "mosaic": lambda net: cnnvis.mosaic(cnnvis.load_vgg16("cpu"), CAT, "conv2_1"),
     "exemplars": lambda net: cnnvis.exemplars("conv5_3", 17),
     "atlas_sheet": lambda net: cnnvis.atlas_sheet("conv1_1"),
 }

@@ -144,8 +144,8 @@ def find_places(net: VGG16, maps: Maps) -> Places:
     side, size = cells_aside(maps.layer), grid(maps.layer)
     blocks = maps.values.clamp_min(0).reshape(channels, size, side, size, side).transpose(2, 3).flatten(3)
     values, cells = blocks.max(3)
-    down, right = (torch.arange(size, device="cpu") * side for _ in range(2))
-    row, column = cells // side + down[:, None], cells % side + right
+    first = side * torch.arange(size, device="cpu")
+    row, column = first[:, None] + cells // side, first + cells % side
     at_border = (row == 0) | (row == height - 1) | (column == 0) | (column == width - 1)
     means, spread = _usual(net, maps.layer)
     per_cell = [torch.where(at_border, table[1, :, None, None], table[0, :, None, None]) for table in (means, spread)]

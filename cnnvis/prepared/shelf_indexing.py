@@ -140,9 +140,8 @@ def _moments(maps: Tensor, size: torch.Size) -> Array:
     inner = torch.zeros(size, dtype=torch.bool, device=maps.device)
     inner[1:-1, 1:-1] = True
     border = rectified[:, ~inner.flatten()]
-    exact = [part.mean(1, dtype=torch.float64) for part in (rectified.square(), border, border.square())]
-    # The first mean is float32's, as it was in version 1.
-    return torch.stack([rectified.mean(1).double(), *exact], 1).cpu().numpy()
+    means = [rectified.mean(1), rectified.square_().mean(1), border.mean(1), border.square_().mean(1)]
+    return torch.stack(means, 1).double().cpu().numpy()
 
 
 def _stacked(responses: list[tuple[Array, Array, Array]], channels: int) -> tuple[Array, Array, Array]:
