@@ -20,7 +20,7 @@ PHONE, POST = (390, 1100), (860, 1100)
 SHOWN_PX = 1000  # in the README
 GAP_PX, BACKGROUND, QUALITY = 24, (248, 250, 252), 88
 WELCOMED = "localStorage.setItem('cnnvis.welcomed', '1')"  # a first visitor's hints are not in the way
-GROWN = "#stage a[download][aria-label^=GIF]"
+GROWN = "#stage a[href$='.gif']"
 
 
 def opened(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Page:

@@ -54,6 +54,7 @@ class Score:
     saved_activation: float  # the channel's mean on the 8-bit picture at 224 px, float32; in a conv layer, before ReLU
     robust: float  # the same over 16 compressed, rotated, scaled and cropped copies, in the device's fast precision
     fires: bool  # whether the map is above zero anywhere
+    strongest: float  # the map's largest value on the same picture; photos are ranked by theirs
     saturation: float  # share of the colour values within 2/255 of black or white, 0 to 1
     naturalness: float | None  # slope of the power spectrum; photographs: about -2 to -3. None: all of one colour
     selectivity: Selectivity | None  # None where it is unknown: see `_selectivity`
@@ -82,7 +83,7 @@ def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     response = respond(net, shown, target)
     return Score(
         saved_activation=response.activation, robust=response.robust, fires=response.fires,
-        saturation=saturation(picture), naturalness=spectral_slope(picture),
+        strongest=response.strongest, saturation=saturation(picture), naturalness=spectral_slope(picture),
         selectivity=_selectivity(net, target.layer.name, list(target.direction), response.means),
     )  # fmt: skip
 
@@ -93,7 +94,8 @@ class Response:
 
     activation: float  # the target's mean, in float32; in a convolution, before ReLU
     robust: float  # the same over 16 distorted copies, in the device's fast precision
-    fires: bool  # whether the target's map is above zero anywhere
+    fires: bool  # whether the map of any of its channels is above zero anywhere
+    strongest: float  # the target's largest value
     means: Tensor  # (channels,) on the CPU: the mean of every map of the layer
 
 
@@ -107,7 +109,9 @@ def respond(net: VGG16, picture: Image.Image, target: Target) -> Response:
         copies = torch.cat([after(forward(body, batch, fast_dtype(net.device))) for batch in batches])
         weights = torch.tensor(list(target.direction.values()), **PLAIN).to(net.device)
         activation, robust = weights @ maps[numbers].mean((1, 2)), weights @ copies.mean((0, 2, 3))
-    return Response(float(activation), float(robust), bool(maps[numbers].max() > 0), maps.mean((1, 2)).cpu())
+        strongest = torch.tensordot(weights, maps[numbers], 1).max()
+    fires, means = bool(maps[numbers].max() > 0), maps.mean((1, 2)).cpu()
+    return Response(float(activation), float(robust), fires, float(strongest), means)
 
 
 def saturation(picture: Image.Image) -> float:

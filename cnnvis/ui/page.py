@@ -29,6 +29,7 @@ from cnnvis.ui.links import NAMED_TAB, OURS
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import OFFERED, Choice, choice_words, layer_picker
 from cnnvis.ui.parts.follow import Follower, Shared, connect
+from cnnvis.ui.parts.large import large
 from cnnvis.ui.parts.lesson import lesson
 from cnnvis.ui.parts.photo import photo_chip, photo_panel
 from cnnvis.ui.parts.wall import wall
@@ -82,8 +83,9 @@ def build_page() -> gr.Blocks:
             gr.HTML(SHARE_BUTTON, elem_id="share-chip", padding=False)
             controls: dict[str, Any] = {"lesson": lesson("lesson")}
         digest = gr.Textbox(DEFAULT_PHOTO.digest, visible=False, elem_id="photo-digest")
-        shared = Shared(picker, digest, *_settings())
-        always = [photo_panel(digest, chip)]
+        cell = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
+        shared = Shared(picker, digest, *_settings(), *cell)
+        always = [photo_panel(digest, chip), large(shared)]
         note = gr.HTML(visible=False, elem_id="link-note")
         welcome("welcome")
         with gr.Row(elem_id="main"):

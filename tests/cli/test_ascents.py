@@ -81,7 +81,7 @@ def test_every_option_reaches_the_settings_and_no_file_is_written_unasked(run: R
 def test_score_measures_the_saved_file(suffix: str, run: Run) -> None:
     record = json.loads(run(*SMALL, "--json", "-", "-o", f"up{suffix}"))
     scored = json.loads(run("score", f"up{suffix}", "features.0", "5", "--json", "-"))
-    names = ["saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity"]
+    names = ["saved_activation", "robust", "fires", "strongest", "saturation", "naturalness", "selectivity"]
     asked = {"layer": "conv1_1", "channel": 5, "cnnvis": cnnvis.__version__}
     assert scored == asked | {name: record[name] for name in names}
     if suffix == ".png":  # it names its layer and channel itself

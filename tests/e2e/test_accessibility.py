@@ -9,8 +9,8 @@ from .conftest import SIDEWAYS, go, missing
 VIEWS = {
     "atlas": ("#atlas-filter .next", {}),
     "filters": ("#reads button", {"#more > button": "#filter-facts table"}),
-    "maps": ("#wall button", {"#why-place .place": "#why .tree li"}),
-    "maximize": ("#start", {"#start": "#stage a:text('GIF')"}),
+    "maps": ("#wall .sheet button", {"#why-place .place": "#why .tree li"}),
+    "maximize": ("#start", {"#start": "#stage a[href$='.gif']"}),
     "learn": ("#learn-around h3", {"#slide": "#sliding img", ".kernel-each": ".kernel-answer h4"}),
     "quiz": (".quiz-next", {".quiz-next": ".quiz-side", ".quiz-side": ".quiz-maps"}),
     "filters&lesson=7": (".lesson h2", {".lesson-option": ".lesson-answer b"}),

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+import cnnvis
 from cnnvis.ui.parts.choice import LANDING
 from cnnvis.ui.tabs import TABS
 
@@ -25,7 +26,7 @@ def cell(page, channel: int):
 
 
 def channels(page) -> list[int]:
-    return list(page.locator("#wall button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
+    return list(page.locator("#wall .sheet button").evaluate_all("all => all.map((cell) => +cell.dataset.channel)"))
 
 
 def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_filter(visit) -> None:
@@ -96,7 +97,7 @@ def test_orders_of_the_wall(visit) -> None:
         if order == "likeness":
             sheet = page.locator("#wall .sheet")
             assert len(sheet.evaluate("sheet => getComputedStyle(sheet).gridTemplateColumns").split()) == 16
-    notes = page.locator("#wall button").evaluate_all("cells => cells.map((cell) => cell.title)")
+    notes = page.locator("#wall .sheet button").evaluate_all("cells => cells.map((cell) => cell.title)")
     values = [float(note.rpartition(" ")[2]) for note in notes]
     assert values == sorted(values, reverse=True)
 
@@ -166,6 +167,55 @@ def likeness(first, second) -> float:
     return float(np.corrcoef(*pixels)[0, 1])
 
 
+def test_a_likeness_is_seen_whole_and_nearer(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv5_1&channel=260&order=likeness")
+    page.locator("#wall .sheet.arranged").wait_for()
+    wide = (
+        "(() => { const wall = document.querySelector('#wall .sheet'); return wall.scrollWidth - wall.clientWidth; })()"
+    )
+    assert page.evaluate(wide) == 0
+    page.get_by_role("button", name="Zoom in").click()
+    assert page.evaluate(wide) > 0 and cell(page, 260).bounding_box()["width"] >= 44
+    inside, tile = (page.locator(part).bounding_box() for part in ("#wall", '#wall [aria-pressed="true"]'))
+    assert inside["x"] <= tile["x"] and tile["x"] + tile["width"] <= inside["x"] + inside["width"]
+    page.get_by_role("button", name="Zoom out").click()
+    assert page.evaluate(wide) == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_photo_opens_large_with_its_credit_and_leads_to_why(visit, width: int, scheme: str) -> None:
+    page = visit(width=width, scheme=scheme, query="?tab=atlas&layer=conv5_1&channel=260")
+    best = cnnvis.exemplars("conv5_1", 260).exemplars[3]
+    dialog, opener = page.locator("dialog.large"), view_of(page, "conv5_1", 260).locator(".nine button").nth(3)
+    opener.press("Enter")
+    dialog.locator(".large-views img").nth(1).wait_for()
+    for said in (best.title, best.author, best.licence, f"is number 4: {best.value:.1f}"):
+        assert said in dialog.inner_text()
+    assert dialog.locator("a").get_attribute("href") == best.source
+    picture, outline = dialog.locator("img").first.bounding_box(), dialog.locator(".outline").first.bounding_box()
+    left, top, right, _ = (edge / 224 * picture["width"] for edge in best.box)
+    assert outline["x"] - picture["x"] == pytest.approx(left, abs=2)
+    assert outline["y"] - picture["y"] == pytest.approx(top, abs=2)
+    assert outline["width"] == pytest.approx(right - left, abs=3)
+    assert page.evaluate(SIDEWAYS) <= 0
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    assert opener.evaluate("button => button === document.activeElement")
+    opener.click()
+    dialog.get_by_role("button", name="Why there?").click()
+    page.locator("#why .why-sum", has_text=f"is {best.value:.3g} here").wait_for()
+    page.wait_for_function(f"location.search.includes('row={best.row}&column={best.column}')")
+
+
+def test_a_grown_picture_opens_large_and_grows_at_once(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv2_1&channel=5&steps=4")
+    view_of(page, "conv2_1", 5).locator(".grown button").click()
+    tile = cnnvis.atlas_sheet("conv2_1").tiles[5]
+    page.locator("dialog.large", has_text=f"{tile.activation:.1f}, {tile.robust:.1f} on copies").wait_for()
+    page.locator("dialog.large").get_by_role("button", name="Grow it live").click()
+    page.locator("#score-card summary").wait_for()
+
+
 def test_rows_of_similar_filters(visit) -> None:
     page = visit(query="?layer=conv3_1&channel=2")
     for row in ("pictures", "weights", "photos"):
@@ -210,10 +260,10 @@ def test_a_first_visitor_reads_three_ways_on_until_they_dismiss_them(visit) -> N
 def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:
     page = visit(query="?tab=maximize&layer=conv2_1&channel=4&steps=3&size=64")
     preview = page.locator("#preview figure")
-    assert "conv2_1 channel 4, from the atlas" in preview.inner_text()
+    assert "Grown ahead, with seed" in preview.inner_text()
     assert not page.locator(".stage-empty").is_visible()
     page.locator("#start").click()
-    page.locator("#score-card table").wait_for()
+    page.locator("#score-card summary").wait_for()
     assert not preview.is_visible()
     page.get_by_role("button", name="Next").click()
     page.locator("#preview figure[data-name='conv2_1 channel 5']").wait_for()

@@ -12,8 +12,8 @@ from PIL import Image
 import cnnvis
 from cnnvis.analysis.arithmetic import GAP_PX, PANEL_PX, map_picture
 from cnnvis.network.vgg import VGG16
-from cnnvis.ui.parts.figures import digits
 from cnnvis.ui.serving.photos import STORED_AS
+from cnnvis.views.figures import digits
 
 from .conftest import FOLDER, SIDEWAYS, picture_at
 
@@ -225,7 +225,7 @@ def test_a_saved_picture_restores_its_experiment(visit, vgg16: VGG16, tmp_path: 
     page.get_by_role("heading", name="conv2_2 · channel 9").wait_for()
     page.get_by_role("button", name="Grow", exact=True).click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
-    again = picture_at(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))
+    again = picture_at(page, page.locator('#stage a[href$=".png"]').get_attribute("href"))
     assert json.loads(again.text["cnnvis"])["settings"] == last.record()["settings"]
     assert again.convert("RGB").tobytes() == last.picture.tobytes()
 

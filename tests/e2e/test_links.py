@@ -140,9 +140,9 @@ def test_another_page_can_embed_two_live_views(browser, blog: str, scheme: str) 
     for i, frame in enumerate(frames):
         page.locator("iframe").nth(i).scroll_into_view_if_needed()
         frame.locator(".embedded body, html.embedded").first.wait_for(state="attached")
-    frames[0].locator("#wall button").first.wait_for()
+    frames[0].locator("#wall .sheet button").first.wait_for()
     frames[1].locator("#start").click()
-    frames[1].locator("#score-card table").wait_for()
+    frames[1].locator("#score-card summary").wait_for()
     for frame in frames:
         for gone in ("#header", "footer", "#link", "[role=tablist]", "#welcome"):
             assert not frame.locator(gone).first.is_visible(), gone

@@ -10,6 +10,7 @@ from gradio_client import Client
 from helpers import CASES
 from PIL import Image
 
+import cnnvis
 from cnnvis.ui.serving.photos import STORED_AS
 from cnnvis.ui.serving.queues import PLACES
 
@@ -174,7 +175,7 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
     heading(page, f"conv1_1 · filter {goal}")
     page.get_by_label("Order of the tiles").select_option("norm")
     page.locator("#wall-caption", has_text="largest weights first").wait_for()
-    names = page.locator("#wall button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
+    names = page.locator("#wall .sheet button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
     norms = [float(name.split()[-1]) for name in names]
     assert norms == sorted(norms, reverse=True)
 
@@ -193,7 +194,7 @@ def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
         assert re.search(r"channel 0, values −?\d", page.locator(f"{picture} img").get_attribute("alt"))
     page.get_by_label("Order of the tiles").select_option("strength")
     page.locator("#wall-caption", has_text="strongest on average").wait_for()
-    page.locator("#wall button").first.click()
+    page.locator("#wall .sheet button").first.click()
     page.locator("#map-facts", has_text="is rank 1 of 128").wait_for()
     assert page.locator("#patches img").count() > 1
     page.get_by_role("button", name="Options: how maps").click()
@@ -209,9 +210,9 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     page.get_by_role("button", name="Grow", exact=True).click()
     page.wait_for_function("came.size > 4")
     page.locator("#stop").click()
-    page.locator("#score-card table").wait_for()
+    page.locator("#score-card summary").wait_for()
     page.locator("#stage .stage-status", has_text="stopped after").wait_for()
-    page.locator("#stage a", has_text="GIF").wait_for()
+    page.locator('#stage a[href$=".gif"]').wait_for()
     page.locator("#start:not([disabled])").wait_for()
 
     slider, image = page.get_by_label("Wind back through the ascent"), page.locator("#stage img")
@@ -227,11 +228,17 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     assert image.get_attribute("src") == newest
     assert len(page.locator("#stage polyline").get_attribute("points").split()) >= last
 
-    png = picture_at(page, page.locator("#stage a", has_text="PNG").get_attribute("href"))
+    png = picture_at(page, page.locator('#stage a[href$=".png"]').get_attribute("href"))
     record = json.loads(png.text["cnnvis"])
     assert (record["layer"], record["channel"], png.format) == ("conv5_1", 0, "PNG")
-    assert page.locator("#score-card td").first.inner_text() == f"{record['saved_activation']:.1f}"
-    gif = picture_at(page, page.locator("#stage a", has_text="GIF").get_attribute("href"))
+    saved = f"{record['saved_activation']:.1f}"  # one activation, wherever it is said
+    assert page.locator("#score-card td").first.text_content() == saved
+    assert image.get_attribute("alt").endswith(f"activation {saved}")
+    assert f"activation {saved} · stopped" in page.locator("#stage .stage-status").inner_text()
+    assert re.match(
+        r"A (strong|fair|weak) picture. \d+ % of its activation", page.locator("#score-card p").first.inner_text()
+    )
+    gif = picture_at(page, page.locator('#stage a[href$=".gif"]').get_attribute("href"))
     assert (gif.format, gif.n_frames) == ("GIF", last + 1)
 
 
@@ -243,7 +250,7 @@ def test_start_waits_for_the_score_of_an_ascent_that_was_stopped(visit) -> None:
         status.filter(has_text="activation").filter(has_not_text="stopped").wait_for()
         page.locator("#stop:not([disabled])").click()
         page.locator("#start:not([disabled])").wait_for()
-        assert page.locator("#stage a", has_text="PNG").count() == 1  # scored, and can be downloaded
+        assert page.locator('#stage a[href$=".png"]').count() == 1  # scored, and can be downloaded
 
 
 def test_several_channels_can_grow_at_once(visit) -> None:
@@ -253,8 +260,8 @@ def test_several_channels_can_grow_at_once(visit) -> None:
     page.wait_for_timeout(200)  # Gradio sets a field's value once more, up to 20 ms after the field has appeared
     page.get_by_label("More channels of the layer").fill("5, 9")
     page.get_by_role("button", name="Grow", exact=True).click()
-    page.locator("#score-card th[scope=col]").nth(2).wait_for()
-    page.locator("#stage a", has_text="GIF").nth(2).wait_for()
+    page.locator("#score-card th[scope=col]").nth(2).wait_for(state="attached")
+    page.locator('#stage a[href$=".gif"]').nth(2).wait_for()
     alts = page.locator("#stage img").evaluate_all("images => images.map((image) => image.alt)")
     assert [alt.split(",")[0] for alt in alts] == [f"conv1_1 channel {channel}" for channel in (0, 5, 9)]
     sources = page.locator("#stage img").evaluate_all("images => images.map((image) => image.src)")
@@ -300,7 +307,7 @@ ANSWERS = {
     "atlas": (".grown img, .nine img", ".two button"),
     "filters": ("#reads button", "#like button"),
     "maps": ("#why-place .place", "#why .tree li"),
-    "maximize": ("#start, #preview img", "#preview img"),
+    "maximize": ("#start, #stop, #preview img", "#preview img"),
     "quiz": (".quiz-next", ".quiz-next"),
 }
 
@@ -343,7 +350,7 @@ def test_another_visitor_does_not_change_my_choice(visit) -> None:
     heading(theirs, "conv2_1 · filter 9")
     open_tab(mine, "Feature maps")  # the server draws it only now
     mine.locator("#map-facts", has_text="conv1_2 channel 7").wait_for()
-    assert mine.locator("#wall button").count() == 64
+    assert mine.locator("#wall .sheet button").count() == 64
     open_tab(theirs, "Feature maps")
     theirs.locator("#map-facts", has_text="conv2_1 channel 9").wait_for()
 
@@ -366,7 +373,7 @@ def test_a_deleted_photo_stops_only_the_tabs_that_need_it(visit, served, tmp_pat
     page.locator("#sums", has_text="The photo is no longer on the server").wait_for()
     open_tab(page, "Filters")
     heading(page, "conv1_1 · filter 1")
-    assert page.locator("#wall button").count() == 64
+    assert page.locator("#wall .sheet button").count() == 64
     open_tab(page, "Feature maps")
     page.locator("#photo-chip button").click()
     page.locator("#examples button").first.click()
@@ -402,7 +409,7 @@ def open_filters_and_ascend(page) -> None:
     open_tab(page, "Activation maximization")
     heading(page, "conv1_1 · channel 5")
     page.locator("#start").click()
-    page.locator("#score-card table").wait_for()
+    page.locator("#score-card summary").wait_for()
 
 
 def test_a_tiff_is_shown_as_the_engine_sees_it(visit) -> None:
@@ -421,6 +428,9 @@ def test_an_exemplar_becomes_the_photo_and_its_patch_is_where_the_map_is_largest
     best = page.locator("#exemplars figcaption").first.text_content().split()[0]
     page.locator("#exemplars button").first.click()
     page.locator("#map-before-scale", has_text=f"to {best}").wait_for()
+    cell = cnnvis.exemplars("conv5_3", 17).exemplars[0]  # it chooses the place too, and so says why
+    page.locator("#why .why-sum", has_text=f"is {cell.value:.3g} here").wait_for()
+    page.wait_for_function(f"location.search.includes('row={cell.row}&column={cell.column}')")
     assert page.locator("#patches figcaption").first.text_content() == best
     page.locator("#weaker-button").click()
     page.locator("#weaker", has_text="25th percentile").wait_for()
@@ -441,7 +451,7 @@ def test_visitors_in_line_see_their_position(visit, url: str) -> None:
         page.wait_for_function("!document.querySelector('.waiting').textContent")
         page.locator("#start").click()
         line.wait_for()
-    page.locator("#score-card table").wait_for()
+    page.locator("#score-card summary").wait_for()
 
 
 def test_a_visitor_who_finds_the_line_full_reads_when_to_come_back(visit, url: str) -> None:
@@ -455,5 +465,5 @@ def test_a_visitor_who_finds_the_line_full_reads_when_to_come_back(visit, url: s
         page.locator("#climb").click()
         page.locator("#ladder-waiting .refused", has_text=full).wait_for()
     page.locator("#start").click()
-    page.locator("#score-card table").wait_for()
+    page.locator("#score-card summary").wait_for()
     assert page.locator("#waiting .refused").text_content() == ""

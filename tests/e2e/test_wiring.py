@@ -94,7 +94,7 @@ def test_colour_or_shape_of_a_photo_and_of_a_picture(visit) -> None:
     page.locator("#recoloured", has_text="% in grey").wait_for()
     page.get_by_role("tab", name="Activation maximization").click()
     page.locator("#start").click()
-    page.locator("#score-card", has_text="Colour or shape").wait_for()
+    page.locator("#score-card td", has_text="in grey").wait_for(state="attached")
 
 
 def test_a_shallow_filter_is_expanded_onto_the_picture(visit) -> None:

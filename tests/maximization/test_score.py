@@ -53,6 +53,7 @@ def test_the_saved_activation_is_measured_on_the_saved_file(
     scored = score(vgg16, excited, layer, 7)
     assert scored.saved_activation == pytest.approx(float(maps[0, 7].mean()), rel=1e-4)
     assert scored.fires == bool((maps[0, 7] > 0).any())
+    assert scored.strongest == pytest.approx(float(maps[0, 7].max()), rel=1e-4)
 
 
 @torch.inference_mode()
@@ -119,7 +120,7 @@ def test_a_scored_record_adds_the_score_to_the_record(tiny: VGG16) -> None:
     *_, last = maximize(tiny, "block2_conv1", 3, size=64, steps=2)
     record = scored_record(tiny, last)
     assert json.loads(json.dumps(record)) == record
-    names = ("saved_activation", "robust", "fires", "saturation", "naturalness", "selectivity")
+    names = ("saved_activation", "robust", "fires", "strongest", "saturation", "naturalness", "selectivity")
     added = {name: record.pop(name) for name in names}
     assert record == last.record()
     assert added == score(tiny, last.picture, "conv2_1", 3).record()

@@ -57,7 +57,7 @@ class Choice:
         elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
         sees = f"each value sees {layer.receptive_field} px"
         more = f'<span class="wide"> · {every}{elsewhere}</span>'
-        return f"<strong>{self.target}</strong> of {layer.channels} · {sees}{more}"
+        return f'<strong>{self.target}</strong><span class="wide"> of {layer.channels}</span> · {sees}{more}'
 
 
 def layer_picker() -> gr.HTML:

@@ -29,6 +29,8 @@ class Shared:
     source: gr.Number  # the input channel of which the wall shows kernels
     pipeline: gr.Radio  # how maps are computed
     contrast: gr.Radio  # of maps
+    row: gr.Number  # of the chosen cell of the map, hidden; None: none is chosen
+    column: gr.Number
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,13 +11,14 @@ from PIL import Image, ImageOps
 
 from cnnvis.errors import PhotoError
 from cnnvis.pictures.photo import open_photo
-from cnnvis.ui.parts.base import image_tag, scripted
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import EXAMPLES, StoredPhoto, find_photo, given_photo, store_photo
 from cnnvis.ui.texts import ABOUT_PHOTO
+from cnnvis.views.html import image_tag
 
 THUMB_PX = 64
 _CHIP = (
@@ -74,11 +75,11 @@ def whose(photo: StoredPhoto) -> str:
 
 
 def photo_buttons(
-    content: str, elem_id: str, chosen: Callable[..., Any], inputs: list[Any], digest: gr.Textbox
+    content: str, elem_id: str, chosen: Callable[..., Any], inputs: list[Any], outputs: Any
 ) -> tuple[gr.HTML, Any]:
     """Lay out buttons that choose a photo; return them, and the event of choosing."""
     buttons = scripted(__file__, elem_id, value=content, elem_classes="photo-buttons", padding=False)
-    return buttons, buttons.select(readable_errors(chosen), inputs, digest, **PAGE, **QUICK)
+    return buttons, buttons.select(readable_errors(chosen), inputs, outputs, **PAGE, **QUICK)
 
 
 def _example_buttons(digest: gr.Textbox) -> Any:

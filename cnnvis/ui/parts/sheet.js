@@ -26,6 +26,13 @@ function draw(value) {
   }).join('');
 }
 
+// An arrangement is seen whole, with small tiles, or nearer.
+const zoom = element.querySelector('.sheet-zoom');
+zoom.addEventListener('click', () => {
+  zoom.textContent = holder.classList.toggle('near') ? 'Zoom out' : 'Zoom in';
+  bring(cells().find(isChosen) || holder);
+});
+
 // A sheet is one tab stop: its chosen cell, or else its first.
 function mark() {
   const all = cells();

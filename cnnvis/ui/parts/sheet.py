@@ -15,7 +15,8 @@ from cnnvis.ui.parts.base import scripted
 
 _RIM_PX = 1  # cut off each tile on every side: browsers round, and the gap beside it would show as a line
 
-_TEMPLATE = '<div class="sheet" role="group" aria-label="" hidden></div>'
+_TEMPLATE = """<div class="sheet" role="group" aria-label="" hidden></div>
+<button type="button" class="sheet-zoom">Zoom in</button>"""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.atlas import AtlasSheet
-from cnnvis.ui.parts.base import html_block, image_tag
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
 from cnnvis.ui.parts.switch import menu, segments
@@ -29,6 +28,7 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
+from cnnvis.views.figures import signed_bar, written
 
 LENSES = {"pictures": "Pictures", "kernels": "Kernels", "maps": "Maps"}
 LENS_OF_TAB = {"atlas": "pictures", "filters": "kernels", "maps": "maps", "maximize": "pictures"}  # others: no wall
@@ -209,11 +209,3 @@ def atlas_note(sheet: AtlasSheet, channel: int) -> str:
     """How strong a channel's picture is."""
     tile = sheet.tiles[channel]
     return f"robust activation {written(tile.robust, '.1f')}" if tile.fires else "never fires"
-
-
-def atlas_tag(layer: Layer, channel: int, alt: str = "", *, px: int = 0) -> str:
-    """A channel's picture from the atlas as an <img>; nothing if the atlas has none."""
-    try:
-        return image_tag(cache.atlas_sheet(layer).tile(channel), alt, px=px)
-    except AtlasError:
-        return ""

@@ -5,30 +5,24 @@ It is one piece of HTML, because every component that an event changes costs the
 
 from collections.abc import Mapping
 
-import numpy as np
-from PIL import Image
-from torch import Tensor
-
 from cnnvis.analysis.filters import EXPANDED, colour_picture, draw_expanded, most_similar
-from cnnvis.analysis.own_kernel import COLOURS
-from cnnvis.analysis.wiring import INPUT, Wire, neighbour, readers, reads
+from cnnvis.analysis.wiring import neighbour, readers, reads
 from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import signed
 from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.shelf import load_shelf
-from cnnvis.ui.parts.base import channel_button, image_tag
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.wall import atlas_note, atlas_tag
+from cnnvis.ui.parts.wall import atlas_note
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.texts import ABOUT_EXPANDED, LIKE
+from cnnvis.views.figures import written
+from cnnvis.views.html import TILE_PX, channel_button, image_at, image_tag
+from cnnvis.views.wiring import readers_row, reads_row
 
 WIRES_IN_ROW = 8
-NEIGHBOUR_PX = 64
 
 
 def relations(choice: Choice, by: str) -> str:
@@ -39,8 +33,8 @@ def relations(choice: Choice, by: str) -> str:
     heads = f"<h4>It reads <small>{before}</small></h4>", f"<h4>Read by <small>{after}</small></h4>"
     parts = (
         ("expanded", _expanded(choice)),
-        ("reads", heads[0] + reads_row(target, WIRES_IN_ROW, by)),
-        ("readers", heads[1] + readers_row(target, WIRES_IN_ROW, by)),
+        ("reads", heads[0] + reads_row(net, target, reads(net, target, by)[:WIRES_IN_ROW], cache.tile_url)),
+        ("readers", heads[1] + readers_row(net, target, readers(net, target, by)[:WIRES_IN_ROW], cache.tile_url)),
         ("like", _like(choice)),
     )
     shown = (f'<div id="{elem_id}">{part}</div>' for elem_id, part in parts if part)
@@ -88,9 +82,9 @@ def _like_weights(choice: Choice) -> str:
     weights, cells = conv_module(net, target.layer).weight.float().cpu(), ""
     for other, cosine in most_similar(weights, target.number):
         if target.layer.name == "conv1_1":
-            picture = image_tag(colour_picture(weights[other]), px=NEIGHBOUR_PX)
+            picture = image_tag(colour_picture(weights[other]), px=TILE_PX)
         else:
-            picture = atlas_tag(target.layer, other, px=NEIGHBOUR_PX)
+            picture = image_at(cache.tile_url(target.layer, other))
         words = f"channel {other}, cosine {written(cosine, '.2f')}"
         cells += channel_button(f"{picture}<i>{other}</i>", "wire", choice.layer.name, other, words)
     return f'<div class="wires others">{cells}</div>'
@@ -120,44 +114,6 @@ def _others_row(sheet: AtlasSheet, choice: Choice, notes: Mapping[int, str]) -> 
     """Channels of the chosen layer as buttons with their pictures."""
     cells = ""
     for other, note in notes.items():
-        inside = f"{image_tag(sheet.tile(other), px=NEIGHBOUR_PX)}<i>{other}</i>"
+        inside = f"{image_at(cache.tile_url(choice.layer, other))}<i>{other}</i>"
         cells += channel_button(inside, "wire", choice.layer.name, other, f"channel {other}, {note}")
     return cells and f'<div class="wires others">{cells}</div>'
-
-
-def reads_row(target: Target, count: int, by: str = "usual") -> str:
-    """The strongest channels that a filter reads, as HTML; a click chooses one."""
-    net, target = load_vgg16(SHEET_DEVICE), convolution(target)
-    kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
-    wires = reads(net, target, by)[:count]
-    return _wires_row(net, [(wire, kernels[wire.channel]) for wire in wires], "reads")
-
-
-def readers_row(target: Target, count: int, by: str = "usual") -> str:
-    """The filters of the next convolution that read a channel most, as HTML; the last layer has none."""
-    net, target = load_vgg16(SHEET_DEVICE), convolution(target)
-    wires = readers(net, target, by)[:count]
-    if not wires:
-        return '<p class="quiet">Only the classifier reads it.</p>'
-    kernels = conv_module(net, net.architecture.find(wires[0].layer)).weight[:, target.number].float().cpu()
-    return _wires_row(net, [(wire, kernels[wire.channel]) for wire in wires], "is read by")
-
-
-def _wires_row(net: VGG16, wired: list[tuple[Wire, Tensor]], how: str) -> str:
-    """Cells for wires with their kernels (3, 3), all on one signed scale."""
-    scale = max(float(kernel.abs().max()) for _, kernel in wired)
-    cells = [_wire(net, wire, Image.fromarray(np.asarray(signed(kernel, scale))), how) for wire, kernel in wired]
-    return f'<div class="wires">{"".join(cells)}</div>'
-
-
-def _wire(net: VGG16, wire: Wire, kernel: Image.Image, how: str) -> str:
-    """A kernel, the picture of the other end, and in words its number, its sign and its share."""
-    sign, kind = ("−", "inhibiting") if wire.sum < 0 else ("+", "exciting")
-    share = f"{100 * wire.share:.1f} %"
-    pictures = image_tag(kernel, kind="png", looks="sharp-kernel")
-    if wire.layer == INPUT:
-        return f'<span class="wire">{pictures}<i>{COLOURS[wire.channel]} {sign}{share}</i></span>'
-    pictures += atlas_tag(net.architecture.find(wire.layer), wire.channel, px=NEIGHBOUR_PX)
-    words = f"{how} {wire.layer} channel {wire.channel}, {kind}, {share} of the filter"
-    inside = f"{pictures}<i>{wire.channel} <b>{sign}{share}</b></i>"
-    return channel_button(inside, "wire", wire.layer, wire.channel, words)

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from cnnvis.analysis.filters import FilterSheet, draw_filters
 from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
-from cnnvis.analysis.why import Trace, trace
+from cnnvis.analysis.why import Trace, Why, explain, trace
+from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for, load_vgg16
@@ -30,8 +31,10 @@ from cnnvis.prepared.quiz import Question, ask
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
+from cnnvis.views.html import TILE_PX, picture_url
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
+TREE_COUNT, TREE_DEPTH = 3, 3  # of an explanation: the inputs named at each node, and the layers back
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -115,6 +118,11 @@ def traced(net: VGG16, photo: StoredPhoto, layer: Layer) -> Trace:
     return trace(net, open_photo(photo.path), layer)
 
 
+def explained(net: VGG16, photo: StoredPhoto, target: Target, cell: tuple[int, int], depth: int = TREE_DEPTH) -> Why:
+    """The explanation that the page shows of a cell of a map. Raises PhotoError."""
+    return explain(net, traced(net, photo, target.layer), target, cell, TREE_COUNT, depth)
+
+
 @_kept
 def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """A channel's exemplars, each with its patch as a JPEG."""
@@ -140,6 +148,15 @@ def asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Quest
 def atlas_sheet(layer: Layer) -> AtlasSheet:
     """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
     return _atlas_sheet(load_atlas(), ARCHITECTURE.convolution_of(layer), load_vgg16(SHEET_DEVICE))
+
+
+def tile_url(layer: Layer, channel: int) -> str:
+    """The address of the atlas's picture of a channel, small; "" if the atlas has none."""
+    try:
+        tile = atlas_sheet(layer).tile(channel)
+    except AtlasError:
+        return ""
+    return picture_url(tile.resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC))
 
 
 def atlas_webp(layer: Layer) -> bytes:

@@ -6,7 +6,6 @@ when `delete_cache` takes a limit of bytes and counts every file in the folder.
 """
 
 import atexit
-import base64
 import hashlib
 import logging
 import os
@@ -131,9 +130,3 @@ def remove_folder() -> None:
 def file_url(path: str | Path) -> str:
     """The address of a file in Gradio's cache folder, relative to the page, whatever its folders are called."""
     return f"gradio_api/file={quote(Path(path).as_posix())}"
-
-
-def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
-    """An address that itself contains a small picture; `kind` is its format, or the one to encode it in."""
-    content = picture if isinstance(picture, bytes) else encode(picture, kind)
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -7,15 +7,16 @@ import gradio as gr
 from cnnvis.analysis.filters import Filter, colour_picture, draw_filter
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import html_block, image_tag, large_picture
+from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import signed_bar, written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.wiring import relations
 from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.texts import ABOUT_FILTERS, WIRES_BY
+from cnnvis.views.figures import signed_bar, written
+from cnnvis.views.html import image_tag
 
 WIRE_ORDERS = [("What it usually carries", "usual"), ("L2 norm", "norm")]
 

@@ -11,7 +11,7 @@ from cnnvis.network.architecture import find_layer
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.ui.links import read_query
 from cnnvis.ui.parts.lesson import PAGES, Page
-from cnnvis.ui.parts.why_tree import TREE_COUNT, TREE_DEPTH
+from cnnvis.ui.serving.cache import TREE_COUNT, TREE_DEPTH
 
 CAT = EXAMPLES / "chelsea.jpg"
 BY_TITLE = {page.title: page for page in PAGES}

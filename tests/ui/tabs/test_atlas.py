@@ -14,9 +14,12 @@ from cnnvis.prepared.atlas import BUNDLED
 from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.wall import Looks, draw_wall
-from cnnvis.ui.parts.wiring import readers_row, reads_row, relations
+from cnnvis.ui.parts.wiring import relations
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maximize.preview import preview_value
+from cnnvis.views.channel import large_picture
+from cnnvis.views.wiring import readers_row, reads_row
 
 LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")
 
@@ -59,17 +62,18 @@ def test_without_a_photo_the_rest_stands() -> None:
 def test_the_rows_are_the_wiring_and_name_the_other_end(vgg16: VGG16) -> None:
     for layer, channel in (("conv2_1", 5), ("relu4_2", 7), ("pool4", 300)):
         wired = wiring(vgg16, ARCHITECTURE.convolution_of(ARCHITECTURE.find(layer)).name, channel, 4)
+        convolution = ARCHITECTURE.target(wired.layer, channel)
         for draw, wires in ((reads_row, wired.reads), (readers_row, wired.readers)):
-            row = draw(target(layer, channel), 4)
+            row = draw(vgg16, convolution, wires, cache.tile_url)
             starts = [row.index(f'data-layer="{wire.layer}" data-channel="{wire.channel}"') for wire in wires]
             assert starts == sorted(starts) and row.count("<button") == 4
             assert all(f"{100 * wire.share:.1f} %" in row for wire in wires)
 
 
-def test_the_ends_of_the_network_are_colours_and_the_classifier() -> None:
-    row = reads_row(target("conv1_1", 3), 4)
+def test_the_ends_of_the_network_are_colours_and_the_classifier(vgg16: VGG16) -> None:
+    row = reads_row(vgg16, target("conv1_1", 3), wiring(vgg16, "conv1_1", 3, 4).reads, cache.tile_url)
     assert all(colour in row for colour in ("red", "green", "blue")) and "<button" not in row
-    assert "Only the classifier reads it" in readers_row(target("conv5_3", 3), 4)
+    assert "Only the classifier reads it" in readers_row(vgg16, target("conv5_3", 3), [], cache.tile_url)
 
 
 def test_similar_channels_are_others_of_the_layer() -> None:
@@ -82,7 +86,9 @@ def test_similar_channels_are_others_of_the_layer() -> None:
     assert len(values) == 8 and values == sorted(values, reverse=True)
 
 
-def test_what_the_tab_says_of_the_picture_is_in_its_record() -> None:
-    words = f"robust activation {cnnvis.atlas_sheet('conv2_1').tiles[5].robust:.1f}, on average over its map"
-    assert words in channel_view(target(), DEFAULT_PHOTO.digest)
+def test_what_the_dialog_says_of_the_picture_is_in_its_record() -> None:
+    sheet = cnnvis.atlas_sheet("conv2_1")
+    words = large_picture(target(), sheet, "grown.webp")
+    assert f"{sheet.tiles[5].activation:.1f}, {sheet.tiles[5].robust:.1f} on copies" in words
+    assert 'src="grown.webp"' in words
     assert 'data-name="conv2_1 channel 5"' in preview_value(target())

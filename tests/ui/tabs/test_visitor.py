@@ -72,7 +72,7 @@ def test_an_animation_is_made_of_the_files_that_are_still_there(tiny: VGG16, fol
     colours = []
     for position in (0, 1):
         ascent.offer_gif(position)
-        address = json.loads(ascent.shown("done"))["files"][position]["GIF"]
+        address = json.loads(ascent.shown("done"))["files"][position]["growing"]
         with Image.open(io.BytesIO(Path(unquote(address.removeprefix(FILE))).read_bytes())) as gif:
             colours.append([])
             for number in range(gif.n_frames):
@@ -105,7 +105,7 @@ def test_a_tab_that_is_closed_while_its_ascent_is_scored_costs_no_error(tiny: VG
     assert len(json.loads(next(animated)[0])["files"][0]) == 2
     ascent.clear()
     *_, last, skipped = animated
-    assert [set(files) for files in json.loads(last[0])["files"]] == [{"PNG", "GIF"}] * 2
+    assert [set(files) for files in json.loads(last[0])["files"]] == [{"picture", "growing"}] * 2
     assert skipped[1] is None and list(_animate(ascent)) == [skipped]
 
 

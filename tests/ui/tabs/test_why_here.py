@@ -11,10 +11,11 @@ from cnnvis.analysis.why import why
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import colour_words
-from cnnvis.ui.parts.why_tree import in_short, sum_in_words, why_tree
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps.why_here import reasons_here
+from cnnvis.views.figures import colour_words
+from cnnvis.views.why import in_short, sum_in_words, why_tree
 
 CAT = DEFAULT_PHOTO.path
 
@@ -25,7 +26,12 @@ def choice(layer: str, channel: int) -> Choice:
 
 def tree_of(net: VGG16, layer: str, count: int, depth: int) -> str:
     """The tree of the largest value of channel 5 on the photo of the cat."""
-    return why_tree(net, why(net, CAT, layer, 5, count=count, depth=depth), cnnvis.open_photo(CAT).resize((224, 224)))
+    return why_tree(
+        net,
+        why(net, CAT, layer, 5, count=count, depth=depth),
+        cnnvis.open_photo(CAT).resize((224, 224)),
+        cache.tile_url,
+    )
 
 
 def test_the_sentence_adds_up(vgg16: VGG16) -> None:
@@ -74,7 +80,7 @@ def test_the_answer_in_short_is_the_share_of_the_parts_that_add(vgg16: VGG16, la
     said = in_short(vgg16, explanation)
     assert f"make {share:.0f} % of that" in said.replace("makes", "make")
     assert all((str(part.channel) if layer != "conv1_1" else "") in said for part in adding)
-    tree = why_tree(vgg16, explanation, cnnvis.open_photo(CAT).resize((224, 224)))
+    tree = why_tree(vgg16, explanation, cnnvis.open_photo(CAT).resize((224, 224)), cache.tile_url)
     shares = [100 * part.adds / explanation.value for part in explanation.contributions]
     assert all(f"<b>{value:+.0f} %</b>".replace("-", "−") in tree for value in shares)
 

@@ -7,12 +7,12 @@ from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import digits, map_figure, square
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import picture_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 from cnnvis.ui.texts import ABOUT_FIELD, ABOUT_POOLING, ABOUT_RELU
+from cnnvis.views.figures import digits, map_figure, square
+from cnnvis.views.html import picture_url
 
 RIM_PX = 2  # around the fields, where they reach beyond the photo
 

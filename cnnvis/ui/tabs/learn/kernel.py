@@ -14,15 +14,15 @@ from cnnvis.errors import CnnvisError, PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import IMAGENET_MEAN, IMAGENET_STD
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import image_tag, scripted
-from cnnvis.ui.parts.figures import digits, map_figure, written
+from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.follow import Shared
-from cnnvis.ui.parts.wall import atlas_tag
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO
+from cnnvis.views.figures import digits, map_figure, written
+from cnnvis.views.html import image_at, image_tag
 
 CONV1_1 = ARCHITECTURE.layers[0]
 FIRST_PRESET = "Sobel across"
@@ -92,7 +92,7 @@ def _nearest(own: OwnMap) -> tuple[str, str]:
     words = f"VGG16's most similar filter: conv1_1 channel {channel}, cosine {written(cosine, '.2f')}"
     about = f'data-layer="conv1_1" data-channel="{channel}"'
     choose = f'<button type="button" {about}>Go to conv1_1 channel {channel}</button>'
-    grown = atlas_tag(CONV1_1, channel, f"grown for conv1_1 channel {channel}")
+    grown = image_at(cache.tile_url(CONV1_1, channel), f"grown for conv1_1 channel {channel}")
     return words, f'{_row(words, other, grown)}<p class="next">{choose}</p>'
 
 

@@ -12,7 +12,6 @@ from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, animation
 from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import digits, square
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, picture_file
@@ -23,6 +22,7 @@ from cnnvis.ui.tabs.learn.around import around_here
 from cnnvis.ui.tabs.learn.kernel import own_kernel
 from cnnvis.ui.tabs.learn.network_map import network_map
 from cnnvis.ui.texts import ABOUT_ARITHMETIC, ABOUT_NETWORK, ABOUT_SLIDING, CHOOSE_PHOTO, QUESTIONS
+from cnnvis.views.figures import digits, square
 
 WINDOW_PX = 2 * PANEL_PX  # side of the photo with the window on it
 

@@ -12,11 +12,11 @@ from cnnvis.errors import CnnvisError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import image_tag, large_picture
+from cnnvis.ui.parts.base import large_picture
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.exemplars import exemplar_buttons, exemplar_row, weaker_photos
-from cnnvis.ui.parts.figures import heat_bar, signed_bar, written
+from cnnvis.ui.parts.exemplars import best_photo, exemplar_row, weaker_photos
 from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.parts.photo import photo_buttons
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -24,6 +24,8 @@ from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOTO
+from cnnvis.views.figures import heat_bar, signed_bar, written
+from cnnvis.views.html import image_tag
 
 PICTURE_PX = 160
 LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
@@ -31,10 +33,11 @@ LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
 
 def layout(shared: Shared) -> Follower:
     """Lay out the tab; return what of it follows the choice."""
-    facts = gr.HTML(elem_id="map-facts")
+    chosen = [shared.photo, shared.row, shared.column]
     reasons = why_here(shared)
+    facts = gr.HTML(elem_id="map-facts", elem_classes="quiet")
     best = gr.HTML(elem_id="patches")
-    exemplars, exemplar = exemplar_buttons(shared.photo, shared.layer_picker)
+    exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
     show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
     weaker = gr.HTML(elem_id="weaker")
     with gr.Row():
@@ -48,9 +51,9 @@ def layout(shared: Shared) -> Follower:
         _path_box(shared)
 
     outputs = [facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
-    inputs: list[Any] = [shared.photo, shared.pipeline, reasons.row, reasons.column]
+    inputs: list[Any] = [shared.photo, shared.pipeline, shared.row, shared.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
-    controls = {"pipeline": shared.pipeline, "row": reasons.row, "column": reasons.column}
+    controls = {"pipeline": shared.pipeline, "row": shared.row, "column": shared.column}
     return Follower(_draw, inputs, outputs, (), [exemplar, reasons.picked], controls, _empty)
 
 
@@ -173,6 +176,11 @@ value sees, shifted inwards at the photo's edge.{choose}</p><div class="patches"
 @readable_errors
 def _weaker(picked: Any) -> str:
     return weaker_photos(Choice.read(picked).target)
+
+
+def _exemplar(picked: Any, event: gr.SelectData) -> tuple[str, int, int]:
+    """The photo of the shelf that a visitor chooses, and the cell that excites the channel most."""
+    return best_photo(picked, event.index)
 
 
 @readable_errors

@@ -11,25 +11,23 @@ from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.figures import colour_words
 from cnnvis.ui.parts.follow import Shared
-from cnnvis.ui.parts.why_tree import explained, silenced_words, why_tree
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import picture_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.place import PICKED, place, place_value
 from cnnvis.ui.texts import ABOUT_WHY, CHOOSE_PHOTO, NO_WHY_IN_CHAIN
+from cnnvis.views.figures import colour_words
+from cnnvis.views.html import picture_url
+from cnnvis.views.why import silenced_words, why_tree
 
 
 @dataclass(frozen=True)
 class WhyHere:
-    """Its components: what the tab draws, the chosen cell, and the event by which a visitor chooses one."""
+    """Its components: what the tab draws, and the event by which a visitor chooses a cell."""
 
     outputs: list[Any]
-    row: gr.Number
-    column: gr.Number
     picked: Any
 
 
@@ -45,11 +43,11 @@ def why_here(shared: Shared) -> WhyHere:
                 recolour = gr.Button("Colour or shape?", size="sm", elem_id="recolour")
             silenced = gr.HTML(elem_id="silenced", elem_classes="quiet")
             recoloured = gr.HTML(elem_id="recoloured", elem_classes="quiet")
-    row, column = (gr.Number(None, visible=False, precision=0, elem_id=f"why-{name}") for name in ("row", "column"))
-    picked = chooser.input(None, chooser, [row, column], js=PICKED)
-    matters.click(_silenced, [shared.layer_picker, shared.photo, row, column], silenced, **PAGE, **LIGHT)
+    cell = [shared.row, shared.column]
+    picked = chooser.input(None, chooser, cell, js=PICKED)
+    matters.click(_silenced, [shared.layer_picker, shared.photo, *cell], silenced, **PAGE, **LIGHT)
     recolour.click(_recoloured, [shared.layer_picker, shared.photo], recoloured, **PAGE, **LIGHT)
-    return WhyHere([chooser, tree, silenced, recoloured], row, column, picked)
+    return WhyHere([chooser, tree, silenced, recoloured], picked)
 
 
 NO_REASONS: tuple[Any, ...] = (None, "", "", "")
@@ -77,7 +75,7 @@ def reasons_here(
     shown = place_value(views, f"Where {target} responds on the photo", (rows, columns), chosen)
     if not chosen:
         return shown, f'<div class="quiet">{ABOUT_WHY}</div>', "", ""
-    return shown, why_tree(net, explained(net, photo, target, chosen), maps.photo), "", ""
+    return shown, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", ""
 
 
 @readable_errors
@@ -86,7 +84,7 @@ def _silenced(picked: Any, digest: str, row: float | None, column: float | None)
     if photo is None or row is None or column is None:
         return "Choose a cell of the map first."
     net = load_vgg16(SHEET_DEVICE)
-    return silenced_words(ablate(net, photo.path, explained(net, photo, target, (int(row), int(column)))))
+    return silenced_words(ablate(net, photo.path, cache.explained(net, photo, target, (int(row), int(column)))))
 
 
 @readable_errors

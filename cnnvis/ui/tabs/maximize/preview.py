@@ -2,10 +2,10 @@
 
 import gradio as gr
 
-from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import Target, convolution
-from cnnvis.ui.parts.base import image_tag, scripted
-from cnnvis.ui.serving import cache
+from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.channel import grown
+from cnnvis.views.html import image_at
 
 
 def preview(elem_id: str) -> gr.HTML:
@@ -15,15 +15,9 @@ def preview(elem_id: str) -> gr.HTML:
 
 def preview_value(target: Target) -> str:
     """The atlas's picture of a channel as HTML; nothing if the atlas has none."""
-    grown = convolution(target)
-    try:
-        sheet = cache.atlas_sheet(grown.layer)
-    except AtlasError:
+    shown = grown(target)
+    if isinstance(shown, str) or not (tile := shown[0].tiles[target.number]).fires:
         return ""
-    tile = sheet.tiles[grown.number]
-    if not tile.fires:
-        return ""
-    picture = image_tag(sheet.tile(grown.number), f"the atlas's picture of {grown}", kind="webp")
-    words = f"""{grown}, from the atlas: grown ahead with seed {tile.seed}, the middle {sheet.picture_px} px. Press
-Grow to grow it here, from noise."""
+    picture = image_at(shown[1], f"the atlas's picture of {convolution(target)}")
+    words = f"Grown ahead, with seed {tile.seed}: a piece of it, enlarged. Press Grow to watch it grow from noise."
     return f'<figure data-name="{target}">{picture}<figcaption>{words}</figcaption></figure>'

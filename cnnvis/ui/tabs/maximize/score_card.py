@@ -4,23 +4,54 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.ui.parts.figures import colour_words, written
 from cnnvis.ui.texts import CAVEAT
+from cnnvis.views.figures import colour_words, written
 
 Record = dict[str, Any]
+# What a picture is called whose robust activation is at least this share of the atlas's: the plain method of 2009
+# reaches a quarter, our own recipe 0.7 to 1.3.
+STRENGTHS = ((0.6, "A strong picture. "), (0.45, "A fair picture. "), (-1e9, "A weak picture. "))
 
 
 def score_card(records: Sequence[Record]) -> str:
-    """A table with a column for each scored record, as HTML; `hues` is its activation in other colours."""
-    size, never, note = records[0]["size"], "", ""
-    for channel in (record["channel"] for record in records if not record["fires"]):
-        never += f"<p><strong>Channel {channel} never fires on its picture:</strong> its map is nowhere above zero.</p>"
+    """A sentence for each scored record and, behind it, a table with a column for each, as HTML.
+
+    `hues` is its activation in other colours, `atlas` the robust activation of the atlas's picture, `photos` how many
+    photos of the shelf excite the channel more, and of how many; the last two are None if they are not known.
+    """
+    size, note, said = records[0]["size"], "", "".join(map(_sentence, records))
     if size != PHOTO_SIDE:
         note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
     heads = "".join(f'<th scope="col">channel {record["channel"]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())
-    return f'<div class="facts">{never}<table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
+    table = f'<div class="facts"><table>{top}<tbody>{rows}</tbody></table>{note}{CAVEAT}</div>'
+    return f"{said}<details><summary>More: its scores</summary>{table}</details>"
+
+
+def _sentence(record: Record) -> str:
+    """What its scores say of a picture."""
+    who = f"{record['layer']} channel {record['channel']}"
+    if not record["fires"]:
+        return f"<p><b>{who} never fires on its picture:</b> its map is nowhere above zero.</p>"
+    kept = 100 * record["robust"] / record["saved_activation"] if record["saved_activation"] > 0 else 0
+    if record["settings"]["objective"] == "negative" or not kept:
+        return f"<p><b>{who}</b>: mean activation {written(record['saved_activation'], '.1f')}.</p>"
+    strength, usual = "", record["atlas"]
+    if usual and usual > 0:
+        strength = next(words for least, words in STRENGTHS if record["robust"] / usual >= least)
+    survives = f"{kept:.0f} % of its activation survives turns, scaling, crops and JPEG"
+    return f"<p><b>{strength}</b>{survives}{_beside_photos(record['photos'])}.</p>"
+
+
+def _beside_photos(photos: tuple[int, int] | None) -> str:
+    """How the picture compares with the shelf's photos, by the strongest place of each."""
+    if not photos:
+        return ""
+    stronger, of = photos
+    if not stronger:
+        return f"; no photo of the {of} on the shelf excites the filter as much anywhere"
+    return f"; {stronger} of the shelf's {of} photos excite{'s' if stronger == 1 else ''} the filter more somewhere"
 
 
 def _row(name: str, cells: list[str]) -> str:

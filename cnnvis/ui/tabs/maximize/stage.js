@@ -73,17 +73,18 @@ function plot(value) {
   part('steps').textContent = `step ${value.steps}`;
 }
 
-function link(url, label, name) {
+function link(url, what, name) {
   const anchor = document.createElement('a');
-  Object.assign(anchor, {href: url, download: '', textContent: label});
-  anchor.setAttribute('aria-label', `${label} of ${name}`);
+  Object.assign(anchor, {href: url, download: '', textContent: `Save ${what}`});
+  anchor.setAttribute('aria-label', `Save ${what} of ${name}`);
+  anchor.addEventListener('click', () => { anchor.textContent = 'Saved'; });
   return anchor;
 }
 
 function offer(value) {
   part('pictures').querySelectorAll('.stage-files').forEach((slot, i) => {
     const files = Object.entries((value.files || [])[i] || {});
-    slot.replaceChildren(...files.map(([label, url]) => link(url, label, value.names[i])));
+    slot.replaceChildren(...files.map(([what, url]) => link(url, what, value.names[i])));
   });
 }
 

@@ -14,13 +14,13 @@ from cnnvis.maximization.ascent import build_record
 from cnnvis.maximization.experiment import Experiment, differences, read_experiment
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, limits, settle
 from cnnvis.maximization.score import scored_record
-from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
+from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target, convolution
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.precision import fast_dtype, precision_of
 from cnnvis.network.weights import load_for, load_vgg16, pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
+from cnnvis.ui.parts.channel import grown, stronger_photos
 from cnnvis.ui.parts.choice import LANDING, Choice
-from cnnvis.ui.parts.figures import written
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, grow_ladder, missing_gpu
@@ -33,6 +33,7 @@ from cnnvis.ui.tabs.maximize.score_card import score_card
 from cnnvis.ui.tabs.maximize.stage import stage, stage_value
 from cnnvis.ui.tabs.maximize.visitor import VisitorAscent, hold
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
+from cnnvis.views.figures import written
 
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
@@ -182,9 +183,18 @@ def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent
         # At the size at which every picture is measured.
         measured = snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
         hues = colour_sensitivity(net, measured, snapshot.target, "mean", fast_dtype(net.device))
-        records.append({**record, "hues": hues})
+        records.append({**record, "hues": hues, **_beside(snapshot.target, record["strongest"])})
         ascent.offer_png(position, record)
         yield ascent.shown(ascent.note), score_card(records), held
+
+
+def _beside(target: Target, strongest: float) -> dict[str, Any]:
+    """What a channel's picture is compared with, as far as it is known; a class has neither photos nor atlas."""
+    if target.layer.kind == "class":
+        return {"photos": None, "atlas": None}
+    shown = grown(convolution(target))
+    usual = None if isinstance(shown, str) else shown[0].tiles[target.number].robust
+    return {"photos": stronger_photos(convolution(target), strongest), "atlas": usual}
 
 
 @readable_errors

@@ -54,7 +54,10 @@ class VisitorAscent:
         snapshot, (_, moment) = self.snapshots[position], self._newest
         url = file_url(picture_file(snapshot.picture, file_name(snapshot), record=record))
         moment["urls"][position] = url
-        self._files.append({"PNG": url})
+        moment["activations"][position] = record[
+            "saved_activation"
+        ]  # of the picture as it is, not before its last step
+        self._files.append({"picture": url})
 
     def offer_gif(self, position: int) -> None:
         """Offer the animation of a channel; a frame whose file has been deleted meanwhile is left out."""
@@ -63,7 +66,7 @@ class VisitorAscent:
         pictures = [_opened(file) for file in files if file.exists()]
         snapshot = self.snapshots[position]
         gif = animation([*pictures, snapshot.picture])
-        self._files[position]["GIF"] = file_url(bytes_file(gif, f"{file_name(snapshot)}.gif"))
+        self._files[position]["growing"] = file_url(bytes_file(gif, f"{file_name(snapshot)}.gif"))
 
     def clear(self) -> None:
         """Let go of everything: nobody will ask for it any more. A copy that is being worked on keeps its own."""

@@ -14,14 +14,15 @@ from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import SIDES, Question
 from cnnvis.prepared.shelf import Exemplar
-from cnnvis.ui.parts.base import image_tag, scripted
-from cnnvis.ui.parts.exemplars import credit, exemplar_photo
-from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.why_tree import explained, sum_in_words
+from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.exemplars import exemplar_photo
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import picture_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.texts import QUIZ_STUDY
+from cnnvis.views.exemplars import credit
+from cnnvis.views.figures import written
+from cnnvis.views.html import image_tag, picture_url
+from cnnvis.views.why import sum_in_words
 
 _TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'
 # Borowski et al. 2021, Inception V1, in percent: after one grown picture, after nine photos.
@@ -69,7 +70,7 @@ def _about(question: Question) -> str:
     figures = "".join(_map(net, question, getattr(question, side)) for side in SIDES)
     best = question.excited
     photo = exemplar_photo(question.shelf, best)
-    reasons = sum_in_words(net, explained(net, photo, question.target, (best.row, best.column), depth=1))
+    reasons = sum_in_words(net, cache.explained(net, photo, question.target, (best.row, best.column), depth=1))
     go = f'data-layer="{question.layer}" data-channel="{question.channel}" data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
 <p class="next"><button type="button" {go}>See all about channel {question.channel}</button></p>"""

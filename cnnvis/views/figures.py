@@ -1,4 +1,4 @@
-"""Numbers as coloured squares, and small maps with captions: what the sections of Learn are made of."""
+"""Numbers in words, as coloured squares and as bars, and small maps with captions."""
 
 from collections.abc import Collection
 from typing import Any
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cnnvis.analysis.interventions import ColourSensitivity
 from cnnvis.pictures.images import HEAT, PHOTO_SIDE, SIGNED, Pixels, signed
-from cnnvis.ui.parts.base import image_tag
+from cnnvis.views.html import image_tag
 
 Cells = tuple[int, int, int]  # the row and the column of the first one, and how many along one side
 GRADIENT_COLOURS = 9  # enough for these smooth ramps

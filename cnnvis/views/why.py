@@ -5,29 +5,17 @@ from PIL import Image
 from cnnvis.analysis.interventions import Ablated
 from cnnvis.analysis.own_kernel import COLOURS
 from cnnvis.analysis.patches import moved_inside
-from cnnvis.analysis.why import Contribution, Why, explain
+from cnnvis.analysis.why import Contribution, Why
 from cnnvis.analysis.wiring import INPUT
-from cnnvis.network.architecture import Target
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.ui.parts.base import channel_button, image_tag
-from cnnvis.ui.parts.figures import written
-from cnnvis.ui.parts.wall import atlas_tag
-from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.photos import StoredPhoto
-
-TREE_COUNT, TREE_DEPTH = 3, 3  # the inputs named at each node, and the layers back
-NODE_PX = 56
+from cnnvis.views.figures import written
+from cnnvis.views.html import TILE_PX, Tile, channel_button, image_at, image_tag
 
 
-def explained(net: VGG16, photo: StoredPhoto, target: Target, cell: tuple[int, int], depth: int = TREE_DEPTH) -> Why:
-    """The explanation that the page shows of a cell of a map. Raises PhotoError."""
-    return explain(net, cache.traced(net, photo, target.layer), target, cell, TREE_COUNT, depth)
-
-
-def why_tree(net: VGG16, explanation: Why, seen: Image.Image) -> str:
+def why_tree(net: VGG16, explanation: Why, seen: Image.Image, tile: Tile) -> str:
     """The tree as HTML, after the answer in short; `seen` is the 224 px photo. Its rows open at a touch."""
-    tree = _branches(net, explanation, seen)
+    tree = _branches(net, explanation, seen, tile)
     whole = f'<details class="quiet"><summary>The whole sum</summary><p>{sum_in_words(net, explanation)}</p></details>'
     return f'<p class="why-sum">{in_short(net, explanation)}</p><div class="tree">{tree}</div>{whole}'
 
@@ -81,15 +69,15 @@ def _short(part: Contribution) -> str:
     return COLOURS[part.channel] if part.layer == INPUT else f"channel {part.channel}"
 
 
-def _branches(net: VGG16, above: Why | Contribution, seen: Image.Image, is_open: bool = True) -> str:
+def _branches(net: VGG16, above: Why | Contribution, seen: Image.Image, tile: Tile, is_open: bool = True) -> str:
     """What a value is made of, as a list; below its first level each part is opened by a touch."""
     if not above.contributions:
         return ""
-    rows = f"<ul>{''.join(_branch(net, part, above.value, seen) for part in above.contributions)}</ul>"
+    rows = f"<ul>{''.join(_branch(net, part, above.value, seen, tile) for part in above.contributions)}</ul>"
     return rows if is_open else f"<details><summary>What makes it</summary>{rows}</details>"
 
 
-def _branch(net: VGG16, part: Contribution, value: float, seen: Image.Image) -> str:
+def _branch(net: VGG16, part: Contribution, value: float, seen: Image.Image, tile: Tile) -> str:
     """One input of a value: what share of it the input makes, or takes away."""
     share = f"{written(100 * part.adds / value, '+.0f')} %" if value > 0 else _adds(part)
     if part.layer == INPUT:
@@ -97,7 +85,7 @@ def _branch(net: VGG16, part: Contribution, value: float, seen: Image.Image) -> 
     layer = net.architecture.find(part.layer)
     words = f"<b>{share}</b> from {part.layer} {part.channel}<i>its value {written(part.value)}</i>"
     patch = seen.crop(moved_inside(layer.field(part.row, part.column), PHOTO_SIDE))
-    inside = f"{atlas_tag(layer, part.channel, px=NODE_PX)}{image_tag(patch, px=NODE_PX)}<span>{words}</span>"
+    inside = f"{image_at(tile(layer, part.channel))}{image_tag(patch, px=TILE_PX)}<span>{words}</span>"
     name = f"{part.layer} channel {part.channel} adds {written(part.adds, '+.3g')}; its value is {written(part.value)}"
     button = channel_button(inside, "node", part.layer, part.channel, name)
-    return f"<li>{button}{_branches(net, part, seen, is_open=False)}</li>"
+    return f"<li>{button}{_branches(net, part, seen, tile, is_open=False)}</li>"

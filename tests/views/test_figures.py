@@ -1,6 +1,6 @@
 """Numbers as the page writes them."""
 
-from cnnvis.ui.parts.figures import digits, written
+from cnnvis.views.figures import digits, written
 
 
 def test_a_minus_is_a_real_one() -> None:

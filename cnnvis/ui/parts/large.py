@@ -1,0 +1,60 @@
+"""What opens large: a photo of the shelf with its credit, or a channel's picture with its facts, in a dialog."""
+
+from typing import Any
+
+import gradio as gr
+
+from cnnvis.analysis.maps import draw_map
+from cnnvis.checks import whole_number
+from cnnvis.network.architecture import Target, convolution
+from cnnvis.network.weights import load_vgg16
+from cnnvis.prepared.shelf import load_shelf
+from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.channel import grown
+from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.exemplars import BEST_PHOTOS, best_photo, exemplar_photo
+from cnnvis.ui.parts.follow import Follower, Shared
+from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.gpu import SHEET_DEVICE
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
+from cnnvis.views.channel import large_picture
+from cnnvis.views.exemplars import large_photo
+from cnnvis.views.html import picture_url, quiet
+
+_TEMPLATE = """<dialog class="large" aria-label="Enlarged"><form method="dialog">
+<button class="large-close" aria-label="Close">×</button></form><div class="large-inside"></div></dialog>"""
+
+
+def large(shared: Shared) -> Follower:
+    """Lay out the dialog, closed. Its script opens it for whatever has `data-large`; the server fills it."""
+    dialog = scripted(__file__, "large", value="", answer="", html_template=_TEMPLATE, padding=False)
+    dialog.input(_shown, [dialog, shared.layer_picker], dialog, trigger_mode="always_last", **PAGE, **LIGHT)
+    chosen = [shared.photo, shared.row, shared.column]
+    picked = dialog.select(_chosen, shared.layer_picker, chosen, **PAGE, **QUICK)
+    return Follower(lambda choice: (), [], [], after=[picked])
+
+
+@readable_errors
+def _chosen(picked: Any, event: gr.SelectData) -> tuple[str, int, int]:
+    return best_photo(picked, event.index)
+
+
+@readable_errors
+def _shown(asked: Any, picked: Any) -> gr.HTML:
+    """What is asked for: "grown", or a position among the channel's photos; and how often something was."""
+    what, _, turn = str(asked).partition(" ")
+    shown = _enlarged(convolution(Choice.read(picked).target), what)
+    return gr.HTML(answer=f"{shown}<!-- {whole_number(turn)} -->")
+
+
+def _enlarged(target: Target, what: str) -> str:
+    if what == "grown":
+        picture = grown(target)
+        return quiet(picture) if isinstance(picture, str) else large_picture(target, *picture)
+    shelf = load_shelf()
+    best = shelf.exemplars(target, BEST_PHOTOS)
+    position = min(max(whole_number(what) or 0, 0), len(best) - 1)
+    maps = cache.feature_maps(load_vgg16(SHEET_DEVICE), exemplar_photo(shelf, best[position]), target.layer, "network")
+    lit = draw_map(maps, target.number).overlay
+    pictures = {"the photo": picture_url(maps.photo), "lit where the filter responds": picture_url(lit)}
+    return large_photo(target, best[position], position + 1, len(shelf.photos), pictures)

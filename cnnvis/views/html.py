@@ -1,0 +1,51 @@
+"""What every view is built from: pictures and buttons as HTML."""
+
+import base64
+import html
+from collections.abc import Callable
+
+from PIL import Image
+
+from cnnvis.network.architecture import Layer
+from cnnvis.pictures.images import encode
+
+TILE_PX = 64  # side of the atlas's picture of a channel in a row of them
+# The address of the atlas's picture of a channel, "" where there is none: a page, a card and a site keep it elsewhere.
+Tile = Callable[[Layer, int], str]
+
+
+def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
+    """An address that itself contains a small picture; `kind` is its format, or the one to encode it in."""
+    content = picture if isinstance(picture, bytes) else encode(picture, kind)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def image_at(url: str, alt: str = "", *, title: str = "", looks: str = "") -> str:
+    """The picture at an address as an <img>, or nothing; `looks` are its CSS classes."""
+    given = {"alt": alt, "class": looks, "title": title}
+    attributes = "".join(f' {name}="{html.escape(text)}"' for name, text in given.items() if text or name == "alt")
+    return url and f'<img src="{url}"{attributes}>'
+
+
+def image_tag(
+    picture: Image.Image | bytes, alt: str = "", *, px: int = 0, kind: str = "jpeg", title: str = "", looks: str = ""
+) -> str:
+    """A small picture as an <img> that contains it, `px` wide and high.
+
+    If the picture has few pixels, each stays visible when they are enlarged.
+    """
+    if px and isinstance(picture, Image.Image):
+        sharp = picture.width < px // 2
+        picture = picture.resize((px, px), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
+    return image_at(picture_url(picture, kind), alt, title=title, looks=looks)
+
+
+def channel_button(inside: str, looks: str, layer: str, channel: int, words: str) -> str:
+    """A button that chooses a channel; `words` say which, also to screen readers."""
+    about = f'data-layer="{layer}" data-channel="{channel}" title="{words}" aria-label="{words}"'
+    return f'<button type="button" class="{looks}" {about}>{inside}</button>'
+
+
+def quiet(text: str) -> str:
+    """A remark."""
+    return f'<p class="quiet">{html.escape(text)}</p>'
