@@ -134,7 +134,8 @@ def _off_middle(layer: Layer, cells: Array) -> Array:
     """
     side, (left, _, right, _) = picture_px(layer), layer.field(0, 0)
     places = (left + right) / 2 + layer.stride * cells.astype(float)
-    return np.abs(places - places.clip(side / 2, PHOTO_SIDE - side / 2)).max(-1) / side
+    off: Array = np.abs(places - places.clip(side / 2, PHOTO_SIDE - side / 2))
+    return np.asarray(off.max(-1) / side)
 
 
 def _in_the_middle(layer: Layer, exemplars: Sequence[Exemplar]) -> list[Exemplar]:

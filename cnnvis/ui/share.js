@@ -12,7 +12,7 @@
   };
 
   // Keeps Gradio's theme and our own embed, and never reloads the page. The browser's Back button undoes a change of tab,
-  // layer or channel (choice.js), but not in a frame, where Back belongs to the page around it.
+  // layer or channel (choice.js).
   page.showAddress = (query) => {
     page.link ??= location.search;  // the address that the visitor came with, for follow.js
     const now = new URLSearchParams(query);
@@ -22,12 +22,17 @@
     const restoring = page.restoring ?? isOurs(before);
     page.restoring = false;
     const address = location.pathname + (`${now}` && '?' + now);
-    if (restoring || window.top !== window || view(now) === view(before)) {
-      history.replaceState(history.state, '', address);
-    } else {
-      history.pushState(null, '', address);
-    }
+    page.address(restoring || view(now) === view(before) ? 'replaceState' : 'pushState', address);
     return page.linkOf(query);
+  };
+
+  // In a frame, Back belongs to the page around it. A browser may refuse: Safari does after 100 changes in 30 s, and the
+  // sandbox of a frame may. The link is then still true.
+  page.address = (how, address) => {
+    const adds = how === 'pushState' && window.top === window;
+    try {
+      history[adds ? how : 'replaceState'](adds ? null : history.state, '', address);
+    } catch (refused) { console.warn(refused); }
   };
 
   async function copied(text, what, label) {

@@ -72,8 +72,8 @@ The filter covers a window of 3 × 3 values, multiplies each by the weight over 
 window, click the photo or enter a row and a column.
 
 <details><summary>More</summary>The sum includes the <b>bias</b>, one more number that the filter has learned. If it is
-negative, it becomes zero (ReLU). The photo's colours are normalised: ImageNet's mean is subtracted, and the rest divided
-by its standard deviation, so mid-grey is about 0.</details>"""
+negative, it becomes zero (ReLU). The photo's colours are normalised: ImageNet's mean is subtracted, and the rest
+divided by its standard deviation, so mid-grey is about 0.</details>"""
 
 ABOUT_SLIDING = """**The filter sliding.** The sum, taken at every position, gives the feature map.
 
@@ -98,19 +98,19 @@ ABOUT_NETWORK = """### The network on one screen
 Thirteen **convolutions**, layers of filters, turn a photo of 224 × 224 px in 3 colours into maps. Choose a layer to go
 there.
 
-<details><summary>More</summary>224 × 224 × 64 means 64 maps of 224 × 224 values. Each convolution is followed by a ReLU,
-and each block of them by a pool. The output of pool5 goes to three more layers, in which every value reads all the values
-before it. They name what is in the photo (Simonyan & Zisserman 2015).</details>"""
+<details><summary>More</summary>224 × 224 × 64 means 64 maps of 224 × 224 values. Each convolution is followed by a
+ReLU, and each block of them by a pool. The output of pool5 goes to three more layers, in which every value reads all
+the values before it. They name what is in the photo (Simonyan & Zisserman 2015).</details>"""
 
 ABOUT_OWN_KERNEL = """### Your own kernel
 
 A **kernel** is one 3 × 3 slice of a filter. Type your own weights, or start from a preset.
 
-<details><summary>More</summary>Sobel compares two sides, the Laplacian compares a value with its four neighbours, emboss
-makes a relief. They are applied to the photo exactly as conv1_1 applies its own: to the normalised colours, with zeros
-beyond the edge. The results for the three colours are added up, then the bias. Beside your kernel is the filter of
-conv1_1 that is most like it. The <b>cosine</b> of their 27 weights is 1 if they differ only in scale, and about 0 if they
-have nothing in common. Normalised means {normalised}, where each colour goes from 0 to 1.</details>"""
+<details><summary>More</summary>Sobel compares two sides, the Laplacian compares a value with its four neighbours,
+emboss makes a relief. They are applied to the photo exactly as conv1_1 applies its own: to the normalised colours, with
+zeros beyond the edge. The results for the three colours are added up, then the bias. Beside your kernel is the filter
+of conv1_1 that is most like it. The <b>cosine</b> of their 27 weights is 1 if they differ only in scale, and about 0 if
+they have nothing in common. Normalised means {normalised}, where each colour goes from 0 to 1.</details>"""
 
 QUESTIONS = """### Three questions
 

@@ -33,7 +33,7 @@ class Own:
     url: str
     whose: str
     value: float  # its largest
-    stronger: tuple[int, int] | None  # how many of the shelf's photos excite the channel more; None: not known
+    stronger: tuple[int | None, int] | None  # how many photos of how many excite it more
 
 
 def channel_view(
@@ -84,7 +84,9 @@ def _own(target: Target, own: Own | str) -> tuple[str, str]:
     rank = ""
     if own.stronger is not None:
         more, photos = own.stronger
-        rank = f"; {f'{more} of' if more else 'none of'} the {photos} photos excite it more"
+        rank = f"; {more or 'none'} of the {photos} photos excite it more"
+        if more is None:
+            rank = f"; among the strongest of the {photos} photos"
     lit = image_at(own.url, f"where {target} responds on {own.whose}")
     button = f'<button type="button" data-go="maps" title="{own.whose}: see why">{lit}</button>'
     caption = f"<figcaption>{written(own.value, '.1f')}</figcaption>"

@@ -1,5 +1,6 @@
 """The guided lesson in a real browser: to its end and back, by mouse and by keyboard, and from a link."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,37 +8,61 @@ from playwright.sync_api import Page, expect
 
 from cnnvis.ui.parts.lesson import PAGES
 
+from .conftest import go
+
+# Whether all of what a page speaks of lies below the header, and above or beside the panel.
+IN_SIGHT = """lights => {
+  const box = (part) => part.getBoundingClientRect();
+  const lit = [...document.querySelectorAll(lights)].map(box).filter((part) => part.height);
+  const header = box(document.querySelector('#header')), panel = box(document.querySelector('.lesson'));
+  const beside = (part) => part.right <= panel.left && part.bottom <= innerHeight;
+  return lit.length && lit.every((part) => part.top >= header.bottom && (part.bottom <= panel.top || beside(part)));
+}"""
+
 
 def at(page: Page, number: int) -> None:
-    """Wait until a page of the lesson and its view are shown."""
+    """Wait until a page of the lesson and its view are shown, what it speaks of outlined and in sight."""
     shown = PAGES[number - 1]
     expect(page.locator(".lesson h2")).to_have_text(shown.title)
     expect(page.locator(".lesson")).to_contain_text(f"page {number} of {len(PAGES)}")
+    page.wait_for_function(IN_SIGHT, arg=shown.lights)
     lit = page.locator(shown.lights).locator("visible=true").first
-    expect(lit).to_be_in_viewport()
     assert "solid" in lit.evaluate("part => getComputedStyle(part).outline")
     page.wait_for_function(f"location.search.includes('lesson={number}')")
+    expect(page.locator("#link textarea, #link input").first).to_have_value(re.compile(rf"lesson={number}\b"))
 
 
-def test_the_lesson_to_its_end_and_back(visit: Any) -> None:
-    page: Page = visit(query="")
+@pytest.mark.parametrize(("width", "height", "share"), [(1280, 800, 1), (390, 844, 0.4), (640, 400, 0.8)])
+def test_the_lesson_to_its_end_and_back(visit: Any, width: int, height: int, share: float) -> None:
+    page: Page = visit(width, height, query="")
     page.get_by_role("button", name="Lesson", exact=True).click()
     for number, shown in enumerate(PAGES, 1):
         at(page, number)
         page.locator(".lesson-option").nth(shown.right).click()
         expect(page.locator(".lesson-answer")).to_contain_text("Correct.")
         expect(page.locator('.lesson-option[data-verdict="right"]')).to_have_text(shown.options[shown.right])
+        assert page.locator(".lesson").bounding_box()["height"] <= share * height
+        for button in (".lesson-on", ".lesson-close"):
+            expect(page.locator(button)).to_be_in_viewport(ratio=1)
         if number < len(PAGES):
-            page.get_by_role("button", name="Next", exact=True).and_(page.locator(".lesson-on")).click()
-    for number in range(len(PAGES) - 1, 0, -1):
+            page.locator(".lesson-on").click()
+    for number in range(len(PAGES) - 1, 7, -1):
         page.locator(".lesson-back").click()
         at(page, number)
     page.go_back()  # the browser's Back, too, goes a page back
-    at(page, 2)
+    at(page, 9)
     page.get_by_role("button", name="Leave").click()
     expect(page.locator(".lesson")).to_be_hidden()
     page.wait_for_function("!location.search.includes('lesson')")
     expect(page.get_by_role("button", name="Lesson", exact=True)).to_be_focused()
+
+
+def test_a_picture_grows_with_its_curve_in_sight_on_a_phone(visit: Any) -> None:
+    page: Page = visit(390, 844, query=f"?{PAGES[5].query}&steps=3&size=64&lesson=6")
+    at(page, 6)
+    page.locator("#start").click()
+    page.locator("#stage .stage-status", has_text="finished in").wait_for()
+    page.wait_for_function(IN_SIGHT, arg=PAGES[5].lights)
 
 
 def test_a_wrong_guess_is_told_the_answer(visit: Any) -> None:
@@ -45,16 +70,6 @@ def test_a_wrong_guess_is_told_the_answer(visit: Any) -> None:
     at(page, 4)
     page.locator(".lesson-option").first.click()
     expect(page.locator(".lesson-answer")).to_contain_text("Not quite: 196 px.")
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_link_to_a_page_shows_what_it_speaks_of_once_all_is_drawn(visit: Any, width: int) -> None:
-    page: Page = visit(width=width, query=f"?{PAGES[7].query}&lesson=8")
-    page.locator("#why .tree li").first.wait_for()
-    page.wait_for_timeout(1500)
-    at(page, 8)
-    above = page.locator("#silence").bounding_box()["y"] + 20
-    assert above < page.locator(".lesson").bounding_box()["y"] or width > 1000
 
 
 def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
@@ -73,10 +88,10 @@ def test_by_keyboard_on_a_dark_phone(visit: Any) -> None:
     expect(page.locator(".lesson")).to_be_hidden()
 
 
-@pytest.mark.parametrize("number", [0, 11, "x"])
-def test_a_page_that_does_not_exist_is_named(visit: Any, number: object) -> None:
-    page: Page = visit(query=f"?tab=filters&lesson={number}")
-    expect(page.locator("#link-note")).to_contain_text(
-        f"lesson '{number}' is out of range: choose a whole number from 1 to {len(PAGES)}"
-    )
-    expect(page.locator(".lesson")).to_be_hidden()
+def test_a_page_that_does_not_exist_is_named(visit: Any) -> None:
+    page: Page = visit(query="?tab=filters&lesson=0")
+    for number in (0, 11, "x"):
+        go(page, f"?tab=filters&lesson={number}")
+        said = f"lesson '{number}' is out of range: choose a whole number from 1 to {len(PAGES)}"
+        expect(page.locator("#link-note")).to_contain_text(said)
+        expect(page.locator(".lesson")).to_be_hidden()

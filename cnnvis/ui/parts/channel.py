@@ -66,12 +66,18 @@ def _own(target: Target, digest: str) -> views.Own | str:
     return views.Own(overlay, whose(photo), drawn.max, stronger_photos(target, drawn.max))
 
 
-def stronger_photos(target: Target, value: float) -> tuple[int, int] | None:
-    """How many of the shelf's photos excite a convolution's channel more anywhere, and of how many; None: not known."""
+def stronger_photos(target: Target, value: float) -> tuple[int | None, int] | None:
+    """How many of the shelf's photos excite a convolution's channel more anywhere, and of how many; None: not known.
+
+    A shelf too large to keep every photo's maximum knows only its strongest: (None, photos) is a value among those.
+    """
     try:
         shelf = load_shelf()
         maxima = shelf.maxima(target)
+        kept = shelf.layer(target.layer)["value"][target.number]
     except ShelfError:
         return None
-    # They are kept as float16.
-    return None if maxima is None else (int((maxima > np.float16(value)).sum()), len(shelf.photos))
+    photos = len(shelf.photos)
+    if maxima is not None:
+        return int((maxima > np.float16(value)).sum()), photos  # they are kept as float16
+    return (0 if value > kept[0] else None, photos) if value > kept[-1] else None

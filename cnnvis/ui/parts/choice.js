@@ -70,13 +70,12 @@ document.addEventListener('click', (event) => {
   const cell = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});
   if (row) setTimeout(() => document.dispatchEvent(cell));  // when the tab is open
 });
-window.addEventListener('popstate', () => {  // Back and Forward: restore the address as if the page were opened with it
-  window.cnnvis.link = location.search || '?';
-  window.cnnvis.restored = false;
+window.cnnvis.restore = (query) => {  // as if the page were opened with it
+  Object.assign(window.cnnvis, {link: query || '?', restored: false, restoring: true});
   mine = null;
-  window.cnnvis.restoring = true;
   draw();  // follow.js opens the tab
-});
+};
+window.addEventListener('popstate', () => window.cnnvis.restore(location.search));  // Back and Forward
 document.addEventListener('cnnvis:changed', draw);  // a photo or a cell: follow.js
 // follow.js leaves out an event that would draw the same again, unless something has changed.
 for (const kind of ['click', 'input', 'change', 'keydown']) {

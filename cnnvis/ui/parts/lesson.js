@@ -3,18 +3,13 @@
 const panel = element.querySelector('.lesson');
 const opener = element.querySelector('.lesson-open');
 const lights = element.querySelector('.lesson-lights');
-const NARROW = '(max-width: 999px)';  // in such a window the panel covers the lower half
-// Not in page.css: Gradio puts every rule of `css` below its container, whose own padding this is. It can move there when
-// `launch` takes rules as they are.
-const ROOM = `.gradio-container { padding-right: 350px !important; }
-  @media ${NARROW} { .gradio-container { padding: 0 0 48vh !important; } } `;
 const DRAWN_MS = 5000;  // by then the view that a page is about has been drawn
 let scrolled = false;  // whether the visitor has scrolled, clicked or typed since
 let shown = 0;
 
 function visit(query) {
-  history[window.top === window ? 'pushState' : 'replaceState'](null, '', location.pathname + query);
-  window.dispatchEvent(new PopStateEvent('popstate'));
+  window.cnnvis.address('pushState', location.pathname + query);
+  window.cnnvis.restore(query);
 }
 
 function close() {
@@ -31,13 +26,12 @@ function show() {
   const page = props.pages[number - 1];
   panel.hidden = !page;
   opener.hidden = Boolean(page);
-  lights.textContent = page ? ROOM + `:is(${page.lights}) { outline: 3px solid var(--color-accent); outline-offset: 4px;
-    border-radius: 4px; scroll-margin: 150px 0 60px; }` : '';
+  lights.textContent = page ? `:is(${page.lights}) { outline: 3px solid var(--color-accent); outline-offset: 4px; border-radius: 4px; }` : '';
   if (!page) return;
   const options = page.options.map((words, i) => `<button type="button" class="lesson-option" data-option="${i}">${words}</button>`);
   const last = number === props.pages.length;
-  panel.innerHTML = `<p class="quiet">Lesson, page ${number} of ${props.pages.length}</p>
-<h2 id="lesson-title" tabindex="-1">${page.title}</h2><p>${page.text}</p><p><b>${page.asks}</b></p>
+  panel.innerHTML = `<div class="lesson-text" tabindex="0"><p class="quiet">Lesson, page ${number} of ${props.pages.length}</p>
+<h2 id="lesson-title" tabindex="-1">${page.title}</h2><p>${page.text}</p></div><p><b>${page.asks}</b></p>
 <div class="lesson-options">${options.join('')}</div><p class="lesson-answer" role="status" aria-live="polite"></p>
 <p class="lesson-steps"><button type="button" class="lesson-back" ${number === 1 ? 'disabled' : ''}>Back</button>
 <button type="button" class="lesson-on">${last ? 'Finish' : 'Next'}</button>
@@ -48,14 +42,14 @@ function show() {
   reveal(page, performance.now());
 }
 
-// Scrolls to what the page is about, and again while the page is still being drawn, until the visitor scrolls.
+// Scrolls until what the page is about lies below the header and above or beside the panel, and again while the page is still being drawn, until the visitor scrolls.
 function reveal(page, since) {
   if (props.pages[shown - 1] !== page || scrolled) return;
-  const lit = [...document.querySelectorAll(page.lights)].find((part) => part.getClientRects().length && part.offsetHeight > 10);
-  const narrow = matchMedia(NARROW).matches;
-  const top = lit?.getBoundingClientRect().top;
-  const seen = top >= 0 && top < innerHeight * (narrow ? 0.5 : 0.9);
-  if (lit && !seen) lit.scrollIntoView({block: narrow ? 'start' : 'nearest'});
+  const lit = [...document.querySelectorAll(page.lights)].map((part) => part.getBoundingClientRect()).filter((box) => box.height > 10);
+  const from = document.querySelector('#header').getBoundingClientRect().bottom + 12, sheet = panel.getBoundingClientRect();
+  const to = sheet.left > 0 ? innerHeight : sheet.top;
+  const top = Math.min(...lit.map((box) => box.top));
+  if (lit.length && (top < from || Math.max(...lit.map((box) => box.bottom)) > to)) scrollBy(0, top - from);
   if (performance.now() - since < DRAWN_MS) setTimeout(() => reveal(page, since), 200);
 }
 

@@ -16,7 +16,7 @@ class Page:
 
     title: str
     query: str  # the view that it is about
-    lights: str  # CSS selector of what it is about
+    lights: str  # CSS selector of what it is about, which is outlined and in view
     text: str
     asks: str
     options: tuple[str, ...]
@@ -47,39 +47,39 @@ conv2_1 reads the 64 maps of conv1_2. For each map it has nine weights: a <b>ker
          ("9", "27", "576"), 2,
          """It has 64 kernels of nine weights. A filter of conv5_3 has 512 kernels, which makes 4,608 weights: nobody
 can tell from looking at them what it responds to."""),
-    Page("How much does it see?", "tab=learn&layer=conv5_3&channel=17", "#about-choice",
+    Page("How much does it see?", "tab=learn&layer=conv5_3&channel=17", "#network-map",
          """A value of conv1_1 sees 3 × 3 px of the photo. A value of the next layer sees 3 × 3 of those values. After
 every block, <b>pooling</b> keeps only the largest of every four values, so later filters reach twice as far.""",
          "The photo is 224 px wide. How much of that does a value of conv5_3, the last layer of filters, see?",
          ("27 px", "76 px", "196 px"), 2,
-         "Nearly the whole photo. This is its <b>receptive field</b>; the outlined line gives it for every layer."),
+         "Nearly the whole photo. This is its <b>receptive field</b>; <i>What a layer sees</i>, above, draws it."),
     Page("Photos show what it looks for", "tab=atlas&layer=conv5_1&channel=404", "#atlas-filter .nine",
-         """Weights no longer help here, so look at real photos: of 352, these nine excite the channel most. Each is cut
-to the piece that one value sees. The number below is that value.""",
+         """Weights no longer help here, so look at photos: the nine of the shelf that excite the channel most. Each
+is cut to the piece that one value sees. The number below is that value.""",
          "What does channel 404 of conv5_1 look for?",
          ("Water", "Buildings", "Animals"), 1,
          """All nine show buildings. But nine photos can mislead: perhaps it looks not for buildings but for roofs
 against the sky. To test that, press <i>Show weaker photos too</i> in the Feature maps tab."""),
-    Page("A picture grown from noise", "tab=maximize&layer=conv4_3&channel=307", "#start",
+    Page("A picture grown from noise", "tab=maximize&layer=conv4_3&channel=307", "#start, .stage-plot",
          """Photos show only what happens to be in them. <b>Activation maximization</b> starts from noise instead. Again
 and again, it changes every pixel a little in the direction that raises the activation (Erhan et al. 2009).""",
          "Predict: how will the activation rise? Then press Grow and watch the curve.",
          ("Evenly, step by step", "Fast at first, then slowly", "Only near the end"), 1,
          "After a third of the steps, most of the rise is over. The picture keeps getting clearer, though."),
-    Page("What it reads", "tab=filters&layer=conv4_2&channel=384", "#reads, #readers",
+    Page("What it reads", "tab=filters&layer=conv4_2&channel=384", "#reads",
          """A deep filter is built on the channels it <b>reads</b>. Each tile shows one: its picture, the kernel that
 reads it, and whether it excites (+) or inhibits (−).""",
          "This filter reads 512 channels. What share of it is its strongest kernel?",
          ("About half", "About a tenth", "About a hundredth"), 2,
          """Many channels decide together. Click a tile to visit its channel, and go on from there, down to colours and
 edges. Your browser's Back button brings you back."""),
-    Page("Why here?", "tab=maps&layer=conv4_1&channel=371&row=8&column=8", "#silence",
+    Page("Why here?", "tab=maps&layer=conv4_1&channel=371&row=8&column=8", "#why .tree, #silence",
          """Every value is a sum, so we can list its parts: what each channel adds, and what that is made of in turn,
 three layers back. That is arithmetic. That these channels really <i>matter</i> is a claim, and claims can fail.""",
          "Suppose the few channels in the tree are silenced everywhere. How much of this value remains?",
          ("Nearly all", "About half", "About a quarter"), 2,
          "Press the button and see: 21 of 78. With as many random channels silenced instead, 67 remains."),
-    Page("What these pictures cannot tell you", "tab=atlas&layer=conv5_1&channel=260", "#atlas-filter .grown",
+    Page("What these pictures cannot tell you", "tab=atlas&layer=conv5_1&channel=260", "#atlas-filter .grown img",
          """A grown picture shows what <i>can</i> excite a channel, not what usually does. A study asked people which of
 two photos excites a channel more (Borowski et al. 2021, Inception V1). Guessing is right 50 % of the time.""",
          "How often were they right after seeing one grown picture?",

@@ -11,14 +11,17 @@ from cnnvis.analysis.wiring import wiring
 from cnnvis.network.architecture import ARCHITECTURE, Target
 from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import BUNDLED
-from cnnvis.ui.parts.channel import channel_view
+from cnnvis.prepared.shelf import BUNDLED as SHELF
+from cnnvis.prepared.shelf import load_shelf
+from cnnvis.ui.parts.channel import channel_view, stronger_photos
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.wall import Looks, draw_wall
 from cnnvis.ui.parts.wiring import relations
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maximize.preview import preview_value
-from cnnvis.views.channel import large_picture
+from cnnvis.views.channel import Own, large_picture
+from cnnvis.views.channel import channel_view as view_of
 from cnnvis.views.wiring import readers_row, reads_row
 
 LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")
@@ -51,6 +54,21 @@ def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
     view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert 'class="grown"' in view and "<figure>" not in view and "make one" in view and "excite it more" not in view
+
+
+def test_a_shelf_that_keeps_only_the_strongest_gives_no_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = target("conv5_1", 17)
+    kept = load_shelf().layer(chosen.layer)["value"][17]
+    assert stronger_photos(chosen, float(kept[8])) == (8, 352)
+    assert "of the 352 photos excite it more" in channel_view(chosen, DEFAULT_PHOTO.digest)
+    large = shutil.copytree(SHELF, tmp_path / "large", ignore=shutil.ignore_patterns("maxima*"))
+    monkeypatch.setenv("CNNVIS_SHELF", str(large))
+    assert stronger_photos(chosen, float(kept[8])) == (None, 352)
+    assert stronger_photos(chosen, float(kept[0]) + 1) == (0, 352)
+    assert stronger_photos(chosen, float(kept[-1]) - 1) is None
+    assert "excite it more" not in channel_view(chosen, DEFAULT_PHOTO.digest)  # the cat is not among them
+    own = Own("", "your photo", float(kept[8]), (None, 352))
+    assert "among the strongest of the 352 photos" in view_of(chosen, "", "", own, ("", ""))
 
 
 def test_without_a_photo_the_rest_stands() -> None:

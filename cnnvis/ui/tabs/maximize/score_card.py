@@ -44,11 +44,13 @@ def _sentence(record: Record) -> str:
     return f"<p><b>{strength}</b>{survives}{_beside_photos(record['photos'])}.</p>"
 
 
-def _beside_photos(photos: tuple[int, int] | None) -> str:
+def _beside_photos(photos: tuple[int | None, int] | None) -> str:
     """How the picture compares with the shelf's photos, by the strongest place of each."""
     if not photos:
         return ""
     stronger, of = photos
+    if stronger is None:
+        return f"; it is among the strongest of the shelf's {of} photos"
     if not stronger:
         return f"; no photo of the {of} on the shelf excites the filter as much anywhere"
     return f"; {stronger} of the shelf's {of} photos excite{'s' if stronger == 1 else ''} the filter more somewhere"
