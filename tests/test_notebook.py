@@ -30,8 +30,8 @@ def test_the_tour_runs_and_shows_pictures() -> None:
     NotebookClient(notebook, timeout=180, resources={"metadata": {"path": TOUR.parent}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    # two of filters, one each of maps, a patch, the shelf and the atlas, three of the quiz, five rungs
-    assert len(pictures) >= 14
+    # two of filters, one each of maps, a patch, a place, groups, the shelf and the atlas, three of the quiz, five rungs
+    assert len(pictures) >= 16
     grown = [html for output in outputs if "data:image/png" in (html := output.get("data", {}).get("text/html", ""))]
     assert len(grown) == 1 and "robust" in grown[0]
     text = "".join(output.get("text", "") for output in outputs)

@@ -1,4 +1,4 @@
-"""The guided lesson: ten short pages beside the page itself, each with one thing to predict before it is shown."""
+"""The guided lesson: twelve short pages beside the page itself, each with one thing to predict before it is shown."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,7 +6,7 @@ import gradio as gr
 
 from cnnvis.ui.parts.base import scripted
 
-_TEMPLATE = """<button type="button" class="lesson-open" title="A lesson in ten short pages">Lesson</button>
+_TEMPLATE = """<button type="button" class="lesson-open" title="A lesson in twelve short pages">Lesson</button>
 <aside class="lesson" aria-labelledby="lesson-title" hidden></aside><style class="lesson-lights"></style>"""
 
 
@@ -79,6 +79,19 @@ three layers back. That is arithmetic. That these channels really <i>matter</i> 
          "Suppose the few channels in the tree are silenced everywhere. How much of this value remains?",
          ("Nearly all", "About half", "About a quarter"), 2,
          "Press the button and see: 21 of 78. With as many random channels silenced instead, 67 remains."),
+    Page("What does it see here?", "tab=maps&layer=conv5_1&channel=295&row=5&column=4", "#canvas .place, #dictionary .dict",
+         """Now the other way round: not what a filter looks for, but what VGG16 sees <i>here</i>, at one place of a photo.
+It shows the filters that respond there far more than they usually do, each with its picture and its best photo.""",
+         "The place is the cat's eye. Look at the pictures: what do most of these filters look for?",
+         ("Fur", "Eyes and round things", "A whole cat"), 1,
+         """Eyes, beads, shiny dots: no filter is <i>the</i> one for a cat's eye. Point at the nose, the whiskers or the
+background to see what VGG16 has for those."""),
+    Page("Parts of a photo", "tab=maps&layer=conv5_1&channel=471&row=5&column=4", "#groups",
+         """Some filters rise and fall together, wherever you look in the photo. Such <b>groups</b> share out most of what a
+layer sees. Each picture is the photo, lit where one group responds; the last is lit at the eyes.""",
+         "Touch the last group: a picture grows for all its filters at once. What will it show?",
+         ("Stripes of fur", "Eyes", "A whole cat"), 1,
+         "Eyes: what the filters of a group have in common is often clearer than any one of them."),
     Page("What these pictures cannot tell you", "tab=atlas&layer=conv5_1&channel=260", "#atlas-filter .grown img",
          """A grown picture shows what <i>can</i> excite a channel, not what usually does. A study asked people which of
 two photos excites a channel more (Borowski et al. 2021, Inception V1). Guessing is right 50 % of the time.""",

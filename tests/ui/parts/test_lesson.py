@@ -31,8 +31,8 @@ def test_a_page_is_a_view_and_short(page: Page) -> None:
     assert len(f"{page.text} {page.asks}".split()) <= 85 and len(page.answer.split()) <= 50
 
 
-def test_there_are_eight_to_ten_and_the_last_is_a_quiz_of_five() -> None:
-    assert 8 <= len(PAGES) <= 10
+def test_there_are_twelve_at_most_and_the_last_is_a_quiz_of_five() -> None:
+    assert 8 <= len(PAGES) <= 12
     address, _ = read_query(dict(parse_qsl(PAGES[-1].query)))
     assert (address.tab, address.values["questions"]) == ("quiz", "5")
 
@@ -79,3 +79,11 @@ def test_what_silencing_leaves_of_the_value(vgg16: VGG16) -> None:
 def test_the_relu_makes_negative_values_zero(vgg16: VGG16) -> None:
     before, after = (cnnvis.feature_maps(vgg16, CAT, layer).values[57] for layer in ("conv1_1", "relu1_1"))
     assert (after[before < 0] == 0).all() and answered("How does it respond?") == "It makes it zero"
+
+
+def test_the_eyes_place_and_group_stay_the_same_channels(vgg16: VGG16) -> None:
+    """Checked by eye; the test makes sure that they stay the same."""
+    place = cnnvis.dictionary(vgg16, CAT, "conv5_1", 5, 4)
+    assert {295, 471, 460, 135} <= {entry.channel for entry in place.channels}
+    last = cnnvis.groups(vgg16, CAT, "conv5_1").groups[-1]
+    assert {471, 135} <= {member.channel for member in last.channels}
