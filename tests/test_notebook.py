@@ -30,7 +30,7 @@ def test_the_tour_runs_and_shows_pictures() -> None:
     NotebookClient(notebook, timeout=180, resources={"metadata": {"path": TOUR.parent}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    # two of filters, one each of maps, a patch, a place, groups, the shelf and the atlas, three of the quiz, five rungs
+    # two of filters, one each of maps, a patch, the shelf, the atlas, mosaic and groups, three of the quiz, five rungs
     assert len(pictures) >= 16
     grown = [html for output in outputs if "data:image/png" in (html := output.get("data", {}).get("text/html", ""))]
     assert len(grown) == 1 and "robust" in grown[0]
@@ -38,6 +38,7 @@ def test_the_tour_runs_and_shows_pictures() -> None:
     assert "step 40: activation" in text and text.count("robust") == 5
     assert text.count("reads conv2_2 channel") == text.count("is read by conv3_2 channel") == 3
     assert re.search("(left|right): .+", text) and "conv3_1 60 0" in text
+    assert "channel 295 is " in text  # an eye
 
 
 def test_the_tour_installs_from_the_repositorys_address_in_colab_alone() -> None:
