@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
-from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
 from cnnvis.ui.serving.photos import photo_name
 from cnnvis.ui.texts import ABOUT_EMBED, OWN_PHOTO
@@ -36,7 +36,8 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         named = dict(zip(names, values, strict=True))
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
-        return address_of(choice.tab, choice.target, {**named, "of": choice.of}).query(), gr.HTML(visible=is_own)
+        named["of"] = choice.of.replace(SAVED, "")
+        return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js="cnnvis.showAddress")
     copy.click(None, link, copy, js="cnnvis.copyLink")

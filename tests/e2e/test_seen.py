@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 import cnnvis
+from cnnvis.pictures.images import encode
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 
 from .conftest import SIDEWAYS, picture_at
@@ -144,3 +145,20 @@ def test_a_place_is_grown_in_the_maximize_tab_until_a_channel_is_chosen(visit) -
     linked.locator('#wall button[data-channel="5"]').click()
     linked.locator("#target", has_text="conv4_1 · channel 5").wait_for()
     linked.wait_for_function("!location.search.includes('of=')")
+
+
+def test_a_saved_direction_is_repeated(visit, vgg16, tmp_path) -> None:
+    direction = cnnvis.dictionary(vgg16, CAT, "conv2_1", 10, 8).direction
+    *_, last = cnnvis.maximize(vgg16, "conv2_1", direction, size=64, steps=3, seed=4)
+    saved = tmp_path / "seen.png"
+    saved.write_bytes(encode(last.picture, "png", cnnvis.scored_record(vgg16, last)))
+    page = visit(query="?tab=maximize")
+    page.locator("#repeat > button").click()
+    page.locator("#saved input").set_input_files(saved)
+    page.locator("#target", has_text="A direction of conv2_1, from a saved picture").wait_for()
+    page.locator("#start").click()
+    page.locator("#score-card summary").wait_for()
+    again = picture_at(page, page.locator('#stage a[href$=".png"]').get_attribute("href"))
+    record = json.loads(again.text["cnnvis"])
+    assert (record["layer"], record["seed"], record["steps"], record["size"]) == ("conv2_1", 4, 3, 64)
+    assert {int(channel): weight for channel, weight in record["channel"].items()} == pytest.approx(direction)

@@ -14,6 +14,8 @@ OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen i
 UNNAMED = OFFERED.target("conv1_1", 0)  # what an address without a layer and channel means
 LANDING = OFFERED.target("conv5_1", 260)  # what a visitor without an address sees: chosen by hand
 
+SAVED = "saved"  # the direction of a saved picture that is to be repeated: no link can say it
+# What the layer sees at the chosen place of the photo, or in one of its groups.
 OF = ("place", *(f"group{number}" for number in range(1, MOST_GROUPS + 1)))
 
 _CHANNEL = """<div class="choice-steps">
@@ -30,14 +32,14 @@ class Choice:
     target: Target = LANDING
     tab: str = ""
     link: str = ""  # the address that the page was opened with, until it has been restored
-    of: str = ""  # what the maximize tab grows instead of the channel: "place", or "group1" to "group8"
+    of: str = ""  # what the maximize tab grows instead of the channel: one of OF, or SAVED
 
     @classmethod
     def read(cls, value: Any) -> "Choice":
         """Check the picker's value, which comes from a browser. Raises LayerError, ChannelError."""
         fields = value if isinstance(value, dict) else {}
         target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
-        of = fields.get("of") if fields.get("of") in OF else ""
+        of = fields.get("of") if fields.get("of") in (*OF, SAVED) else ""
         return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""), str(of))
 
     @property

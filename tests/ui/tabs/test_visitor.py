@@ -101,7 +101,9 @@ def test_a_closed_tab_lets_go_of_its_ascent(page: gr.Blocks, http: httpx.Client,
 
 def test_an_ascent_whose_tab_is_closed_during_a_step_holds_nothing(folder: Path) -> None:
     visitor: Any = SimpleNamespace(session_hash="leaves")
-    growing = _grow(visitor, Choice().value(), "", None, None, "fourier", "1, 2, 3", "", False, 0, 3, 64, 0, "channel")
+    growing = _grow(
+        visitor, Choice().value(), "", None, None, "", "fourier", "1, 2, 3", "", False, 0, 3, 64, 0, "channel"
+    )
     assert len(next(growing)[1].snapshots) == 4
     let_go(visitor)
     stage, ascent = next(growing)  # the step that was under way: Gradio keeps what it yields for an hour
@@ -150,4 +152,4 @@ def test_animations_that_are_being_encoded_keep_no_sheet_waiting(
 def test_starting_from_a_photo_needs_one() -> None:
     values = (0, 1, 64, 0, "channel")
     with pytest.raises(gr.Error, match="no photo to start from: choose one at the top of the page"):
-        next(_grow(None, Choice().value(), "", None, None, "fourier", "", "", True, *values))
+        next(_grow(None, Choice().value(), "", None, None, "", "fourier", "", "", True, *values))

@@ -1,5 +1,6 @@
 """The Activation maximization tab: pictures that grow from noise, their scores, their files, and the ladder."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.precision import precision_of
 from cnnvis.network.weights import load_vgg16, pick_device
-from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import grow_ladder, missing_gpu
@@ -67,10 +68,12 @@ def layout(shared: Shared) -> Follower:
     _ladder(shared, settings["seed"])
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
 
-    inputs = [shared.layer_picker, shared.photo, shared.row, shared.column, recipe, others, class_number, from_photo]
+    direction = gr.State("")  # of a saved picture, as JSON
+    inputs = [shared.layer_picker, shared.photo, shared.row, shared.column, direction]
+    inputs += [recipe, others, class_number, from_photo]
     Growing(start, stop, slot, shown, card).connect(_grow, [*inputs, *(settings[name] for name in CONTROLLED)])
     all_settings = {"recipe": recipe, **settings}
-    restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, note]
+    restored = [shared.layer_picker, *all_settings.values(), others, class_number, from_photo, note, direction]
     repeated = saved.upload(_repeat, saved, restored, **PAGE, **QUICK)
     controls = {name: all_settings[name] for name in ("recipe", "steps", "size", "seed")}
     return Follower(_draw, [], [target, before], after=[repeated], controls=controls)
@@ -116,6 +119,8 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
 
 def _heading(choice: Choice) -> str:
     """What grows: the channel, or what the layer sees at the chosen place or in a group of the photo."""
+    if choice.of == SAVED:
+        return f"### A direction of {choice.layer.name}, from a saved picture"
     if choice.of:
         where = "here" if choice.of == "place" else f"in group {choice.of.removeprefix('group')}"
         return f"### What {choice.layer.convolution} sees {where}, in the photo"
@@ -129,15 +134,20 @@ def _grow(
     digest: str,
     row: float | None,
     column: float | None,
+    direction: str,
     recipe: str,
     others: str,
     class_number: str,
     from_photo: bool,
     *values: Any,
 ) -> Iterator[tuple[str, VisitorAscent]]:
-    chosen = (
-        ARCHITECTURE.target(CLASS, class_number) if class_number else aimed(Choice.read(picked), digest, row, column)
-    )
+    choice = Choice.read(picked)
+    if class_number:
+        chosen = ARCHITECTURE.target(CLASS, class_number)
+    elif choice.of == SAVED:
+        chosen = ARCHITECTURE.read_target(choice.layer.name, direction)
+    else:
+        chosen = aimed(choice, digest, row, column)
     targets = {target.short: target for target in (chosen, *_more(chosen, others))}
     settings = {name: value or 0 for name, value in zip(CONTROLLED, values, strict=True)}  # an emptied field means 0
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
@@ -159,13 +169,15 @@ def _more(chosen: Target, text: str) -> list[Target]:
 def _repeat(file: str | None) -> tuple[Any, ...]:
     """Set the choice and the controls to the experiment in a saved picture."""
     made = read_experiment(file or "", pick_device())
-    if not isinstance(made.channel, int):
-        raise PhotoError("the picture shows a weighted sum of channels: repeat it with `maximize --like`.")
     values = {name: getattr(made.settings, name) for name in ("recipe", *CONTROLLED)}
     of_class = made.target.layer.kind == "class"
-    choice = gr.skip() if of_class else Choice(made.target).value()
+    direction = made.target.direction
+    leading = ARCHITECTURE.target(made.target.layer.name, max(direction, key=direction.__getitem__))
+    of = "" if isinstance(made.channel, int) else SAVED
+    choice = gr.skip() if of_class else Choice(leading, of=of).value()
     class_number = str(made.channel) if of_class else ""
-    return choice, *values.values(), "", class_number, bool(made.start_sha256), _about(made, values)
+    started = bool(made.start_sha256)
+    return choice, *values.values(), "", class_number, started, _about(made, values), json.dumps(made.target.written)
 
 
 def _about(made: Experiment, values: dict[str, Any]) -> str:
