@@ -26,8 +26,8 @@
     return page.linkOf(query);
   };
 
-  // In a frame, Back belongs to the page around it. A browser may refuse: Safari does after 100 changes in 30 s, and the
-  // sandbox of a frame may. The link is then still true.
+  // In a frame, Back belongs to the page around it. Where a browser refuses, as Safari does after 100 changes in 30 s, the
+  // link is still true.
   page.address = (how, address) => {
     const adds = how === 'pushState' && window.top === window;
     try {

@@ -33,4 +33,5 @@ def theme() -> gr.themes.Base:
     )
 
 
-CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+STYLES = ("page.css", "parts/lesson.css", "tabs/learn/tab.css", "tabs/quiz/game.css")
+CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)

@@ -36,7 +36,7 @@ function ask() {
 <div class="quiz-sides" role="group" aria-labelledby="quiz-asks">${side('left')}${side('right')}</div>
 <div class="quiz-verdict"></div></div></div>`;
   focus('.quiz-side');
-  view.scrollIntoView();  // the question's top, below the header: see page.css
+  view.scrollIntoView();  // the question's top, below the header: see game.css
   begun = performance.now();
 }
 
