@@ -33,5 +33,12 @@ def theme() -> gr.themes.Base:
     )
 
 
-STYLES = ("page.css", "parts/lesson.css", "tabs/learn/tab.css", "tabs/quiz/game.css")
+STYLES = (
+    "page.css",
+    "parts/large.css",
+    "parts/lesson.css",
+    "tabs/maps/tab.css",
+    "tabs/learn/tab.css",
+    "tabs/quiz/game.css",
+)
 CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)
