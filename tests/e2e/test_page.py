@@ -401,6 +401,7 @@ def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit) ->
         page.get_by_text(reason).wait_for()
         assert page.get_by_text(reason).count() == 1
         assert page.locator("#photo-chip").inner_text() == "Example: cat"  # the photo there was stays
+        page.locator(".toast-close").click()  # it lies over the header for 10 s
         page.keyboard.press("Escape")
     open_filters_and_ascend(page)
     open_tab(page, "Feature maps")
