@@ -106,7 +106,7 @@ def test_with_reduced_motion_nothing_moves_by_itself(visit) -> None:
     page.evaluate("""() => { window.moved = new Set(); setInterval(() => document.getAnimations().forEach((one) =>
         one.effect.target && window.moved.add(one.effect.target.outerHTML.slice(0, 160))), 20); }""")
     page.locator("#start").click()
-    page.locator("#stage a:text('GIF')").wait_for()
+    page.locator("#stage a[href$='.gif']").wait_for()
     for tab, drawn in TABS.items():
         go(page, f"?tab={tab}&layer=conv2_1&channel=5&row=8&column=8")
         page.locator(drawn).first.wait_for()

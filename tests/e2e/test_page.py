@@ -309,7 +309,7 @@ def opened_tabs(page) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_never_scrolls_sideways_on_a_phone(visit, scheme: str) -> None:
-    page = visit(360, 800, scheme)
+    page = visit(360, 800, scheme, query="?tab=atlas&layer=conv4_1&channel=371")
     for tab, _ in opened_tabs(page):
         for width in (360, 390):
             page.set_viewport_size({"width": width, "height": 800})
@@ -323,7 +323,7 @@ def test_the_page_never_scrolls_sideways_on_a_phone(visit, scheme: str) -> None:
 
 @pytest.mark.parametrize(("width", "height", "windows"), [(1280, 800, 2), (390, 844, 4)])
 def test_what_answers_is_in_the_first_window_and_no_tab_is_tall(visit, width: int, height: int, windows: int) -> None:
-    page = visit(width, height, script=WELCOMED)
+    page = visit(width, height, query="?tab=atlas&layer=conv4_1&channel=371", script=WELCOMED)
     for tab, answers in opened_tabs(page):
         parts = page.locator(answers).locator("visible=true")
         boxes = parts.evaluate_all("parts => parts.map((part) => part.getBoundingClientRect().bottom)")
@@ -401,6 +401,7 @@ def test_an_unreadable_photo_is_refused_once_and_every_tab_still_works(visit) ->
         page.get_by_text(reason).wait_for()
         assert page.get_by_text(reason).count() == 1
         assert page.locator("#photo-chip").inner_text() == "Example: cat"  # the photo there was stays
+        page.locator(".toast-close").click()  # it lies over the header for 10 s
         page.keyboard.press("Escape")
     open_filters_and_ascend(page)
     open_tab(page, "Feature maps")
