@@ -9,7 +9,7 @@ from .conftest import SIDEWAYS, go, missing
 VIEWS = {
     "atlas": ("#atlas-filter .next", {}),
     "filters": ("#reads button", {"#more > button": "#filter-facts table"}),
-    "maps": ("#wall .sheet button", {"#why-place .place": "#why .tree li"}),
+    "maps": ("#wall .sheet button", {"#canvas .place": "#why .tree li"}),
     "maximize": ("#start", {"#start": "#stage a[href$='.gif']"}),
     "learn": ("#learn-around h3", {"#slide": "#sliding img", ".kernel-each": ".kernel-answer h4"}),
     "quiz": (".quiz-next", {".quiz-next": ".quiz-side", ".quiz-side": ".quiz-maps"}),

@@ -182,11 +182,11 @@ def test_a_nearest_filter_can_be_chosen_and_the_sheet_can_be_sorted(visit) -> No
 
 def test_a_visitor_can_use_their_own_photo(visit, tmp_path) -> None:
     page = maps_page(visit)
-    before = page.locator("#why-place img").get_attribute("src")
+    before = page.locator("#canvas img").get_attribute("src")
     photo = tmp_path / "mine.png"
     Image.linear_gradient("L").convert("RGB").save(photo)
     own_photo(page, photo)
-    changed = "before => document.querySelector('#why-place img')?.getAttribute('src') !== before"
+    changed = "before => document.querySelector('#canvas img')?.getAttribute('src') !== before"
     page.wait_for_function(changed, arg=before)
     choose_layer(page, "conv2_1")
     page.locator("#map-facts", has_text="conv2_1 channel 0").wait_for()
@@ -215,7 +215,7 @@ def test_an_ascent_can_be_watched_stopped_rewound_and_downloaded(visit) -> None:
     page.locator('#stage a[href$=".gif"]').wait_for()
     page.locator("#start:not([disabled])").wait_for()
 
-    slider, image = page.get_by_label("Wind back through the ascent"), page.locator("#stage img")
+    slider, image = page.locator("#stage .stage-slider"), page.locator("#stage img")
     newest, last = image.get_attribute("src"), int(slider.get_attribute("max"))
     assert last > 3
     slider.focus()
@@ -280,7 +280,7 @@ def test_an_ascent_can_grow_from_the_photo(visit) -> None:
     page.get_by_label("deepdream").check()
     page.get_by_role("button", name="Grow", exact=True).click()
     page.locator("#stage .stage-status", has_text="finished in").wait_for()
-    page.get_by_label("Wind back through the ascent").focus()
+    page.locator("#stage .stage-slider").focus()
     page.keyboard.press("Home")
     start = picture_at(page, page.locator("#stage img").get_attribute("src"))
     assert len(start.convert("RGB").getcolors(2**24)) > 5000  # a photo, not grey noise
@@ -291,7 +291,7 @@ def test_an_ascent_can_grow_from_the_photo(visit) -> None:
 ANSWERS = {
     "atlas": (".grown img, .nine img", ".two button"),
     "filters": ("#reads button", "#like button"),
-    "maps": ("#why-place .place", "#why .tree li"),
+    "maps": ("#canvas .place", "#why .tree li"),
     "maximize": ("#start, #stop, #preview img", "#preview img"),
     "quiz": (".quiz-next", ".quiz-next"),
 }

@@ -63,9 +63,9 @@ def tree(page) -> str:
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_why_here_by_mouse_and_by_keyboard(visit, width: int, scheme: str) -> None:
     page = visit(width=width, scheme=scheme, query="?tab=maps&layer=conv4_1&channel=12")
-    chooser = page.locator("#why-place .place")
+    chooser = page.locator("#canvas .place")
     chooser.wait_for()
-    box = page.locator("#why-place .place-map").bounding_box()
+    box = page.locator("#canvas .place-map").bounding_box()
     chooser.click(position={"x": box["width"] * 20.5 / 28, "y": box["height"] * 8.5 / 28})
     assert "conv4_1 channel 12 is" in tree(page)
     page.wait_for_function("location.search.includes('row=8&column=20')")
@@ -93,7 +93,7 @@ def test_a_link_restores_an_open_tree_and_a_node_leads_to_its_channel(visit) -> 
 
 
 def test_colour_or_shape_of_a_photo_and_of_a_picture(visit) -> None:
-    page = visit(query="?tab=maps&layer=conv2_1&channel=4&steps=2&size=64")
+    page = visit(query="?tab=maps&layer=conv2_1&channel=4&steps=2&size=64&row=3&column=3")
     page.locator("#recolour").click()
     page.locator("#recoloured", has_text="% in grey").wait_for()
     page.get_by_role("tab", name="Activation maximization").click()

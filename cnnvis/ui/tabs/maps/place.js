@@ -52,7 +52,8 @@ views.addEventListener('click', (event) => {
 function point(place) {
   at = place || page.places?.lead || null;
   cursor.hidden = !at || !shown.places;
-  said.textContent = !shown.places ? '' : kept() ? `row ${shown.row}, column ${shown.column}` : 'Point anywhere.';
+  const [row, column] = `${place}` === `${kept()}` ? [shown.row, shown.column] : (place || []).map((n) => n * shown.side);
+  said.textContent = !shown.places ? '' : place ? `row ${row}, column ${column}` : 'Point anywhere.';
   if (cursor.hidden) return;
   const size = 100 / shown.places;
   cursor.style = `left: ${size * at[1]}%; top: ${size * at[0]}%; width: ${size}%; height: ${size}%`;
