@@ -80,7 +80,8 @@ class ReadableBlocks(gr.Blocks):
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Read the inputs of an event. Raises gr.Error."""
+        """Read the inputs of an event; a program may leave out the last ones. Raises gr.Error."""
+        inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
         if block_fn.is_validator_function:
             return [None] * len(inputs)  # ours only asks whether there is room; the handler refuses bad inputs
         try:

@@ -10,8 +10,9 @@ from PIL import Image
 
 from cnnvis.errors import PhotoError
 from cnnvis.pictures.images import encode
-from cnnvis.ui.serving.files import content_path, picture_url, sweep
+from cnnvis.ui.serving.files import content_path, sweep
 from cnnvis.ui.serving.photos import EXAMPLES, find_photo, given_photo, named_photos, store_photo
+from cnnvis.views.html import picture_url
 
 
 @pytest.fixture(autouse=True)
