@@ -25,6 +25,7 @@ function show() {
   shown = number;
   const page = props.pages[number - 1];
   panel.hidden = !page;
+  document.documentElement.classList.toggle('in-lesson', Boolean(page));
   opener.hidden = Boolean(page);
   lights.textContent = page ? `:is(${page.lights}) { outline: 3px solid var(--color-accent); outline-offset: 4px; border-radius: 4px; }` : '';
   if (!page) return;

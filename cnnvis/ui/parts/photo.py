@@ -98,4 +98,4 @@ def _button(number: int, example: StoredPhoto) -> str:
         thumb = ImageOps.fit(opened.convert("RGB"), (THUMB_PX, THUMB_PX))
     label = f"example photo: {example.title}"
     about = f'data-photo="{number}" title="{label} ({example.credit})" aria-label="{label}"'
-    return f'<button type="button" {about}>{image_tag(thumb, kind="png")}</button>'
+    return f'<button type="button" {about}>{image_tag(thumb)}</button>'

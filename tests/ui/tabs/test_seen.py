@@ -91,6 +91,10 @@ def test_a_place_and_a_group_grow_their_directions(vgg16: VGG16) -> None:
     assert dict(shallow.direction) == cnnvis.dictionary(vgg16, CAT, "conv2_1", 5, 9).direction
     group = aimed(Choice.read(picked("conv5_1", of="group2")), DIGEST, None, None)
     assert dict(group.direction) == cnnvis.groups(vgg16, CAT, "conv5_1", NAMED).groups[1].direction
+    last = aimed(Choice.read(picked("conv5_1", of="group8")), DIGEST, None, None)
+    assert dict(last.direction) == cnnvis.groups(vgg16, CAT, "conv5_1", 8).groups[7].direction
+    outside = aimed(Choice.read(picked("conv5_1", of="place")), DIGEST, 100, 3)  # of a larger map
+    assert dict(outside.direction) == cnnvis.dictionary(vgg16, CAT, "conv5_1").direction
     assert aimed(Choice.read(picked("relu4_3")), "", None, None).channel == 5
     with pytest.raises(PhotoError, match="Choose a photo"):
         aimed(Choice.read(picked("conv4_3", of="place")), "", 5, 9)
@@ -107,4 +111,4 @@ def test_one_place_in_the_last_layer_of_every_block(vgg16: VGG16) -> None:
         row, column = entry.cell
         wanted = f'data-row="{row}" data-column="{column}" type="button" class="wire" data-layer="{layer}"'
         assert f'{wanted} data-channel="{entry.channels[0].channel}"' in shown
-    assert through(picked("conv5_1"), photo.digest, None, None) == ""
+    assert through(picked("conv5_1"), photo.digest, None, None) == through(picked("conv5_1"), photo.digest, 14, 0) == ""

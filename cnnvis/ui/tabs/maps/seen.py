@@ -1,12 +1,14 @@
 """What VGG16 sees in the photo: the dictionary of every place, for the browser; groups; one place in other layers."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from cnnvis.analysis.groups import MOST_GROUPS
 from cnnvis.analysis.patches import moved_inside
-from cnnvis.analysis.places import BRIGHT, Entry, Places, cells_aside, check_places, direction_target, look_up
+from cnnvis.analysis.places import BRIGHT, Entry, Places, cells_aside, check_places, direction_target, grid, look_up
 from cnnvis.errors import AtlasError, CnnvisError, PhotoError, ShelfError
 from cnnvis.network.architecture import Layer, Target, convolution
 from cnnvis.network.weights import load_vgg16
@@ -95,7 +97,7 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
     layer, net = convolution(Choice.read(picked).target).layer, load_vgg16(SHEET_DEVICE)
     try:
         photo = find_photo(digest)
-        if photo is None or row is None or column is None:
+        if photo is None or row is None or column is None or max(row, column) * layer.stride >= PHOTO_SIDE:
             return ""
         check_places(net, layer.name)
         leading, whole = cache.leading(net, photo), cache.seen(photo)
@@ -127,9 +129,10 @@ def aimed(choice: Choice, digest: str, row: float | None, column: float | None) 
     check_places(net, layer.name)
     if choice.of.startswith("group"):
         number = int(choice.of.removeprefix("group"))
-        groups, _ = cache.grouped(net, photo, layer, NAMED)
+        groups, _ = cache.grouped(net, photo, layer, NAMED if number <= NAMED else MOST_GROUPS)
         return direction_target(net, layer.name, groups.groups[number - 1].direction, f"group-{number}")
-    side = cells_aside(layer)
-    at = [None if cell is None else int(cell) // side for cell in (row, column)]
+    at: Sequence[int | None] = [int(cell) // cells_aside(layer) for cell in (row, column) if cell is not None]
+    if len(at) < 2 or not all(0 <= n < grid(layer) for n in at if n is not None):
+        at = (None, None)  # none was chosen, or on a larger map
     place = look_up(cache.places(net, photo, layer), at[0], at[1], 1)
     return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")
