@@ -54,8 +54,8 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     pictures = {"atlas": taken(opened(browser, url, SCREEN))}
     page = opened(browser, f"{url}/?layer=conv3_1&channel=148", WIDE)
     pictures["filters"] = taken(page)
-    page = opened(browser, f"{url}/?tab=maps&layer=conv4_2&channel=363&photo=astronaut.jpg&order=unusual", WIDE)
-    pictures["maps"] = taken(page)
+    pictures["maps"] = taken(seeing(browser, f"{url}/?tab=maps&layer=conv5_1&channel=295&row=5&column=4", WIDE))
+    pictures["seen"] = seen(browser, url)
     pictures["why"] = why(browser, url)
     pictures["exemplars"] = exemplars(browser, url)
     page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
@@ -81,7 +81,30 @@ def why(browser: Browser, url: str) -> Image.Image:
     page.locator("#silence").click()
     page.locator("#silenced", has_text="draws").wait_for()
     page.wait_for_timeout(1000)
-    return picture_of(page.locator("#why-box"))
+    return picture_of(page.locator("#reasons"))
+
+
+def seeing(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Page:
+    """The tab Feature maps once the dictionary and the groups are there, and what is seen at the place has grown."""
+    page = opened(browser, url, size, scheme)
+    page.locator("#groups [data-group]").nth(5).wait_for()
+    page.locator("#place-start").click()
+    page.locator("#place-stage a[href$='.gif']").wait_for()
+    page.evaluate("scrollTo(0, 0)")
+    return page
+
+
+def seen(browser: Browser, url: str) -> Image.Image:
+    """What three photos show at one place each: two laptops, light and dark, and two phones."""
+    views = (("chelsea.jpg&layer=conv5_1&row=9&column=9", SCREEN, "light"),
+             ("coffee.jpg&layer=conv4_3&row=12&column=12", SCREEN, "dark"),
+             ("rocket.jpg&layer=conv5_1&row=6&column=7", (390, 788), "light"),
+             ("coffee.jpg&layer=conv5_1&row=5&column=6", (390, 788), "dark"))  # fmt: skip
+    pictures = [taken(seeing(browser, f"{url}/?tab=maps&photo={photo}", size, look)) for photo, size, look in views]
+    both = Image.new("RGB", (SCREEN[0] + GAP_PX + 390, 2 * SCREEN[1] + GAP_PX), BACKGROUND)
+    for number, picture in enumerate(pictures):
+        both.paste(picture, (number // 2 * (SCREEN[0] + GAP_PX), number % 2 * (SCREEN[1] + GAP_PX)))
+    return both
 
 
 def exemplars(browser: Browser, url: str) -> Image.Image:
