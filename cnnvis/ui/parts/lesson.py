@@ -80,14 +80,15 @@ three layers back. That is arithmetic. That these channels really <i>matter</i> 
          ("Nearly all", "About half", "About a quarter"), 2,
          "Press the button and see: 21 of 78. With as many random channels silenced instead, 67 remains."),
     Page("What does it see here?", "tab=maps&layer=conv5_1&channel=295&row=5&column=4",
-         "#canvas .place, #dictionary .dict",
+         "#dictionary .dict",
          """Now the other way round: not what a filter looks for, but what VGG16 sees <i>here</i>, at one place of a
 photo. It shows the filters that respond there far more than they usually do, each with its picture and best photo.""",
          "The place is the cat's eye. Look at the pictures: what do most of these filters look for?",
          ("Fur", "Eyes and round things", "A whole cat"), 1,
          """Eyes, beads, shiny dots: no filter is <i>the</i> one for a cat's eye. Point at the nose, the whiskers or the
 background to see what VGG16 has for those."""),
-    Page("Parts of a photo", "tab=maps&layer=conv5_1&channel=471&row=5&column=4", "#groups",
+    Page("Parts of a photo", "tab=maps&layer=conv5_1&channel=471&row=5&column=4",
+         "#groups section:last-child",
          """Some filters rise and fall together, wherever you look in the photo. Such <b>groups</b> share out most of
 what a layer sees. Each picture is the photo, lit where one group responds; the last is lit at the eyes.""",
          "Touch the last group: a picture grows for all its filters at once. What will it show?",

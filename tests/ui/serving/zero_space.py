@@ -72,11 +72,12 @@ def take_gpu_away() -> None:
 
 def on_the_tab(seconds: int = 0, size: int = 64, kill: bool = False) -> dict[str, Any]:
     """An ascent of the page's tab: what its stage showed, and the last picture."""
-    from cnnvis.ui.tabs.maximize.tab import _grow, _score
+    from cnnvis.ui.tabs.maximize.growing import _score
+    from cnnvis.ui.tabs.maximize.tab import _grow
 
     shown: list[dict[str, Any]] = []
     values = [0, 12 + 188 * kill, size, seconds, "channel"]
-    for stage, newest in _grow(None, CHOICE, "", "fourier", "", "", False, *values):
+    for stage, newest in _grow(None, CHOICE, "", None, None, "", "fourier", "", "", False, *values):
         shown.append(json.loads(stage))
         run = newest
         if kill and len(shown) == 2:
