@@ -1,11 +1,17 @@
 // Skips the rows for channels that the visitor only passed through. A page that is opening is busy for longer, so it rests
 // for longer (ms).
-const rested = (same) => (choice, ...rest) => new Promise((go) => setTimeout(() => {
-  const {layer, channel} = document.documentElement.dataset;
-  if (layer === choice.layer && same(+channel, choice.channel)) go([choice, ...rest]);
-}, choice.restored ? 300 : 100));
-window.cnnvis.rested = rested((now, then) => now === then);
-window.cnnvis.restedLayer = rested(() => true);  // for what all channels of a layer share
+const rested = (same, ms) => {
+  let newest = 0;
+  return (choice, ...rest) => new Promise((go) => {
+    const mine = newest += 1;
+    setTimeout(() => {
+      const {layer, channel} = document.documentElement.dataset;
+      if (mine === newest && layer === choice.layer && same(+channel, choice.channel)) go([choice, ...rest]);
+    }, choice.restored ? 300 : ms);
+  });
+};
+window.cnnvis.rested = rested((now, then) => now === then, 100);
+window.cnnvis.restedLayer = rested(() => true, 300);  // for what all channels of a layer share, and takes longer
 
 // The visitor's choice among the rows of similar filters, kept when the rows are drawn for another channel.
 (() => {
