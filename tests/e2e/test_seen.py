@@ -162,3 +162,17 @@ def test_a_saved_direction_is_repeated(visit, vgg16, tmp_path) -> None:
     record = json.loads(again.text["cnnvis"])
     assert (record["layer"], record["seed"], record["steps"], record["size"]) == ("conv2_1", 4, 3, 64)
     assert {int(channel): weight for channel, weight in record["channel"].items()} == pytest.approx(direction)
+
+
+def test_who_leaves_the_tab_at_once_sees_the_dictionary_on_their_return(visit, vgg16) -> None:
+    page = seeing(visit, "layer=conv5_1&channel=3")
+    tabs = [page.get_by_role("tab", name=name) for name in ("Atlas", "Feature maps")]
+    page.evaluate("""() => { const list = document.querySelector('.choice-layer');
+        list.value = 'conv4_2';
+        list.dispatchEvent(new Event('change')); }""")
+    page.wait_for_function("document.querySelector('#map-facts').textContent.includes('conv4_2')")
+    tabs[0].click()
+    page.wait_for_function("window.cnnvis.unseen || window.cnnvis.places.layer === 'conv4_2'")
+    tabs[1].click()
+    page.wait_for_function("window.cnnvis.places?.layer === 'conv4_2'")
+    assert named(page) == expected(vgg16, "conv4_2")

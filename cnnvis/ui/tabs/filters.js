@@ -11,7 +11,11 @@ const rested = (same, ms) => {
   });
 };
 window.cnnvis.rested = rested((now, then) => now === then, 100);
-window.cnnvis.restedLayer = rested(() => true, 300);  // for what all channels of a layer share, and takes longer
+// For what all channels of a layer share; a visitor who has left the tab before gets it on their return (seen.js).
+window.cnnvis.restedLayer = rested(() => {
+  window.cnnvis.unseen = document.documentElement.dataset.tab !== 'maps';
+  return !window.cnnvis.unseen;
+}, 300);
 
 // The visitor's choice among the rows of similar filters, kept when the rows are drawn for another channel.
 (() => {

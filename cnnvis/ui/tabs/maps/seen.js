@@ -87,6 +87,11 @@ page.mosaic = (canvas) => {
 
 document.addEventListener('cnnvis:pointed', (event) => { at = event.detail; if (data && at[0] < data.places && at[1] < data.places) show(); });
 document.addEventListener('cnnvis:chosen', show);
+document.addEventListener('cnnvis:tab', () => {
+  if (!page.unseen || document.documentElement.dataset.tab !== 'maps') return;
+  page.unseen = false;
+  trigger('submit');
+});
 why.addEventListener('click', () => document.querySelector('#why').scrollIntoView({block: 'nearest'}));
 watch('value', update);
 watch('wrong', update);

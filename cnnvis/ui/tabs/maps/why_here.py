@@ -61,7 +61,9 @@ def why_here(shared: Shared) -> WhyHere:
     cell, where = [shared.row, shared.column], [shared.layer_picker, shared.photo]
     picked = chooser.input(None, chooser, cell, js=PICKED)
     # After the maps have been painted, which a visitor waits for.
-    key.change(seen, [*where, shared.pipeline], [named, groups], js="cnnvis.restedLayer", **PAGE, **LIGHT)
+    asked: dict[str, Any] = {"inputs": [*where, shared.pipeline], "outputs": [named, groups], **PAGE, **LIGHT}
+    key.change(seen, js="cnnvis.restedLayer", **asked)
+    named.submit(seen, **asked)
     tree.change(through, [*where, *cell], depths, js="cnnvis.rested", **PAGE, **LIGHT)
     grown.connect(_grow_here, [*where, *cell], js="cnnvis.aimed")
     matters.click(_silenced, [*where, *cell], silenced, **PAGE, **LIGHT)
