@@ -40,10 +40,13 @@ def image_tag(
     return image_at(picture_url(picture, kind), alt, title=title, looks=looks)
 
 
-def channel_button(inside: str, looks: str, layer: str, channel: int, words: str) -> str:
-    """A button that chooses a channel; `words` say which, also to screen readers."""
+def channel_button(
+    inside: str, looks: str, layer: str, channel: int, words: str, cell: tuple[int, int] | None = None
+) -> str:
+    """A button that chooses a channel, and a `cell` of its map; `words` say which, also to screen readers."""
+    at = "" if cell is None else f'data-row="{cell[0]}" data-column="{cell[1]}" '
     about = f'data-layer="{layer}" data-channel="{channel}" title="{words}" aria-label="{words}"'
-    return f'<button type="button" class="{looks}" {about}>{inside}</button>'
+    return f'<button {at}type="button" class="{looks}" {about}>{inside}</button>'
 
 
 def quiet(text: str) -> str:

@@ -1,19 +1,19 @@
 """What VGG16 sees in a photo: its groups, and one place in other layers."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from cnnvis.analysis.groups import Groups
-from cnnvis.analysis.places import Entry
+from cnnvis.analysis.groups import Group
 from cnnvis.network.architecture import Layer
 from cnnvis.views.html import Tile, channel_button, image_at
 
 GROUP_CHANNELS = 3  # shown below a group
 
 
-def group_tiles(layer: Layer, groups: Groups, pictures: Sequence[str], tile: Tile) -> str:
+def group_tiles(layer: Layer, groups: Sequence[Group], pictures: Sequence[str], tile: Tile) -> str:
     """The groups of a photo as buttons, with the addresses of their pictures, and their leading channels below."""
     shown = ""
-    for number, (group, url) in enumerate(zip(groups.groups, pictures, strict=True), 1):
+    for number, (group, url) in enumerate(zip(groups, pictures, strict=True), 1):
         words = f"group {number}: {100 * group.share:.0f} % of what {layer.name} sees here; grow what it stands for"
         about = f'data-group="group{number}" title="{words}" aria-label="{words}"'
         lit = f'<button type="button" {about}>{image_at(url)}</button>'
@@ -26,17 +26,25 @@ def group_tiles(layer: Layer, groups: Groups, pictures: Sequence[str], tile: Til
 and grow it</small></h4><div class="groups">{shown}</div>"""
 
 
-def through_layers(places: Iterable[tuple[Layer, Entry, tuple[int, int], str]], tile: Tile) -> str:
-    """One place in several layers: of each its leading channel, and the address of the piece that its cell sees.
+@dataclass(frozen=True)
+class Leading:
+    """The leading channel of a place in one layer."""
 
-    The cell is the channel's strongest in the place: choosing a layer keeps it.
-    """
+    layer: Layer
+    channel: int
+    above: float  # its usual, in standard deviations
+    cell: tuple[int, int]  # its strongest in the place
+    piece: str  # the address of what that cell sees of the photo
+
+
+def through_layers(places: Iterable[Leading], tile: Tile) -> str:
+    """One place in several layers; choosing one keeps the place."""
     shown = ""
-    for layer, entry, (row, column), piece in places:
-        pictures = image_at(tile(layer, entry.channel)) + image_at(piece)
-        words = f"{layer.name} channel {entry.channel}, {entry.above:.1f} standard deviations above usual: go there"
-        inside = f"{pictures}<i>{layer.name} <b>{entry.channel}</b></i>"
-        button = channel_button(inside, "wire", layer.name, entry.channel, words)
-        shown += button.replace("<button ", f'<button data-row="{row}" data-column="{column}" ', 1)
+    for at in places:
+        name = at.layer.name
+        pictures = image_at(tile(at.layer, at.channel)) + image_at(at.piece)
+        words = f"{name} channel {at.channel}, {at.above:.1f} standard deviations above usual: go there"
+        inside = f"{pictures}<i>{name} <b>{at.channel}</b></i>"
+        shown += channel_button(inside, "wire", name, at.channel, words, at.cell)
     return f"""<h4>Here, from layer to layer <small>the leading channel of each, and the piece of the photo that it
 sees</small></h4><div class="wires depths">{shown}</div>"""

@@ -7,7 +7,7 @@ Not `gr.cache` (6.12), which limits each function by itself, and takes a datacla
 import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from cnnvis.analysis.filters import FilterSheet, draw_filters
-from cnnvis.analysis.groups import Groups, find_groups
+from cnnvis.analysis.groups import Group, find_groups
 from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.analysis.places import Places, find_places
 from cnnvis.analysis.why import Trace, Why, explain, trace
@@ -160,11 +160,10 @@ def places(net: VGG16, photo: StoredPhoto, layer: Layer) -> Places:
 
 
 @_kept
-def grouped(net: VGG16, photo: StoredPhoto, layer: Layer, count: int) -> tuple[Groups, list[bytes]]:
+def grouped(net: VGG16, photo: StoredPhoto, layer: Layer, count: int) -> tuple[list[Group], list[bytes]]:
     """The groups of a photo, and of each the photo, lit where it is, as a JPEG. Raises PhotoError."""
     found = find_groups(places(net, photo, layer), count)
-    tiles = [encode(found.tile(number), "jpeg") for number in range(len(found.groups))]
-    return replace(found, picture=Image.new("RGB", (1, 1))), tiles
+    return found.groups, [encode(found.tile(number), "jpeg") for number in range(len(found.groups))]
 
 
 @_kept

@@ -1,14 +1,13 @@
 """What VGG16 sees in the photo: the dictionary of every place, for the browser; groups; one place in other layers."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from cnnvis.analysis.groups import MOST_GROUPS
 from cnnvis.analysis.patches import moved_inside
-from cnnvis.analysis.places import BRIGHT, Entry, Places, cells_aside, check_places, direction_target, grid, look_up
+from cnnvis.analysis.places import BRIGHT, Places, cells_aside, check_places, direction_target, grid, look_up
 from cnnvis.errors import AtlasError, CnnvisError, PhotoError, ShelfError
 from cnnvis.network.architecture import Layer, Target, convolution
 from cnnvis.network.weights import load_vgg16
@@ -24,7 +23,7 @@ from cnnvis.ui.serving.handlers import readable_errors, sentence
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.html import TILE_PX, picture_url
-from cnnvis.views.places import group_tiles, through_layers
+from cnnvis.views.places import Leading, group_tiles, through_layers
 
 NAMED = 6  # channels at a place, and groups of a photo
 
@@ -112,7 +111,7 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
         down, right = divmod(int(cells[at]), side)
         cell = at[0] * side + down, at[1] * side + right
         piece = whole.crop(moved_inside(other.field(*cell), PHOTO_SIDE)).resize((TILE_PX, TILE_PX))
-        shown.append((other, Entry(int(channels[at]), 0.0, float(above[at])), cell, picture_url(piece)))
+        shown.append(Leading(other, int(channels[at]), float(above[at]), cell, picture_url(piece)))
     return through_layers(shown, cache.tile_url)
 
 
@@ -130,9 +129,8 @@ def aimed(choice: Choice, digest: str, row: float | None, column: float | None) 
     if choice.of.startswith("group"):
         number = int(choice.of.removeprefix("group"))
         groups, _ = cache.grouped(net, photo, layer, NAMED if number <= NAMED else MOST_GROUPS)
-        return direction_target(net, layer.name, groups.groups[number - 1].direction, f"group-{number}")
-    at: Sequence[int | None] = [int(cell) // cells_aside(layer) for cell in (row, column) if cell is not None]
-    if len(at) < 2 or not all(0 <= n < grid(layer) for n in at if n is not None):
-        at = (None, None)  # none was chosen, or on a larger map
-    place = look_up(cache.places(net, photo, layer), at[0], at[1], 1)
+        return direction_target(net, layer.name, groups[number - 1].direction, f"group-{number}")
+    at = [int(cell) // cells_aside(layer) for cell in (row, column) if cell is not None]
+    kept = len(at) == 2 and all(0 <= n < grid(layer) for n in at)  # not on a larger map
+    place = look_up(cache.places(net, photo, layer), at[0] if kept else None, at[1] if kept else None, 1)
     return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")
