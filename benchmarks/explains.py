@@ -139,9 +139,9 @@ class Case:
 
 
 def as_before(layer: Layer) -> dict[str, Any]:
-    """What the recipe `fourier` was at commit a264c94, whose pictures these settings repeat bit for bit."""
-    own: dict[int, dict[str, Any]] = {2: {"steps": 22}, 5: {"steps": 76, "learning_rate": 0.25}}
-    return {"coarse_share": 0.0, "blur": 0.0, "leak": 1.0, **own.get(layer.block, {})}
+    """What the recipe `fourier` was at commit 3d678db, whose pictures these settings repeat bit for bit."""
+    coarse_share = {4: 0.6, 5: 0.65}.get(layer.block)
+    return {} if coarse_share is None else {"size": 224, "steps": 80, "coarse_share": coarse_share}
 
 
 MAKERS = ("fourier", "maco", "erhan", "lucent", "dreamlens")  # whose pictures are scored as well
@@ -153,7 +153,7 @@ REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
     "9 photos and fourier": lambda case: [*case.exemplars(9), *case.crops("fourier")],
     "the atlas's tile": lambda case: case.tile(),
     "fourier of another channel": lambda case: case.crops("fourier", other=1),
-    "fourier before (a264c94)": lambda case: case.crops("before"),
+    "fourier before (3d678db)": lambda case: case.crops("before"),
     **{maker: partial(Case.crops, maker=maker) for maker in MAKERS[1:]},
 }
 

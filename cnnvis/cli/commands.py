@@ -28,7 +28,7 @@ from cnnvis.version import __version__
 
 SETTING_OPTIONS = {  # the settings that `maximize` takes; their defaults, limits and choices come from the engine
     "steps": "take at most this many steps; 0: as many as the recipe takes at that depth",
-    "size": "side of the picture in px",
+    "size": "side of the picture in px; 0: the layer's own, at which one instance of what it looks for fits",
     "seed": "seed of the noise to start from: same seed, same picture",
     "seconds": "end the ascent after this many seconds; 0: no limit",
     "objective": "maximise the channel's mean, maximise the centre of its map, or minimise its mean",
@@ -178,8 +178,9 @@ def maximize(options: argparse.Namespace) -> None:
 def score(options: argparse.Namespace) -> None:
     """Measure how strongly and how robustly a picture activates one channel.
 
-    `saved activation` is the channel's mean on the picture at 224 px. `robust` is its
-    average over 16 copies that were compressed, rotated, scaled and cropped.
+    `saved activation` is the channel's mean on the picture: as it is if it is square
+    and 64 to 224 px, otherwise at 224 px. `robust` is its average over 16 copies that
+    were compressed, rotated, scaled and cropped.
 
     A PNG saved by cnnvis already names its layer and channel.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from cnnvis.maximization.recipes import Settings
-from cnnvis.network.architecture import Target
+from cnnvis.network.architecture import Direction, Target
 from cnnvis.network.precision import PLAIN
 from cnnvis.network.vgg import VGG16, forward, narrowed
 
@@ -24,17 +24,17 @@ Objective = Callable[[float, Tensor], tuple[Tensor, Tensor]]
 def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, precision: torch.dtype) -> Objective:
     """Build the objective: for picture i the weighted sum of its target's channels.
 
-    A channel counts by the mean of its map or by its central value; the objective `negative` flips the sign.
+    A channel counts by the mean of its map or by its central value; the objective `negative` flips the sign. In a
+    convolution a direction is one filter, the weighted sum of its channels': as quick as one channel, and what is below
+    zero is so for the direction as a whole.
     """
     layer = targets[0].layer
-    rows = [row for row, target in enumerate(targets) for _ in target.direction]
-    channels = [channel for target in targets for channel in target.direction]
-    # `erhan` repeats even the rounding of the original, which computes the whole layer.
-    computed = range(layer.channels) if settings.recipe == "erhan" else list(dict.fromkeys(channels))
+    computed, weights = _computed(targets, settings)
     body, after = narrowed(net, layer, computed, precision)
-    columns = [computed.index(channel) for channel in channels]
-    mix = torch.zeros(len(targets), len(channels), **PLAIN).to(net.device)
-    mix[rows, list(range(len(rows)))] = mix.new_tensor([w for target in targets for w in target.direction.values()])
+    rows = [row for row, direction in enumerate(weights) for _ in direction]
+    columns = [column for direction in weights for column in direction]
+    mix = torch.zeros(len(targets), len(rows), **PLAIN).to(net.device)
+    mix[rows, list(range(len(rows)))] = mix.new_tensor([w for direction in weights for w in direction.values()])
     sign = -1 if settings.objective == "negative" else 1
     # Before ReLU, opposite signs cancel out in the mean of a map: at conv1_1 an edge adds nothing to it.
     leaky = layer.kind == "conv" and settings.leak < 1 and sign > 0
@@ -62,6 +62,17 @@ def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, prec
         return mix @ reached, maximised
 
     return objective
+
+
+def _computed(targets: Sequence[Target], settings: Settings) -> tuple[list[int | Direction], list[Direction]]:
+    """The channels of the layer to compute, and the weights of those, by their positions, for each target."""
+    layer = targets[0].layer
+    if layer.kind == "conv" and settings.recipe != "erhan":
+        return [target.direction for target in targets], [{position: 1.0} for position in range(len(targets))]
+    channels = list(dict.fromkeys(channel for target in targets for channel in target.direction))
+    if settings.recipe == "erhan":  # it repeats even the rounding of the original, which computes the whole layer
+        channels = list(range(layer.channels))
+    return channels, [{channels.index(c): weight for c, weight in target.direction.items()} for target in targets]
 
 
 def crowding(rgb: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from cnnvis.checks import real_number, whole_between
+from cnnvis.checks import real_number, whole_between, whole_number
 from cnnvis.errors import SettingError
 from cnnvis.network.architecture import Layer
+from cnnvis.pictures.images import PHOTO_SIDE
 
 SWITCH = (True, False)
 SMALL_FROM = 128  # px; a smaller canvas is cheap enough from the start
@@ -31,12 +32,12 @@ def _limit(default: float | None, low: float, high: float, unit: str = "", cpu: 
 class Settings:
     """The settings of one ascent. Recipes are named settings; `dataclasses.replace` makes others from them.
 
-    `steps=0`, and None elsewhere, mean the recipe's own number for the layer's block; `settle` fills it in.
+    0 `steps`, 0 `size`, and None elsewhere, mean the recipe's own number for the layer's block; `settle` fills it in.
     """
 
     recipe: str = "fourier"
     steps: int = _limit(0, 0, 512)  # at most; `seconds` may end the ascent earlier
-    size: int = _limit(224, 64, 512, "px", cpu=384)
+    size: int = _limit(0, 64, 512, "px, or 0 for the layer's own", cpu=384)
     seed: int = _limit(0, 0, 2**32 - 1)
     seconds: float = _limit(0.0, 0, 600, "seconds")  # 0: no limit
     objective: str = "channel"  # maximise the channel's mean, its map's central value ("centre"), or minus the mean
@@ -87,26 +88,30 @@ RECIPES: Mapping[str, Settings] = {
 }  # fmt: skip
 
 
-_FALLBACKS: Mapping[str, float] = {"headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25}
-# What 0 steps and None mean: five numbers are for VGG16's five blocks, one is for all of them. A shallow layer sees few
+_FALLBACKS: Mapping[str, float] = {
+    "size": PHOTO_SIDE, "headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25
+}  # fmt: skip
+# What 0 and None mean: five numbers are for VGG16's five blocks, one is for all of them. A shallow layer sees few
 # pixels: it needs fewer and longer steps, and views from anywhere, or the rim would still be noise when the middle is
 # finished. And its maps, still nearly linear in the picture, have means that edges cannot raise, so values below zero
 # count less. A deep layer responds to large shapes: without blur, its pictures are crowded with details that no photo
-# has.
+# has. Its canvas has room for one or two such shapes; a larger one is crowded with them.
+_ONE_SHAPE = (PHOTO_SIDE, PHOTO_SIDE, PHOTO_SIDE, 96, 128)  # px
 _OWN_NUMBERS: Mapping[str, Mapping[str, float | tuple[float, ...]]] = {
     "fourier": {
-        "steps": (36, 26, 52, 80, 80),
+        "size": _ONE_SHAPE,
+        "steps": (36, 26, 52, 64, 64),
         "learning_rate": (0.4, 0.6, 0.4, 0.3, 0.15),
         "decay": (1.3, 1.0, 1.0, 1.0, 1.0),
         "jitter": (0.5, 0.5, 0.25, 0.12, 0.12),
         "headroom": (8.0, 3.0, 3.0, 3.0, 3.0),
-        "coarse_share": (0.75, 0.75, 0.7, 0.6, 0.65),
+        "coarse_share": (0.75, 0.75, 0.7, 0.0, 0.0),
         "decay_share": (0.25, 0.25, 0.25, 0.25, 0.15),
         "blur": (0.0, 0.0, 0.0, 0.0, 4.0),
         "leak": (0.7, 0.6, 0.3, 1.0, 1.0),
     },
     "erhan": {"steps": 50, "learning_rate": 0.1, "decay": 0.0, "jitter": 0.0},
-    "maco": {"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25},
+    "maco": {"size": _ONE_SHAPE, "steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25},
     "deepdream": {"steps": 32, "learning_rate": 0.04, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
 }
 
@@ -117,11 +122,14 @@ def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
     return {item.name: (item.metadata["low"], item.metadata[bound]) for item in fields(Settings) if item.metadata}
 
 
-def settle(settings: Settings | str, layer: Layer, device: torch.device | str, /, **overrides: Any) -> Settings:
+def settle(
+    settings: Settings | str, layer: Layer, device: torch.device | str, whole: bool = False, /, **overrides: Any
+) -> Settings:
     """Check settings for one layer on one device, and fill in the recipe's own numbers.
 
-    `settings` is a Settings or the name of a recipe; `overrides` are fields of Settings: anything else, such as a
-    "device" in somebody's record, is refused by its name. Raises SettingError.
+    `settings` is a Settings or the name of a recipe; `whole` is whether the ascent starts from a whole photo;
+    `overrides` are fields of Settings: anything else, such as a "device" in somebody's record, is refused by its name.
+    Raises SettingError.
     """
     if not isinstance(settings, Settings):
         settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
@@ -134,11 +142,12 @@ def settle(settings: Settings | str, layer: Layer, device: torch.device | str, /
     settings = replace(settings, **{name: check_setting(name, getattr(settings, name), device) for name in names})
     if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    # The layer `class` has block 0, so its index, −1, is the last block's.
-    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe]}
+    # The layer `class` has block 0, so its index, −1, is the last block's; but it reads a whole photo.
+    whole_photo = {"size": PHOTO_SIDE} if whole or layer.kind == "class" else {}
+    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe], **whole_photo}
     own: dict[str, Any] = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
-    settings = replace(settings, **missing, steps=settings.steps or own["steps"])
+    settings = replace(settings, **missing, steps=settings.steps or own["steps"], size=settings.size or own["size"])
     return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
 
 
@@ -157,6 +166,8 @@ def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
     if not about.metadata or (value is None and about.default is None):  # `settle` checks the recipe, fills in None
         return value
     (low, high), unit = limits(device)[name], about.metadata["unit"]
+    if name == "size" and whole_number(value) == about.default:
+        return about.default
     if about.metadata["integer"]:
         return whole_between(name, value, int(low), int(high), unit)
     number = real_number(value)

@@ -23,6 +23,7 @@ from cnnvis.network.vgg import VGG16, architecture_of, cut, forward, narrowed
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, to_tensor
 from cnnvis.pictures.photo import Photo, open_photo
 
+MEASURED_FROM = 64  # px; a smaller picture is resized
 ROBUST_COPIES = 16
 COPIES_AT_ONCE = 4  # in one batch: a quarter of the memory, and on a CPU up to twice as fast
 ROBUST_JPEG = 75  # quality
@@ -51,7 +52,7 @@ class Selectivity:
 class Score:
     """How one picture activates one channel."""
 
-    saved_activation: float  # the channel's mean on the 8-bit picture at 224 px, float32; in a conv layer, before ReLU
+    saved_activation: float  # the channel's mean on the 8-bit picture, float32; in a conv layer, before ReLU
     robust: float  # the same over 16 compressed, rotated, scaled and cropped copies, in the device's fast precision
     fires: bool  # whether the map is above zero anywhere
     strongest: float  # the map's largest value on the same picture; photos are ranked by theirs
@@ -67,6 +68,7 @@ class Score:
 def score(net: VGG16, picture: Photo, layer: str, channel: int | Direction | None = None) -> Score:
     """Score an 8-bit picture for one channel of a layer, or for a weighted sum of several.
 
+    A square picture of 64 to 224 px is measured as it is; any other is resized to 224 px first (Lanczos).
     Robust activation is this project's own measure: the picture is compressed as JPEG of quality 75; then each of 16
     copies is rotated by up to 10°, scaled by 0.8 to 1.2 (bilinear, on black) and cropped to the central 75 % of the
     side. The 16 distortions are always the same. A picture made of invisible noise loses almost everything this way.
@@ -78,14 +80,21 @@ def score(net: VGG16, picture: Photo, layer: str, channel: int | Direction | Non
 
 def score_target(net: VGG16, picture: Image.Image, target: Target) -> Score:
     """`score` for a target already checked."""
-    picture, size = picture.convert("RGB"), (PHOTO_SIDE, PHOTO_SIDE)
-    shown = picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
-    response = respond(net, shown, target)
+    picture = picture.convert("RGB")
+    response = respond(net, as_measured(picture), target)
     return Score(
         saved_activation=response.activation, robust=response.robust, fires=response.fires,
         strongest=response.strongest, saturation=saturation(picture), naturalness=spectral_slope(picture),
         selectivity=_selectivity(net, target.layer.name, list(target.direction), response.means),
     )  # fmt: skip
+
+
+def as_measured(picture: Image.Image) -> Image.Image:
+    """A picture at the size at which it is measured: its own if it is square and 64 to 224 px, otherwise 224 px."""
+    width, height = picture.size
+    if width == height and MEASURED_FROM <= width <= PHOTO_SIDE:
+        return picture
+    return picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
 
 
 @dataclass(frozen=True)

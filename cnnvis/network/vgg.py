@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnvis.errors import WeightsError
-from cnnvis.network.architecture import CLASSIFIER_CELLS, Architecture, Layer
+from cnnvis.network.architecture import CLASSIFIER_CELLS, Architecture, Direction, Layer
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.precision import PLAIN, full_precision
 
@@ -131,10 +131,11 @@ def up_to(net: VGG16, name: str) -> nn.Sequential:
 
 
 def narrowed(
-    net: VGG16, layer: Layer, channels: Sequence[int], precision: torch.dtype = torch.float32
+    net: VGG16, layer: Layer, channels: Sequence[int | Direction], precision: torch.dtype = torch.float32
 ) -> tuple[nn.Sequential, nn.Sequential]:
     """The part of `net` up to the convolution of `layer`, with only the given channels, and the part after it.
 
+    A direction counts as one channel, whose filter is the weighted sum of its channels' filters.
     The second part leads on to `layer`: a ReLU, a ReLU and a pool, or nothing. Values and gradients equal the full
     layer's, up to rounding. In a precision other than float32 the convolutions are copies with cast weights, so that
     autocast need not cast them at every step: the result is the same bit for bit, and a step takes a tenth less time.
@@ -146,13 +147,21 @@ def narrowed(
         narrow = deepcopy(conv_module(net, layer))
         narrow.out_channels = len(channels)
         for name, tensor in narrow.state_dict().items():
-            setattr(narrow, name, nn.Parameter(tensor[list(channels)], requires_grad=False))
+            kept = torch.stack([_weighed(tensor, channel) for channel in channels])
+            setattr(narrow, name, nn.Parameter(kept, requires_grad=False))
         setattr(body, layer.convolution, narrow.to(memory_format=torch.channels_last))
         if precision != torch.float32:
             for name, module in list(body.named_children()):
                 if name in net.architecture.convolutions:  # not the classifier, with its 124 million weights
                     setattr(body, name, deepcopy(module).to(precision))
     return body, after
+
+
+def _weighed(tensor: Tensor, channel: int | Direction) -> Tensor:
+    if isinstance(channel, int):
+        return tensor[channel]
+    weights = tensor.new_tensor(list(channel.values()))
+    return torch.tensordot(weights, tensor[list(channel)], 1)
 
 
 def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:

@@ -222,7 +222,7 @@ def maximize(
         int, _limited("steps", "at most this many; 0 for the recipe's own number at that depth")
     ] = Settings.steps,
     size: Annotated[
-        int, _limited("size", f"px along a side, on a CPU at most {limits('cpu')['size'][1]}")
+        int, _limited("size", f"px, on a CPU at most {limits('cpu')['size'][1]}; or 0 for the layer's own")
     ] = Settings.size,
     seed: Annotated[int, _limited("seed", "same seed, same picture")] = Settings.seed,
     seconds: Annotated[float, _limited("seconds", "stop after this many seconds; 0 for never")] = Settings.seconds,

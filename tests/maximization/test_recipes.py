@@ -11,7 +11,7 @@ import torch
 
 from cnnvis.errors import SettingError
 from cnnvis.maximization.recipes import CHOICES, RECIPES, Settings, current_names, limits, settle
-from cnnvis.network.architecture import LAYERS, Layer, find_layer
+from cnnvis.network.architecture import ARCHITECTURE, LAYERS, Layer, find_layer
 
 CPU = limits("cpu")
 INTEGERS = [item.name for item in fields(Settings) if item.type is int]
@@ -42,6 +42,27 @@ def test_none_and_zero_steps_mean_the_recipes_own_number(recipe: str) -> None:
     nothing: dict[str, Any] = {"steps": 0, "decay": None, "learning_rate": None, "jitter": None}
     assert settled(RECIPES[recipe], **nothing) == settled(replace(own, **nothing)) == own
     assert None not in asdict(settled(Settings(recipe=recipe))).values()
+
+
+@pytest.mark.parametrize(("recipe", "layer", "whole", "size"), [
+    ("fourier", "conv1_1", False, 224),
+    ("fourier", "pool3", False, 224),
+    ("fourier", "relu4_2", False, 96),
+    ("fourier", "pool5", False, 128),
+    ("maco", "conv5_1", False, 128),
+    ("fourier", "conv5_1", True, 224),
+    ("erhan", "conv5_1", False, 224),
+    ("deepdream", "conv4_1", True, 224),
+])  # fmt: skip
+def test_size_0_is_the_canvas_at_which_one_thing_is_seen(recipe: str, layer: str, whole: bool, size: int) -> None:
+    """From block 4 on; elsewhere, and of a photo, everything that the network sees."""
+    assert settle(recipe, find_layer(layer), "cpu", whole).size == size
+    assert settle(recipe, find_layer(layer), "cpu", whole, size="0").size == size
+    assert settle(recipe, find_layer(layer), "cpu", whole, size=96).size == 96
+
+
+def test_a_class_reads_a_whole_photo() -> None:
+    assert settle("fourier", ARCHITECTURE.logits, "cpu").size == 224
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -21,6 +21,7 @@ from cnnvis.maximization.ascent import maximize
 from cnnvis.maximization.score import Selectivity, distorted_copies, saturation, score, scored_record, spectral_slope
 from cnnvis.network.architecture import find_layer
 from cnnvis.network.vgg import VGG16, PhotoStatistics, cut
+from cnnvis.pictures.images import to_tensor
 from cnnvis.prepared.shelf import BUNDLED
 
 
@@ -76,13 +77,25 @@ def test_noise_is_less_robust_than_a_grown_picture(vgg16: VGG16, excited: Image.
     assert score(vgg16, noise, "conv3_1", 7).robust < 0.5 * score(vgg16, excited, "conv3_1", 7).robust
 
 
-@pytest.mark.parametrize("size", [(64, 64), (300, 451), (1, 9), (224, 223)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_pictures_of_other_sizes_are_resized_first(tiny: VGG16, noise: Image.Image, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "size", [(63, 63), (300, 451), (1, 9), (224, 223), (225, 225)], ids=lambda size: f"{size[0]}x{size[1]}"
+)
+def test_a_picture_that_is_not_square_or_not_64_to_224_px_is_resized_first(
+    tiny: VGG16, noise: Image.Image, size: tuple[int, int]
+) -> None:
     picture = noise.resize(size)
     resized = picture.resize((224, 224), Image.Resampling.LANCZOS)
     mine, its = score(tiny, picture, "conv2_1", 1), score(tiny, resized, "conv2_1", 1)
     assert (mine.saved_activation, mine.robust, mine.fires) == (its.saved_activation, its.robust, its.fires)
     assert mine.saturation == saturation(picture)
+
+
+@pytest.mark.parametrize("side", [64, 96, 223])
+def test_a_small_square_picture_is_measured_as_it_is(tiny: VGG16, noise: Image.Image, side: int) -> None:
+    picture = noise.resize((side, side))
+    with torch.inference_mode():
+        maps = cut(tiny, tiny.architecture.find("conv2_1"))(to_tensor(picture))[0]
+    assert score(tiny, picture, "conv2_1", 1).saved_activation == pytest.approx(float(maps[1].mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])

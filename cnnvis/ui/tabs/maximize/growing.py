@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from cnnvis.analysis.interventions import colour_sensitivity
-from cnnvis.maximization.score import scored_record
+from cnnvis.maximization.score import as_measured, scored_record
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import load_for
-from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.ui.parts.channel import grown, stronger_photos
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, missing_gpu
 from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, readable_errors
@@ -85,9 +83,7 @@ def _score(held: VisitorAscent | None) -> Iterator[tuple[Any, Any, VisitorAscent
     for position, snapshot in enumerate(ascent.snapshots):
         net = load_for(snapshot.target.layer, SHEET_DEVICE)
         record = scored_record(net, snapshot)
-        # At the size at which every picture is measured.
-        measured = snapshot.picture.resize((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.LANCZOS)
-        hues = colour_sensitivity(net, measured, snapshot.target, "mean", fast_dtype(net.device))
+        hues = colour_sensitivity(net, as_measured(snapshot.picture), snapshot.target, "mean", fast_dtype(net.device))
         records.append(
             {**record, "name": str(snapshot.target), "hues": hues, **_beside(snapshot.target, record["strongest"])}
         )

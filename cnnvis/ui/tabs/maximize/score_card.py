@@ -20,8 +20,8 @@ def score_card(records: Sequence[Record]) -> str:
     photos of the shelf excite the channel more, and of how many; the last two are None if they are not known.
     """
     size, note, said = records[0]["size"], "", "".join(map(_sentence, records))
-    if size != PHOTO_SIDE:
-        note = f"<p>Every picture is measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
+    if size > PHOTO_SIDE:
+        note = f"<p>It was measured at {PHOTO_SIDE} px; the ascent used {size} px.</p>"
     heads = "".join(f'<th scope="col">{record["name"].partition(" ")[2]}</th>' for record in records)
     top = f"<thead><tr><td></td>{heads}</tr></thead>" if len(records) > 1 else ""
     rows = "".join(_row(name, [words(record) for record in records]) for name, words in _ROWS.items())

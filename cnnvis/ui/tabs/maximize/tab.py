@@ -87,11 +87,12 @@ def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
     """The settings by name, steps and size within the engine's limits; more channels; a class; start from the photo."""
     bounds, default = limits(pick_device()), Settings()
     objectives = [(OBJECTIVE_NAMES[name], name) for name in CHOICES["objective"]]
+    side = f"Size in px, from {bounds['size'][0]:.0f} (0: room for one thing that the layer looks for)"
     own, limit = "Steps (0: the recipe's own number)", "Stop after this many seconds (0: never)"
     settings = {
         "seed": gr.Number(default.seed, label="Seed: same seed, same picture", precision=0, elem_id="seed"),
         "steps": gr.Slider(*bounds["steps"], default.steps, step=1, label=own, elem_id="steps"),
-        "size": gr.Slider(*bounds["size"], default.size, step=16, label="Size in px", elem_id="size"),
+        "size": gr.Slider(0, bounds["size"][1], default.size, step=32, label=side, elem_id="size"),
         "seconds": gr.Slider(0, 60, default.seconds, step=1, label=limit, elem_id="seconds"),
         "objective": gr.Radio(objectives, value=default.objective, label="Objective", elem_id="objective"),
     }
