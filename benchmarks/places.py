@@ -136,9 +136,9 @@ class Case:
         """The leading channel."""
         return self.place.channels[0].channel
 
-    def grown(self, channel: Any) -> list[Image.Image]:
+    def grown(self, channel: Any, colour: str = "") -> list[Image.Image]:
         """The crops of a picture grown for a channel or a direction."""
-        *_, last = maximize(self.net, self.layer.name, channel, every=math.inf, **self.settings)
+        *_, last = maximize(self.net, self.layer.name, channel, every=math.inf, colour=colour, **self.settings)
         return crops(last.picture, self.patch.width)
 
     def best_photo(self) -> list[Image.Image]:
@@ -175,7 +175,7 @@ class Case:
 
 
 REFERENCES: Mapping[str, Callable[[Case], list[Image.Image]]] = {
-    "a place": lambda case: case.grown(case.place.direction),
+    "a place": lambda case: case.grown(case.place.direction, case.place.colour),
     "its strongest channel": lambda case: case.grown(case.channel),
     "its best photo": Case.best_photo,
     "the mosaic's tile": Case.tile,

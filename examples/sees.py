@@ -34,7 +34,7 @@ def main(photo: str | Path = PHOTO, folder: str = "sees-pictures") -> None:
 
     cnnvis.mosaic(net, photo, LAYER).save(out / "mosaic.jpg")
 
-    *_, last = cnnvis.maximize(net, LAYER, place.direction)  # everything that stands out there, as one
+    *_, last = cnnvis.maximize(net, LAYER, place.direction, colour=place.colour)  # all that stands out there, as one
     last.save(out / "place.png")
     print(f"grown in {last.seconds:.1f} s; robust activation {cnnvis.scored_record(net, last)['robust']:.0f}")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as option  # a place has a field of its own
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -57,6 +58,7 @@ class Dictionary(Recorded):
     cell: list[int]  # row and column of the cell, in the layer's own map, where the leading channel is largest
     channels: list[Entry]
     direction: dict[int, float] = option(repr=False)  # weights by channel; the largest is 1
+    colour: str = option(repr=False)  # the mean of `field`, as "#a08060": a picture of the place grows best from it
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -170,14 +172,19 @@ def look_up(places: Places, row: int | None, column: int | None, count: int) -> 
     left, top, _, _ = layer.field(row * side, column * side)
     _, _, end, bottom = layer.field((row + 1) * side - 1, (column + 1) * side - 1)
     spread = places.spread[places.at_border[:, row, column].long(), torch.arange(len(above), device="cpu")]
-    size = places.above.shape[1]
+    size, field = places.above.shape[1], moved_inside((left, top, end, bottom), PHOTO_SIDE)
     return Dictionary(
         layer=layer.name, rows=size, columns=size, row=row, column=column,
         box=[column * step, row * step, (column + 1) * step, (row + 1) * step],
-        field=list(moved_inside((left, top, end, bottom), PHOTO_SIDE)), cell=[row * side + down, column * side + right],
+        field=list(field), cell=[row * side + down, column * side + right],
         channels=[Entry(channel, float(values[channel]), float(above[channel])) for channel in ranked],
-        direction=direction_of(above, spread),
+        direction=direction_of(above, spread), colour=_mean_colour(places.photo.crop(field)),
     )  # fmt: skip
+
+
+def _mean_colour(piece: Image.Image) -> str:
+    red, green, blue = np.asarray(piece.convert("RGB")).mean((0, 1)).round().astype(int)
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def direction_of(weights: Tensor, spread: Tensor) -> dict[int, float]:

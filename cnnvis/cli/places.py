@@ -51,7 +51,7 @@ def sees(options: argparse.Namespace) -> None:
         files.append((options.mosaic, mosaic.picture))
     if options.grow:
         target = direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")
-        snapshots = watch_ascent(ascend(net, [target], cnnvis.Settings()), None, keep=1)
+        snapshots = watch_ascent(ascend(net, [target], cnnvis.Settings(colour=place.colour)), None, keep=1)
         if not snapshots:
             raise KeyboardInterrupt
         record["grown"] = cnnvis.scored_record(net, snapshots[-1])

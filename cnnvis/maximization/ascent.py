@@ -125,7 +125,8 @@ def check_ascent(
     **overrides: Any,
 ) -> tuple[Settings, Image.Image | None]:
     """The settled settings of an ascent on a device, and its photo opened. Raises SettingError or PhotoError."""
-    settled = settle(settings, targets[0].layer, device, start is not None, **overrides)
+    several = any(len(target.direction) > 1 for target in targets)
+    settled = settle(settings, targets[0].layer, device, start is not None, several, **overrides)
     if start is None:
         if settled.recipe == "deepdream":
             raise SettingError("recipe deepdream starts from a photo: give one.")

@@ -205,7 +205,7 @@ def _sampled(canvas: Tensor, grid: Tensor) -> Tensor:
 def new_canvas(
     settings: Settings, count: int, photo: Image.Image | None, generator: torch.Generator, device: torch.device
 ) -> Canvas:
-    """Make a canvas of `count` equal pictures from noise, or from a photo cropped to fit.
+    """Make a canvas of `count` equal pictures from noise, around a colour if there is one, or from a cropped photo.
 
     Its side is `settings.size` px, or half of that where the settings start small.
     """
@@ -213,6 +213,9 @@ def new_canvas(
     fourier = settings.parameterisation == "fourier"
     if photo is None and fourier:
         noise = START_DEVIATION * torch.randn(3, side, side // 2 + 1, 2, generator=generator, **PLAIN)
+        if settings.colour:
+            flat = to_tensor(Image.new("RGB", (side, side), settings.colour))
+            noise = noise + FourierCanvas.of(flat, settings.decay, settings.decorrelated).values.detach()[0]
         return FourierCanvas(noise.to(device).repeat(count, 1, 1, 1, 1), side, settings.decay, settings.decorrelated)
     if settings.parameterisation == "phase":
         phases = (torch.rand(3, side, side // 2 + 1, generator=generator, **PLAIN) * 2 - 1) * math.pi

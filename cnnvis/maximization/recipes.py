@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
+from PIL import ImageColor
 
 from cnnvis.checks import real_number, whole_between, whole_number
-from cnnvis.errors import SettingError
+from cnnvis.errors import SettingError, short
 from cnnvis.network.architecture import Layer
 from cnnvis.pictures.images import PHOTO_SIDE
 
@@ -59,6 +60,7 @@ class Settings:
     headroom: float = _limit(None, 0, 100)  # weight of the penalty on colours close to black and white
     redirected: bool = True  # while the value after ReLU is zero, optimise the one before it
     precision: str = "auto"  # "bfloat16", "float32", or "auto": the faster one on this device
+    colour: str = ""  # that the noise begins around, as "#a08060"; mid-grey without one (fourier, and not from a photo)
 
 
 # What records saved before version 0.1 call some of the settings.
@@ -88,18 +90,14 @@ RECIPES: Mapping[str, Settings] = {
 }  # fmt: skip
 
 
-_FALLBACKS: Mapping[str, float] = {
-    "size": PHOTO_SIDE, "headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25
-}  # fmt: skip
+_FALLBACKS: Mapping[str, float] = {"headroom": 0.0, "coarse_share": 0.0, "blur": 0.0, "leak": 1.0, "decay_share": 0.25}
 # What 0 and None mean: five numbers are for VGG16's five blocks, one is for all of them. A shallow layer sees few
 # pixels: it needs fewer and longer steps, and views from anywhere, or the rim would still be noise when the middle is
 # finished. And its maps, still nearly linear in the picture, have means that edges cannot raise, so values below zero
 # count less. A deep layer responds to large shapes: without blur, its pictures are crowded with details that no photo
-# has. Its canvas has room for one or two such shapes; a larger one is crowded with them.
-_ONE_SHAPE = (PHOTO_SIDE, PHOTO_SIDE, PHOTO_SIDE, 96, 128)  # px
+# has.
 _OWN_NUMBERS: Mapping[str, Mapping[str, float | tuple[float, ...]]] = {
     "fourier": {
-        "size": _ONE_SHAPE,
         "steps": (36, 26, 52, 64, 64),
         "learning_rate": (0.4, 0.6, 0.4, 0.3, 0.15),
         "decay": (1.3, 1.0, 1.0, 1.0, 1.0),
@@ -111,7 +109,7 @@ _OWN_NUMBERS: Mapping[str, Mapping[str, float | tuple[float, ...]]] = {
         "leak": (0.7, 0.6, 0.3, 1.0, 1.0),
     },
     "erhan": {"steps": 50, "learning_rate": 0.1, "decay": 0.0, "jitter": 0.0},
-    "maco": {"size": _ONE_SHAPE, "steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25},
+    "maco": {"steps": 88, "learning_rate": 0.3, "decay": 1.0, "jitter": 0.25},
     "deepdream": {"steps": 32, "learning_rate": 0.04, "decay": 1.0, "jitter": 0.12, "headroom": 3.0},
 }
 
@@ -123,13 +121,19 @@ def limits(device: torch.device | str) -> dict[str, tuple[float, float]]:
 
 
 def settle(
-    settings: Settings | str, layer: Layer, device: torch.device | str, whole: bool = False, /, **overrides: Any
+    settings: Settings | str,
+    layer: Layer,
+    device: torch.device | str,
+    whole: bool = False,
+    several: bool = False,
+    /,
+    **overrides: Any,
 ) -> Settings:
     """Check settings for one layer on one device, and fill in the recipe's own numbers.
 
-    `settings` is a Settings or the name of a recipe; `whole` is whether the ascent starts from a whole photo;
-    `overrides` are fields of Settings: anything else, such as a "device" in somebody's record, is refused by its name.
-    Raises SettingError.
+    `settings` is a Settings or the name of a recipe; `whole` is whether the ascent starts from a photo, `several`
+    whether it maximises several channels as one; `overrides` are fields of Settings: anything else, such as a "device"
+    in somebody's record, is refused by its name. Raises SettingError.
     """
     if not isinstance(settings, Settings):
         settings = RECIPES[SettingError.check("recipe", settings, RECIPES)]
@@ -142,13 +146,25 @@ def settle(
     settings = replace(settings, **{name: check_setting(name, getattr(settings, name), device) for name in names})
     if settings.recipe == "erhan":  # so that every machine reproduces the original's numbers
         settings = replace(settings, precision="float32")
-    # The layer `class` has block 0, so its index, −1, is the last block's; but it reads a whole photo.
-    whole_photo = {"size": PHOTO_SIDE} if whole or layer.kind == "class" else {}
-    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe], **whole_photo}
+    if settings.parameterisation != "fourier" or whole:
+        settings = replace(settings, colour="")
+    # The layer `class` has block 0, so its index, −1, is the last block's.
+    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe]}
     own: dict[str, Any] = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
+    size = settings.size or _own_size(settings.recipe, layer, whole, several)
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
-    settings = replace(settings, **missing, steps=settings.steps or own["steps"], size=settings.size or own["size"])
+    settings = replace(settings, **missing, steps=settings.steps or own["steps"], size=size)
     return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
+
+
+def _own_size(recipe: str, layer: Layer, whole: bool, several: bool) -> int:
+    """The canvas in px where no size is given.
+
+    In deep layers it has room for one or two of the shapes that they respond to; on a larger one they crowd.
+    """
+    if whole or layer.kind == "class" or recipe not in ("fourier", "maco"):
+        return PHOTO_SIDE
+    return {4: 96, 5: 128}.get(layer.block, 96 if several else PHOTO_SIDE)
 
 
 def _can_start_small(settings: Settings, layer: Layer) -> bool:
@@ -162,6 +178,8 @@ def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
     """Check one field of Settings and convert it to its type: "64" becomes 64. Raises SettingError."""
     if name in CHOICES:
         return SettingError.check(name, value, CHOICES[name])
+    if name == "colour":
+        return _colour(value)
     about = next(item for item in fields(Settings) if item.name == name)
     if not about.metadata or (value is None and about.default is None):  # `settle` checks the recipe, fills in None
         return value
@@ -174,3 +192,12 @@ def check_setting(name: str, value: Any, device: torch.device | str) -> Any:
     if number is None or not low <= number <= high:
         raise SettingError.outside(name, value, low, high, unit)
     return number
+
+
+def _colour(value: Any) -> str:
+    """A colour as "#a08060" from any way of writing it that CSS knows; "" stays "". Raises SettingError."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(value) if value else (-1, -1, -1)
+    except (ValueError, TypeError, AttributeError) as cause:
+        raise SettingError(f"colour {short(value)} cannot be read: write it like #a08060.") from cause
+    return f"#{red:02x}{green:02x}{blue:02x}" if value else ""

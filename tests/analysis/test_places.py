@@ -9,7 +9,7 @@ import pytest
 import torch
 import torchvision
 from helpers.toys import toy
-from PIL import Image
+from PIL import Image, ImageColor
 from safetensors.numpy import load_file
 
 import cnnvis
@@ -26,6 +26,7 @@ from cnnvis.analysis.places import (
 )
 from cnnvis.errors import LayerError, PhotoError, SettingError
 from cnnvis.network.vgg import VGG16
+from cnnvis.pictures.images import crop_like_training
 from cnnvis.prepared.shelf import BUNDLED
 
 Above = Callable[[str, int, int], list[tuple[float, float, float, tuple[int, int]]]]
@@ -182,12 +183,19 @@ def test_what_cannot_be_looked_up_is_refused(net: VGG16, wrong: dict[str, Any], 
         dictionary(net, None, **{"layer": "conv5_2", **wrong})
 
 
+def test_a_places_colour_is_the_mean_of_what_it_sees(net: VGG16, photo: Image.Image) -> None:
+    found = dictionary(net, photo, "conv3_2", 3, 4)
+    left, top, right, bottom = found.field
+    seen = np.asarray(crop_like_training(photo), float)[top:bottom, left:right]
+    assert ImageColor.getrgb(found.colour) == tuple(seen.reshape(-1, 3).mean(0).round())
+
+
 def test_a_record_is_plain_values(net: VGG16, photo: Image.Image) -> None:
     found = dictionary(net, photo, "conv5_2", 3, 4, count=2)
     record = found.record()
     assert record["channels"] == [vars(entry) for entry in found.channels]
     assert {int(channel): weight for channel, weight in record["direction"].items()} == found.direction
-    names = "layer rows columns row column box field cell channels direction cnnvis"
+    names = "layer rows columns row column box field cell channels direction colour cnnvis"
     assert list(record) == names.split()
 
 

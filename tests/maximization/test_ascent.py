@@ -312,6 +312,25 @@ def test_a_direction_of_one_channel_is_that_channel(tiny: VGG16) -> None:
     assert mixed[-1].channel == 3
 
 
+def test_the_first_picture_has_the_colour_asked_for(tiny: VGG16) -> None:
+    grey, brown = (run(tiny, "conv5_1", 3, steps=1, colour=colour)[0] for colour in ("", "#a08060"))
+    assert pixels(grey.picture).mean((0, 1)) == pytest.approx([127.5] * 3, abs=1)
+    assert pixels(brown.picture).mean((0, 1)) == pytest.approx([0xA0, 0x80, 0x60], abs=1)
+    assert brown.record()["settings"]["colour"] == "#a08060"
+
+
+@pytest.mark.parametrize("layer", ["conv4_1", "conv5_3"])
+def test_a_deep_layers_picture_is_one_picture_and_not_four_copies(vgg16: VGG16, layer: str) -> None:
+    """The four quarters of what the recipe grew by default, and at 224 px, have little in common."""
+    for size in (0, 224):
+        *_, last = maximize(vgg16, layer, 9, size=size, steps=6, every=math.inf)
+        shown = pixels(last.picture).astype(float)
+        half = len(shown) // 2
+        quarters = [shown[top : top + half, left : left + half] for top in (0, half) for left in (0, half)]
+        alike = np.corrcoef([quarter.ravel() for quarter in quarters])
+        assert (alike.sum() - 4) / 12 < 0.2, size
+
+
 def test_channels_and_directions_can_share_a_batch(tiny: VGG16) -> None:
     options: dict[str, Any] = {"size": 64, "steps": 3, "every": 0, "precision": "float32", "learning_rate": 0.02}
     direction = {0: 1.0, 2: 1.0}

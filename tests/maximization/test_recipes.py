@@ -61,6 +61,26 @@ def test_size_0_is_the_canvas_at_which_one_thing_is_seen(recipe: str, layer: str
     assert settle(recipe, find_layer(layer), "cpu", whole, size=96).size == 96
 
 
+@pytest.mark.parametrize(("written", "colour"), [("", ""), (None, ""), ("#A08060", "#a08060"), ("orange", "#ffa500")])
+def test_the_noise_can_begin_around_a_colour(written: str | None, colour: str) -> None:
+    assert settled(colour=written).colour == colour
+    assert settled("erhan", colour=written).colour == settled("maco", colour=written).colour == ""
+    assert settle("fourier", LAYER, "cpu", True, colour=written).colour == ""  # a photo has its own
+
+
+@pytest.mark.parametrize("written", ["much", "#12", 5, ["red"]])
+def test_a_colour_that_cannot_be_read_is_refused(written: Any) -> None:
+    with pytest.raises(SettingError, match=r"colour .* cannot be read: write it like #a08060"):
+        settled(colour=written)
+
+
+def test_several_channels_as_one_are_a_thing_and_not_a_texture() -> None:
+    """So what is seen at a place has a small canvas in shallow layers too."""
+    sizes = [settle(recipe, LAYER, "cpu", False, True).size for recipe in ("fourier", "maco", "erhan")]
+    assert sizes == [96, 96, 224]
+    assert settle("fourier", LAYER, "cpu", True, True).size == settle("fourier", LAYER, "cpu").size == 224
+
+
 def test_a_class_reads_a_whole_photo() -> None:
     assert settle("fourier", ARCHITECTURE.logits, "cpu").size == 224
 
@@ -160,7 +180,7 @@ def test_a_cpu_is_never_allowed_more_than_a_gpu() -> None:
 
 def test_every_number_has_limits() -> None:
     assert CPU.keys() == {item.name for item in fields(Settings) if item.type in (int, float)}
-    assert CPU.keys() | CHOICES.keys() | {"recipe"} == {item.name for item in fields(Settings)}
+    assert CPU.keys() | CHOICES.keys() | {"recipe", "colour"} == {item.name for item in fields(Settings)}
 
 
 @pytest.mark.parametrize("name", CPU)

@@ -145,6 +145,14 @@ def test_some_channels_equal_those_of_the_full_layer(whole: VGG16, layer: str, c
         torch.testing.assert_close(ours, truth, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", ["conv1_1", "conv3_3", "conv5_3"])
+def test_a_direction_is_one_filter(whole: VGG16, layer: str) -> None:
+    body, _ = narrowed(whole, whole.architecture.find(layer), [{3: 0.5, 0: -1.25}, 2])
+    maps, full = body(random_picture()), cut(whole, layer)(random_picture())
+    expected = torch.stack([0.5 * full[:, 3] - 1.25 * full[:, 0], full[:, 2]], 1)
+    torch.testing.assert_close(maps, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_taking_some_channels_leaves_the_network_and_the_random_numbers_alone(tiny: VGG16) -> None:
     before, state = tiny.conv3_1, torch.get_rng_state()
     body, _ = narrowed(tiny, tiny.architecture.find("conv3_1"), [1])

@@ -84,18 +84,20 @@ def test_without_a_shelf_the_dictionary_says_why(tmp_path: Path, monkeypatch: py
 
 
 def test_a_place_and_a_group_grow_their_directions(vgg16: VGG16) -> None:
-    place = aimed(Choice.read(picked("conv4_3", of="place")), DIGEST, 5, 9)
+    place, colour = aimed(Choice.read(picked("conv4_3", of="place")), DIGEST, 5, 9)
     expected = cnnvis.dictionary(vgg16, CAT, "conv4_3", 5, 9)
     assert dict(place.direction) == expected.direction and str(place) == "conv4_3 place-5-9"
-    shallow = aimed(Choice.read(picked("conv2_1", of="place")), DIGEST, 22, 39)  # cells, four to a place
+    assert colour == expected.colour
+    shallow, _ = aimed(Choice.read(picked("conv2_1", of="place")), DIGEST, 22, 39)  # cells, four to a place
     assert dict(shallow.direction) == cnnvis.dictionary(vgg16, CAT, "conv2_1", 5, 9).direction
-    group = aimed(Choice.read(picked("conv5_1", of="group2")), DIGEST, None, None)
+    group, none = aimed(Choice.read(picked("conv5_1", of="group2")), DIGEST, None, None)
     assert dict(group.direction) == cnnvis.groups(vgg16, CAT, "conv5_1", NAMED).groups[1].direction
-    last = aimed(Choice.read(picked("conv5_1", of="group8")), DIGEST, None, None)
+    assert none == ""
+    last, _ = aimed(Choice.read(picked("conv5_1", of="group8")), DIGEST, None, None)
     assert dict(last.direction) == cnnvis.groups(vgg16, CAT, "conv5_1", 8).groups[7].direction
-    outside = aimed(Choice.read(picked("conv5_1", of="place")), DIGEST, 100, 3)  # of a larger map
+    outside, _ = aimed(Choice.read(picked("conv5_1", of="place")), DIGEST, 100, 3)  # of a larger map
     assert dict(outside.direction) == cnnvis.dictionary(vgg16, CAT, "conv5_1").direction
-    assert aimed(Choice.read(picked("relu4_3")), "", None, None).channel == 5
+    assert aimed(Choice.read(picked("relu4_3")), "", None, None)[0].channel == 5
     with pytest.raises(PhotoError, match="Choose a photo"):
         aimed(Choice.read(picked("conv4_3", of="place")), "", 5, 9)
     assert Choice.read({"layer": "conv4_3", "channel": 5, "of": "<script>"}).of == ""

@@ -115,13 +115,14 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
     return through_layers(shown, cache.tile_url)
 
 
-def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> Target:
+def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Target, str]:
     """What an ascent of the choice maximises: its channel, or the direction of a place or group of the photo.
 
+    And the colour that it begins around, a place's own or "".
     Raises PhotoError, ShelfError, SettingError.
     """
     if not choice.of:
-        return choice.target
+        return choice.target, ""
     net, layer, photo = load_vgg16(SHEET_DEVICE), convolution(choice.target).layer, find_photo(digest)
     if photo is None:
         raise PhotoError(CHOOSE_PHOTO)
@@ -129,8 +130,8 @@ def aimed(choice: Choice, digest: str, row: float | None, column: float | None) 
     if choice.of.startswith("group"):
         number = int(choice.of.removeprefix("group"))
         groups, _ = cache.grouped(net, photo, layer, NAMED if number <= NAMED else MOST_GROUPS)
-        return direction_target(net, layer.name, groups[number - 1].direction, f"group-{number}")
+        return direction_target(net, layer.name, groups[number - 1].direction, f"group-{number}"), ""
     at = [int(cell) // cells_aside(layer) for cell in (row, column) if cell is not None]
     kept = len(at) == 2 and all(0 <= n < grid(layer) for n in at)  # not on a larger map
     place = look_up(cache.places(net, photo, layer), at[0] if kept else None, at[1] if kept else None, 1)
-    return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}")
+    return direction_target(net, layer.name, place.direction, f"place-{place.row}-{place.column}"), place.colour

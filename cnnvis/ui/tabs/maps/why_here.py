@@ -76,7 +76,8 @@ def _grow_here(
     request: gr.Request | None, picked: Any, digest: str, row: float | None, column: float | None
 ) -> Iterator[tuple[str, VisitorAscent]]:
     """Grow what the layer sees at the chosen place of the photo, or in the group that was touched."""
-    yield from grow_targets(request, [aimed(Choice.read(picked), digest, row, column)], Settings.recipe, None, {})
+    target, colour = aimed(Choice.read(picked), digest, row, column)
+    yield from grow_targets(request, [target], Settings.recipe, None, {"colour": colour})
 
 
 NO_REASONS: tuple[Any, ...] = (None, "", "", "", "")

@@ -68,7 +68,7 @@ def layout(shared: Shared) -> Follower:
     _ladder(shared, settings["seed"])
     gr.Markdown(ABOUT_MAXIMIZE, elem_classes="quiet")
 
-    direction = gr.State("")  # of a saved picture, as JSON
+    direction = gr.State(("", ""))  # of a saved picture, as JSON, and the colour that it began around
     inputs = [shared.layer_picker, shared.photo, shared.row, shared.column, direction]
     inputs += [recipe, others, class_number, from_photo]
     Growing(start, stop, slot, shown, card).connect(_grow, [*inputs, *(settings[name] for name in CONTROLLED)])
@@ -135,7 +135,7 @@ def _grow(
     digest: str,
     row: float | None,
     column: float | None,
-    direction: str,
+    direction: tuple[str, str],
     recipe: str,
     others: str,
     class_number: str,
@@ -144,13 +144,14 @@ def _grow(
 ) -> Iterator[tuple[str, VisitorAscent]]:
     choice = Choice.read(picked)
     if class_number:
-        chosen = ARCHITECTURE.target(CLASS, class_number)
+        chosen, colour = ARCHITECTURE.target(CLASS, class_number), ""
     elif choice.of == SAVED:
-        chosen = ARCHITECTURE.read_target(choice.layer.name, direction)
+        chosen, colour = ARCHITECTURE.read_target(choice.layer.name, direction[0]), direction[1]
     else:
-        chosen = aimed(choice, digest, row, column)
+        chosen, colour = aimed(choice, digest, row, column)
     targets = {target.short: target for target in (chosen, *_more(chosen, others))}
     settings = {name: value or 0 for name, value in zip(CONTROLLED, values, strict=True)}  # an emptied field means 0
+    settings["colour"] = colour
     photo = find_photo(digest) if from_photo or recipe == "deepdream" else None
     if from_photo and photo is None:
         raise PhotoError("there is no photo to start from: choose one at the top of the page, or start from noise.")
@@ -178,13 +179,16 @@ def _repeat(file: str | None) -> tuple[Any, ...]:
     choice = gr.skip() if of_class else Choice(leading, of=of).value()
     class_number = str(made.channel) if of_class else ""
     started = bool(made.start_sha256)
-    return choice, *values.values(), "", class_number, started, _about(made, values), json.dumps(made.target.written)
+    kept = json.dumps(made.target.written), made.settings.colour
+    return choice, *values.values(), "", class_number, started, _about(made, values), kept
 
 
 def _about(made: Experiment, values: dict[str, Any]) -> str:
     """What the saved picture shows, and what of it the page cannot reproduce."""
     words = f"This is {made.target}, recipe {values['recipe']}, seed {values['seed']}. Press Grow."
     controlled = {name: values[name] for name in CONTROLLED}
+    if not isinstance(made.channel, int):
+        controlled["colour"] = made.settings.colour
     settled = settle(values["recipe"], made.target.layer, pick_device(), **controlled)
     if odd := [name for name in vars(settled) if getattr(settled, name) != getattr(made.settings, name)]:
         words += f" The page cannot set its {', '.join(odd)}; use `maximize --like` to reproduce them."
