@@ -25,9 +25,9 @@ from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 RECIPE = "fourier"
 SEEDS = 3  # how many are tried for a channel that does not fire
 MIN_CANVAS_PX, CANVAS_STEP_PX = 64, 16
-# No coarse start: a repeated quarter would show a deep channel's motif four times, each at half its scale. At full size
-# fewer steps show it just as clearly. Either way the last twelve steps get shorter. By block; others keep the recipe's.
-SHORTER: Mapping[int, Mapping[str, Any]] = {5: {"steps": 48, "decay_share": 0.25}}
+# No coarse start: a repeated quarter would show a motif four times, each at half its scale. In block 5 fewer steps show it
+# just as clearly, and the last twelve get shorter. By block; others keep the recipe's.
+OWN: Mapping[int, Mapping[str, Any]] = {4: {"steps": 80}, 5: {"steps": 48, "decay_share": 0.25}}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def grow_batch(batch: Batch, net: VGG16 | None = None) -> bytes:
 
 def own_settings(layer: Layer, seed: int, size: int) -> dict[str, Any]:
     """The settings in which an atlas departs from the recipe."""
-    return {"seed": seed, "size": size, "coarse_share": 0.0, **SHORTER.get(layer.block, {})}
+    return {"seed": seed, "size": size, "coarse_share": 0.0, **OWN.get(layer.block, {})}
 
 
 def grow(net: VGG16, layer: str, channels: Sequence[int], seed: int, size: int) -> dict[int, Snapshot]:
