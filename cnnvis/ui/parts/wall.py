@@ -100,6 +100,7 @@ class _Wall:
     tiles: dict[str, Any]
     words: str
     scale: str = ""
+    file: str = ""  # the address of the sheet to download, if not the tiles' own
 
 
 def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
             problems.append(sentence(error))
     assert drawn
     said = "".join(f"<p><b>{html.escape(problem)}</b></p>" for problem in dict.fromkeys(problems))
-    download = f'<a href="{drawn.tiles["src"]}" download>Download this sheet</a>'
+    download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'
     caption = f"{said}<p>{drawn.words}, {ORDERS[looks.order if channels else 'index']}. {download}</p>{drawn.scale}"
     return {"label": drawn.words, "caption": caption, **drawn.tiles}
 
@@ -173,11 +174,13 @@ def _tiles(
 def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
     """The atlas's pictures. Raises AtlasError, UnavailableError."""
     atlas = cache.atlas_sheet(layer)
-    path = bytes_file(cache.atlas_webp(layer), f"{layer.convolution}-atlas.webp")
+    path = bytes_file(cache.atlas_jpeg(layer), f"{layer.convolution}-atlas.jpg")
+    stored = bytes_file(cache.atlas_webp(layer), f"{layer.convolution}-atlas.webp")
     silent = sum(not tile.fires for tile in atlas.tiles)
     never = f" ({silent} never fire)" if silent else ""
     words = f"The {atlas.channels} filters of {atlas.layer}: what each looks for{never}"
-    return _Wall(_tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel)), words)
+    tiles = _tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel))
+    return _Wall(tiles, words, file=file_url(stored))
 
 
 def _kernels(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
