@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from cnnvis.views.html import Tile, channel_button, image_at, image_tag
 def reads_row(net: VGG16, target: Target, wires: Sequence[Wire], tile: Tile) -> str:
     """What a convolution's filter reads, as HTML; a click chooses one."""
     kernels = conv_module(net, target.layer).weight[target.number].float().cpu()
-    return _row(net, [(wire, kernels[wire.channel]) for wire in wires], "reads", tile)
+    return _row(net, wires, kernels, "reads", tile)
 
 
 def readers_row(net: VGG16, target: Target, wires: Sequence[Wire], tile: Tile) -> str:
@@ -25,13 +24,14 @@ def readers_row(net: VGG16, target: Target, wires: Sequence[Wire], tile: Tile) -
     if not wires:
         return '<p class="quiet">Only the classifier reads it.</p>'
     kernels = conv_module(net, net.architecture.find(wires[0].layer)).weight[:, target.number].float().cpu()
-    return _row(net, [(wire, kernels[wire.channel]) for wire in wires], "is read by", tile)
+    return _row(net, wires, kernels, "is read by", tile)
 
 
-def _row(net: VGG16, wired: list[tuple[Wire, Tensor]], how: str, tile: Tile) -> str:
-    """Cells for wires with their kernels (3, 3), all on one signed scale."""
-    scale = max(float(kernel.abs().max()) for _, kernel in wired)
-    cells = [_wire(net, wire, Image.fromarray(np.asarray(signed(kernel, scale))), how, tile) for wire, kernel in wired]
+def _row(net: VGG16, wires: Sequence[Wire], kernels: Tensor, how: str, tile: Tile) -> str:
+    """Cells for wires with their kernels, of one (3, 3) for each channel, all on one signed scale."""
+    scale = max(float(kernels[wire.channel].abs().max()) for wire in wires)
+    pictures = [Image.fromarray(signed(kernels[wire.channel], scale)) for wire in wires]
+    cells = [_wire(net, wire, picture, how, tile) for wire, picture in zip(wires, pictures, strict=True)]
     return f'<div class="wires">{"".join(cells)}</div>'
 
 

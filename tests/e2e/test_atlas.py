@@ -141,6 +141,33 @@ def test_the_lens_follows_the_tab_until_the_visitor_sets_it(visit) -> None:
     assert pressed(again) == "Maps" and again.get_by_label("Order of the tiles").input_value() == "norm"
 
 
+def test_what_the_wall_has_shown_it_shows_again_without_an_answer(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
+
+    def shown(lens: str) -> str:
+        page.get_by_role("button", name=lens, exact=True).click()
+        page.wait_for_function(f"{SPRITE}.includes('{FILES[lens]}')")
+        page.wait_for_url(f"**lens={lens.lower()}*")
+        return str(page.evaluate(SPRITE))
+
+    sprites = {lens: shown(lens) for lens in ("Maps", "Kernels", "Pictures")}
+    page.route("**/queue/join*", lambda route: None)
+    page.get_by_role("button", name="Maps", exact=True).click()
+    page.wait_for_function("sprite => " + SPRITE + " === sprite", arg=sprites["Maps"])
+    page.locator("#wall-caption", has_text="maps of conv3_1 on the photo").wait_for()
+    page.unroute("**/queue/join*")  # lets go of the event, for the link
+    page.wait_for_url("**lens=maps*")
+    # With another photo, the maps are others; with the first one again, they are the first.
+    shown("Kernels")
+    for photo, same in ((1, False), (0, True)):
+        page.locator("#photo-chip button").click()
+        before = page.locator("#photo-chip img").get_attribute("src")
+        page.locator("#examples button").nth(photo).click()
+        page.wait_for_function("before => document.querySelector('#photo-chip img').src !== before", arg=before)
+        assert (shown("Maps") == sprites["Maps"]) == same
+        shown("Kernels")
+
+
 IN_VIEW = """(channel) => {
     const wall = document.querySelector('#wall').getBoundingClientRect();
     const tile = document.querySelector(`#wall [data-channel="${channel}"]`).getBoundingClientRect();

@@ -36,7 +36,7 @@ def test_pointing_follows_the_mouse_and_asks_the_server_nothing(visit, vgg16, la
     page = seeing(visit, f"layer={layer}&channel=3")
     places = cnnvis.dictionary(vgg16, CAT, layer).rows
     assert named(page) == expected(vgg16, layer)  # at first, where a channel is most unusual
-    page.wait_for_function("""() => ['-atlas.webp', '-best.webp'].every((sheet) => performance
+    page.wait_for_function("""() => ['-atlas.jpg', '-best.webp'].every((sheet) => performance
         .getEntriesByType('resource').some((entry) => entry.name.endsWith(sheet) && entry.responseEnd))""")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -33,6 +33,7 @@ class Choice:
     tab: str = ""
     link: str = ""  # the address that the page was opened with, until it has been restored
     of: str = ""  # what the maximize tab grows instead of the channel: one of OF, or SAVED
+    wall: str = ""  # what the wall shows already: the key of its value
 
     @classmethod
     def read(cls, value: Any) -> "Choice":
@@ -40,7 +41,8 @@ class Choice:
         fields = value if isinstance(value, dict) else {}
         target = OFFERED.target(fields.get("layer", LANDING.layer.name), fields.get("channel", LANDING.number))
         of = fields.get("of") if fields.get("of") in (*OF, SAVED) else ""
-        return cls(target, str(fields.get("tab") or ""), str(fields.get("link") or ""), str(of))
+        tab, link, wall = (str(fields.get(name) or "") for name in ("tab", "link", "wall"))
+        return cls(target, tab, link, str(of), wall)
 
     @property
     def layer(self) -> Layer:

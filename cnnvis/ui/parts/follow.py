@@ -5,6 +5,7 @@ ascent, see tabs/maximize/tab.py, and for two hours their photo and pictures.) E
 queue time: with seven events per choice, a choice took a second.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -115,8 +116,11 @@ def connect(
     own = (trigger for follower in everyone for trigger in follower.triggers)
     # The tab shown first sends `select` too: that draws the page when it opens.
     triggers = [layer_picker.input, *(tab.select for tab in tabs.values()), *own]
-    event = {"js": "cnnvis.known", "trigger_mode": "always_last", **PAGE, **LIGHT}
-    gr.on(triggers, draw, [layer_picker, *inputs], outputs, **event)
+    once = {(trigger.__self__, trigger.event_name): trigger for trigger in triggers}  # two followers may name the same
+    named = json.dumps([part.elem_id for part in inputs])
+    known = f"(...given) => cnnvis.known({named}, ...given)"
+    event = {"js": known, "trigger_mode": "always_last", **PAGE, **LIGHT}
+    gr.on([*once.values()], draw, [layer_picker, *inputs], outputs, **event)
     for follower in everyone:
         for changed in follower.after:
             changed.then(None, None, None, js="cnnvis.redraw", **PAGE)

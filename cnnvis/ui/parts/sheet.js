@@ -3,7 +3,9 @@
 // Listeners sit on the sheet, because this script runs only once.
 const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
-let drawn = '';
+const kept = new Map();  // the newest values by their keys, each with its picture, which so stays loaded
+const KEPT = 12;
+let drawn = {};
 let focused = false;
 
 function isChosen(cell) {
@@ -17,13 +19,14 @@ function draw(value) {
   holder.classList.toggle('arranged', Boolean(value.across));
   holder.classList.toggle('sharp', value.sharp);
   holder.style.setProperty('--sprite', `url("${value.src}")`);
-  holder.innerHTML = value.items.map(([tile, layer, channel, note]) => {
-    const name = `channel ${channel}` + (note && `, ${note}`);
-    const across = value.left + (tile % value.columns) * value.right;
-    const down = value.top + Math.floor(tile / value.columns) * value.down;
-    return `<button type="button" data-layer="${layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
+  holder.innerHTML = value.channels.map((channel, i) => {
+    const name = `channel ${channel}, ${value.notes[i]}`;
+    const across = value.left + (channel % value.columns) * value.right;
+    const down = value.top + Math.floor(channel / value.columns) * value.down;
+    return `<button type="button" data-layer="${value.layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;
   }).join('');
+  document.querySelector('#wall-caption .caption').innerHTML = value.caption;
 }
 
 // An arrangement is seen whole, with small tiles, or nearer.
@@ -54,10 +57,31 @@ function bring(cell) {
 
 function update() {
   holder.hidden = !props.value;
-  if (props.value && props.value !== drawn) draw(JSON.parse(props.value));
-  drawn = props.value;
+  if (props.value && props.value !== drawn.json) {
+    const value = JSON.parse(props.value);
+    drawn = {key: value.key, json: props.value, picture: Object.assign(new Image(), {src: value.src})};
+    kept.delete(drawn.key);
+    kept.set(drawn.key, drawn);
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+    draw(value);
+  }
   mark();
 }
+
+// What was sent before is shown again without asking the server (follow.js); returns the key of what is shown. wall.py
+// makes the same keys; `control` gives the value of a control by its id, and is null where an address says more.
+window.cnnvis.wall = (layer, tab, control) => {
+  const lens = control && (control('lens') || props.lens_of_tab[tab]);
+  if (!lens) return drawn.key;
+  const looks = ['order', 'filter-view', 'input-channel', 'pipeline', 'contrast'].map(control);
+  const photo = props.of_photo.some((name) => name === lens || name === looks[0]) ? control('photo-digest') : '';
+  const again = kept.get([layer, lens, ...looks, photo].join(' '));
+  if (again) {
+    props.value = again.json;
+    update();
+  }
+  return (again || drawn).key;
+};
 
 watch('value', update);
 update();  // the value may have arrived before the sheet was on the page

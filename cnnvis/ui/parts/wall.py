@@ -5,8 +5,9 @@ place under every lens.
 """
 
 import html
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import gradio as gr
@@ -20,7 +21,7 @@ from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.parts.sheet import Item, Tiles, sheet, sheet_value
+from cnnvis.ui.parts.sheet import sheet, sprite
 from cnnvis.ui.parts.switch import menu, segments
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
@@ -40,6 +41,7 @@ ORDERS = {
     "unusual": "most unusual on my photo",
     "strength": "strongest on average on my photo",
 }
+OF_PHOTO = ("maps", "unusual", "strength")  # the lenses and orders that depend on the photo
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Looks:
     @property
     def of_photo(self) -> bool:
         """Whether the wall depends on the photo."""
-        return self.lens == "maps" or self.order in ("unusual", "strength")
+        return self.lens in OF_PHOTO or self.order in OF_PHOTO
 
     def of_maps(self, layer: Layer) -> Layer:
         """The layer whose maps are shown: the chain has nothing but convolutions."""
@@ -68,39 +70,41 @@ def wall(shared: Shared) -> Follower:
     with gr.Row(elem_id="wall-bar"):
         lens = segments("lens", "What a tile shows", LENSES, LENS_OF_TAB)
         order = menu("order", "Order of the tiles", ORDERS, "index")
-    chooser = sheet("wall")
-    caption = html_block("wall-caption", "quiet")
-    shown = gr.Textbox("", visible=False, elem_id="wall-shown")  # what the wall shows, so that it is sent only once
-    inputs = [shared.photo, lens, order, shared.view, shared.source, shared.pipeline, shared.contrast, shown]
+    chooser = sheet("wall", lens_of_tab=LENS_OF_TAB, of_photo=OF_PHOTO)
+    html_block("wall-caption", "quiet", html_template='<div class="caption"></div>')  # the wall's script fills it
+    inputs = [lens, order, shared.view, shared.source, shared.pipeline, shared.contrast, shared.photo]
     settings = [shared.view.input, shared.source.submit, shared.source.blur]
     settings += [shared.pipeline.input, shared.contrast.input]
     controls = {"lens": lens, "order": order}
-    return Follower(_draw, inputs, [chooser, caption, shown], [lens.input, order.input, *settings], (), controls)
+    return Follower(_draw, inputs, [chooser], [lens.input, order.input, *settings], (), controls)
 
 
-def _draw(choice: Choice, digest: str, lens: str, order: str, view: str, source: float | None, pipeline: str,
-          contrast: str, shown: str) -> tuple[Any, ...]:  # fmt: skip
-    same = gr.skip(), gr.skip(), gr.skip()
+def _draw(choice: Choice, lens: str, order: str, view: str, source: float | None, pipeline: str, contrast: str,
+          digest: str) -> tuple[Any]:  # fmt: skip
     if choice.tab not in LENS_OF_TAB:
-        return same
+        return (gr.skip(),)
     kernels = conv_module(load_vgg16(SHEET_DEVICE), choice.layer).in_channels
     lens, order = lens if lens in LENSES else LENS_OF_TAB[choice.tab], order if order in ORDERS else "index"
     looks = Looks(lens, order, view, min(int(source or 0), kernels - 1), pipeline, contrast)
-    key = f"{choice.layer.name} {looks} {digest if looks.of_photo else ''}"
-    return same if key == shown else (*draw_wall(choice.layer, digest, looks), key)
+    # The browser keeps what it has been sent by this key, and makes the same one (sheet.js).
+    key = " ".join(map(str, (choice.layer.name, *astuple(looks), digest if looks.of_photo else "")))
+    if key == choice.wall:
+        return (gr.skip(),)
+    return (json.dumps({"key": key, **draw_wall(choice.layer, digest, looks)}, separators=(",", ":")),)
 
 
 @dataclass(frozen=True)
 class _Wall:
     """What a lens shows: the tiles, what they are in words, and what their colours mean, as HTML."""
 
-    tiles: Tiles
+    tiles: dict[str, Any]
     words: str
     scale: str = ""
+    file: str = ""  # the address of the sheet to download, if not the tiles' own
 
 
-def draw_wall(layer: Layer, digest: str, looks: Looks) -> tuple[str, str]:
-    """The value of the wall, and its caption as HTML; `digest` is the photo's.
+def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
+    """The tiles of the wall, their label, and its caption as HTML; `digest` is the photo's.
 
     What cannot be shown, for lack of an atlas, a shelf or a photo, the caption says, and the wall shows what it can.
     """
@@ -122,9 +126,9 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> tuple[str, str]:
             problems.append(sentence(error))
     assert drawn
     said = "".join(f"<p><b>{html.escape(problem)}</b></p>" for problem in dict.fromkeys(problems))
-    download = f'<a href="{drawn.tiles.src}" download>Download this sheet</a>'
+    download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'
     caption = f"{said}<p>{drawn.words}, {ORDERS[looks.order if channels else 'index']}. {download}</p>{drawn.scale}"
-    return sheet_value(drawn.words, drawn.tiles), caption
+    return {"label": drawn.words, "caption": caption, **drawn.tiles}
 
 
 Ordered = tuple[Sequence[int], int]  # the channels, and how many make a row; 0: as many as fit
@@ -154,25 +158,29 @@ def _ordered(layer: Layer, photo: StoredPhoto | None, looks: Looks) -> Ordered:
 
 
 def _tiles(
-    layer: Layer, ordered: Ordered, file: str, sprite: Any, note: Callable[[int], str], sharp: bool = False
-) -> Tiles:
-    """The channels on a sheet in the order of their numbers; `note` describes each one under the mouse.
+    layer: Layer, ordered: Ordered, file: str, drawn: Any, note: Callable[[int], str], sharp: bool = False
+) -> dict[str, Any]:
+    """A sheet with the channels in the order of their numbers, and which of them to offer in which order.
 
-    Choosing one keeps the chosen layer, even if the sheet is of the convolution before it.
+    `note` describes each one under the mouse; `sharp` sheets keep each of a tile's few pixels visible. Choosing one
+    keeps the chosen layer, even if the sheet is of the convolution before it.
     """
     channels, across = ordered
-    items = [Item(channel, layer.name, channel, note(channel)) for channel in channels]
-    return Tiles(file_url(file), sprite.picture.size, sprite.cell, sprite.gap, sprite.columns, items, across, sharp)
+    offered = {"layer": layer.name, "channels": list(channels), "notes": [*map(note, channels)], "across": across}
+    look = sprite(file_url(file), drawn.picture.size, drawn.cell, drawn.gap, drawn.columns)
+    return {**offered, "sharp": sharp, **look}
 
 
 def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
     """The atlas's pictures. Raises AtlasError, UnavailableError."""
     atlas = cache.atlas_sheet(layer)
-    path = bytes_file(cache.atlas_webp(layer), f"{layer.convolution}-atlas.webp")
+    path = bytes_file(cache.atlas_jpeg(layer), f"{layer.convolution}-atlas.jpg")
+    stored = bytes_file(cache.atlas_webp(layer), f"{layer.convolution}-atlas.webp")
     silent = sum(not tile.fires for tile in atlas.tiles)
     never = f" ({silent} never fire)" if silent else ""
     words = f"The {atlas.channels} filters of {atlas.layer}: what each looks for{never}"
-    return _Wall(_tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel)), words)
+    tiles = _tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel))
+    return _Wall(tiles, words, file=file_url(stored))
 
 
 def _kernels(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:

@@ -11,7 +11,6 @@ from cnnvis.errors import AtlasError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.network.weights import load_vgg16
-from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.shelf import load_shelf
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.wall import atlas_note
@@ -79,15 +78,11 @@ def _like(choice: Choice) -> str:
 def _like_weights(choice: Choice) -> str:
     """Those with the most similar weights; in the first layer they are shown as colours, which says more."""
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
-    weights, cells = conv_module(net, target.layer).weight.float().cpu(), ""
-    for other, cosine in most_similar(weights, target.number):
-        if target.layer.name == "conv1_1":
-            picture = image_tag(colour_picture(weights[other]), px=TILE_PX)
-        else:
-            picture = image_at(cache.tile_url(target.layer, other))
-        words = f"channel {other}, cosine {written(cosine, '.2f')}"
-        cells += channel_button(f"{picture}<i>{other}</i>", "wire", choice.layer.name, other, words)
-    return f'<div class="wires others">{cells}</div>'
+    weights = conv_module(net, target.layer).weight.float().cpu()
+    notes = {other: f"cosine {written(cosine, '.2f')}" for other, cosine in most_similar(weights, target.number)}
+    first = target.layer.name == "conv1_1"
+    colours = {other: image_tag(colour_picture(weights[other]), px=TILE_PX) for other in notes if first}
+    return _others_row(choice, notes, colours)
 
 
 def _like_pictures(choice: Choice) -> tuple[str, str]:
@@ -107,13 +102,14 @@ def _like_pictures(choice: Choice) -> tuple[str, str]:
     pairs = similar[choice.channel] if similar else ()
     on_photos = {other: f"correlation {written(value, '.2f')}" for other, value in pairs}
     pictures = {other: atlas_note(sheet, other) for other in sheet.tiles[choice.channel].alike}
-    return _others_row(sheet, choice, on_photos), _others_row(sheet, choice, pictures)
+    return _others_row(choice, on_photos, {}), _others_row(choice, pictures, {})
 
 
-def _others_row(sheet: AtlasSheet, choice: Choice, notes: Mapping[int, str]) -> str:
-    """Channels of the chosen layer as buttons with their pictures."""
+def _others_row(choice: Choice, notes: Mapping[int, str], pictures: Mapping[int, str]) -> str:
+    """Channels of the chosen layer as buttons, with the given pictures or else the atlas's."""
     cells = ""
     for other, note in notes.items():
-        inside = f"{image_at(cache.tile_url(choice.layer, other))}<i>{other}</i>"
-        cells += channel_button(inside, "wire", choice.layer.name, other, f"channel {other}, {note}")
+        picture = pictures.get(other) or image_at(cache.tile_url(choice.layer, other))
+        words = f"channel {other}, {note}"
+        cells += channel_button(f"{picture}<i>{other}</i>", "wire", choice.layer.name, other, words)
     return cells and f'<div class="wires others">{cells}</div>'

@@ -39,6 +39,7 @@ from cnnvis.views.html import TILE_PX, picture_url
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 BEST_QUALITY = 75  # of the sheet of best photos: at most 350 kB
+ATLAS_QUALITY = 80  # of the atlas's sheet for the browser: about as many bytes as the stored one
 DEPTHS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")  # the last of each block
 TREE_COUNT, TREE_DEPTH = 3, 3  # of an explanation: the inputs named at each node, and the layers back
 
@@ -198,8 +199,24 @@ def tile_url(layer: Layer, channel: int) -> str:
 
 
 def atlas_webp(layer: Layer) -> bytes:
-    """The same as it is stored, for the browser. Raises AtlasError."""
+    """The same as it is stored. Raises AtlasError."""
     return load_atlas().webp(ARCHITECTURE.convolution_of(layer))
+
+
+def atlas_jpeg(layer: Layer) -> bytes:
+    """The same for the browser. Raises AtlasError.
+
+    It opens a JPEG five times as fast: a WebP of 512 pictures keeps a core busy while a visitor may already be growing
+    one of them.
+    """
+    return _atlas_jpeg(load_atlas(), ARCHITECTURE.convolution_of(layer), load_vgg16(SHEET_DEVICE))
+
+
+@_kept
+def _atlas_jpeg(atlas: Atlas, layer: Layer, net: VGG16) -> bytes:
+    buffer = io.BytesIO()
+    _atlas_sheet(atlas, layer, net).picture.save(buffer, "JPEG", quality=ATLAS_QUALITY)
+    return buffer.getvalue()
 
 
 def alike_on_photos(shelf: Shelf, layer: Layer) -> list[list[tuple[int, float]]] | None:

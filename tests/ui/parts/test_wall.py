@@ -21,9 +21,9 @@ LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")
 
 def channels(**looks: str) -> list[int]:
     """The channels in the order of the tiles; each shows its own tile of the sheet."""
-    items = json.loads(draw_wall(LAYER, DIGEST, replace(LOOKS, **looks))[0])["items"]
-    assert all(tile == channel and layer == "conv2_1" for tile, layer, channel, _ in items)
-    return [channel for _, _, channel, _ in items]
+    shown = draw_wall(LAYER, DIGEST, replace(LOOKS, **looks))
+    assert shown["layer"] == "conv2_1" and len(shown["notes"]) == 128
+    return list(shown["channels"])
 
 
 @pytest.mark.parametrize("lens", LENSES)
@@ -45,12 +45,12 @@ def test_every_order_is_the_same_under_every_lens(vgg16: VGG16, lens: str) -> No
 
 def test_a_relu_or_pool_has_its_convolutions_pictures_and_maps_of_its_own() -> None:
     pool = ARCHITECTURE.find("pool2")
-    value, _ = draw_wall(pool, DIGEST, LOOKS)
-    assert "conv2_2-atlas" in value and json.loads(value)["items"][3][1:3] == ["pool2", 3]
-    assert "56 × 56 values" in draw_wall(pool, DIGEST, replace(LOOKS, lens="maps"))[1]
-    chained = draw_wall(pool, DIGEST, replace(LOOKS, lens="maps", pipeline="conv_chain"))[1]
+    shown = draw_wall(pool, DIGEST, LOOKS)
+    assert "conv2_2-atlas" in shown["src"] and (shown["layer"], shown["channels"][3]) == ("pool2", 3)
+    assert "56 × 56 values" in draw_wall(pool, DIGEST, replace(LOOKS, lens="maps"))["caption"]
+    chained = draw_wall(pool, DIGEST, replace(LOOKS, lens="maps", pipeline="conv_chain"))["caption"]
     assert "maps of conv2_2 on the photo" in chained and "the convolutions alone" in chained
-    assert "pool2 has no weights" in draw_wall(pool, DIGEST, replace(LOOKS, lens="kernels"))[1]
+    assert "pool2 has no weights" in draw_wall(pool, DIGEST, replace(LOOKS, lens="kernels"))["caption"]
 
 
 @pytest.mark.parametrize(
@@ -65,33 +65,36 @@ def test_a_relu_or_pool_has_its_convolutions_pictures_and_maps_of_its_own() -> N
 def test_what_cannot_be_shown_is_said_and_the_rest_stands(
     digest: str, looks: dict[str, str], said: str, sheet: str
 ) -> None:
-    value, caption = draw_wall(LAYER, digest, replace(LOOKS, **looks))
-    assert said in caption and caption.count(said) == 1 and sheet in value
-    assert [item[2] for item in json.loads(value)["items"]] == list(range(128))
+    shown = draw_wall(LAYER, digest, replace(LOOKS, **looks))
+    assert shown["caption"].count(said) == 1 and sheet in shown["src"]
+    assert shown["channels"] == list(range(128))
 
 
 def test_an_atlas_without_a_similarity_layout_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     sheet = replace(cnnvis.atlas_sheet("conv2_1"), arrangement=None)
     monkeypatch.setattr(cache, "atlas_sheet", lambda layer: sheet)
-    assert "This atlas has no similarity layout." in draw_wall(LAYER, DIGEST, replace(LOOKS, order="likeness"))[1]
+    shown = draw_wall(LAYER, DIGEST, replace(LOOKS, order="likeness"))
+    assert "This atlas has no similarity layout." in shown["caption"]
 
 
 def test_without_an_atlas_the_wall_has_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
     for order in ("index", "robust"):
-        value, caption = draw_wall(LAYER, DIGEST, replace(LOOKS, order=order))
-        assert "filters-signed" in value and caption.count("<b>") == 1
+        shown = draw_wall(LAYER, DIGEST, replace(LOOKS, order=order))
+        assert "filters-signed" in shown["src"] and shown["caption"].count("<b>") == 1
 
 
 def test_the_wall_is_sent_again_only_when_it_shows_something_else() -> None:
-    def drawn(shown: str, channel: int = 0, tab: str = "atlas", lens: str = "", photo: str = DIGEST) -> object:
-        choice = Choice(ARCHITECTURE.target("conv2_1", channel), tab)
-        return _draw(choice, photo, lens, "index", "auto", 0, "network", "map", shown)[2]
+    def sent(shown: str, channel: int = 0, tab: str = "atlas", lens: str = "", photo: str = DIGEST) -> str:
+        """The key of what is sent to a browser that shows `shown`; "" if nothing is."""
+        choice = Choice(ARCHITECTURE.target("conv2_1", channel), tab, wall=shown)
+        (value,) = _draw(choice, lens, "index", "auto", 0, "network", "map", photo)
+        return "" if value == gr.skip() else str(json.loads(value)["key"])
 
-    first = drawn("")
-    assert isinstance(first, str) and drawn(first, 9) == gr.skip() and drawn(first, photo="") == gr.skip()
-    assert drawn(first, tab="maximize") == gr.skip() and drawn(first, tab="learn") == gr.skip()
-    assert drawn(first, tab="filters") not in (first, gr.skip())
-    maps = drawn(first, lens="maps")
-    assert drawn(str(maps), lens="maps") == gr.skip() and drawn(str(maps), lens="maps", photo="") != gr.skip()
+    first = sent("")
+    assert first == "conv2_1 pictures index auto 0 network map "  # sheet.js makes the same
+    assert not (sent(first, 9) or sent(first, photo="") or sent(first, tab="maximize") or sent(first, tab="learn"))
+    assert sent(first, tab="filters") not in (first, "")
+    maps = sent(first, lens="maps")
+    assert maps.endswith(f" map {DIGEST}") and not sent(maps, lens="maps") and sent(maps, lens="maps", photo="")
     assert set(LENS_OF_TAB) == {"atlas", "filters", "maps", "maximize"}

@@ -37,8 +37,8 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     for suffix in ("webp", "json"):
         shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)  # an atlas of one layer
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
-    value, caption = draw_wall(target().layer, DEFAULT_PHOTO.digest, LOOKS)
-    assert "The atlas has no sheet of conv2_1: make it with" in caption and "filters-signed" in value
+    shown = draw_wall(target().layer, DEFAULT_PHOTO.digest, LOOKS)
+    assert "The atlas has no sheet of conv2_1: make it with" in shown["caption"] and "filters-signed" in shown["src"]
     view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert "grow one picture" in view
     assert view.count("<figcaption>") == 10 and 'class="grown"' not in view
@@ -46,8 +46,8 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     related = relations(Choice(target()), "usual")
     assert 'id="reads"' in related and 'id="like-pictures"' not in related and 'id="like-weights"' in related
     assert preview_value(target()) == ""
-    value, caption = draw_wall(target("conv1_2").layer, DEFAULT_PHOTO.digest, LOOKS)
-    assert "conv1_2-atlas" in value and "The 64 filters of conv1_2" in caption
+    shown = draw_wall(target("conv1_2").layer, DEFAULT_PHOTO.digest, LOOKS)
+    assert "conv1_2-atlas" in shown["src"] and "The 64 filters of conv1_2" in shown["caption"]
 
 
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

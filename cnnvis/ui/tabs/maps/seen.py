@@ -74,7 +74,7 @@ def _pictures(layer: Layer) -> dict[str, Any] | None:
     """The atlas's sheet, which the wall shows too; None if there is none."""
     try:
         atlas = cache.atlas_sheet(layer)
-        src = file_url(bytes_file(cache.atlas_webp(layer), f"{layer.name}-atlas.webp"))
+        src = file_url(bytes_file(cache.atlas_jpeg(layer), f"{layer.name}-atlas.jpg"))
     except AtlasError:
         return None
     return sprite(src, atlas.picture.size, atlas.cell, atlas.gap, atlas.columns)
