@@ -64,7 +64,7 @@ def objective_of(net: VGG16, targets: Sequence[Target], settings: Settings, prec
     return objective
 
 
-def _computed(targets: Sequence[Target], settings: Settings) -> tuple[list[int | Direction], list[Direction]]:
+def _computed(targets: Sequence[Target], settings: Settings) -> tuple[Sequence[int | Direction], list[Direction]]:
     """The channels of the layer to compute, and the weights of those, by their positions, for each target."""
     layer = targets[0].layer
     if layer.kind == "conv" and settings.recipe != "erhan":

@@ -161,7 +161,8 @@ def _weighed(tensor: Tensor, channel: int | Direction) -> Tensor:
     if isinstance(channel, int):
         return tensor[channel]
     weights = tensor.new_tensor(list(channel.values()))
-    return torch.tensordot(weights, tensor[list(channel)], 1)
+    mixed: Tensor = torch.tensordot(weights, tensor[list(channel)], 1)
+    return mixed
 
 
 def conv_module(net: VGG16, layer: Layer) -> nn.Conv2d:

@@ -25,8 +25,8 @@ from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 RECIPE = "fourier"
 SEEDS = 3  # how many are tried for a channel that does not fire
 MIN_CANVAS_PX, CANVAS_STEP_PX = 64, 16
-# No coarse start: a repeated quarter would show a motif four times, each at half its scale. In block 5 fewer steps show it
-# just as clearly, and the last twelve get shorter. By block; others keep the recipe's.
+# No coarse start: a repeated quarter would show a motif four times, each at half its scale. In block 5 fewer steps show
+# it just as clearly, and the last twelve get shorter. By block; others keep the recipe's.
 OWN: Mapping[int, Mapping[str, Any]] = {4: {"steps": 80}, 5: {"steps": 48, "decay_share": 0.25}}
 
 

@@ -87,13 +87,15 @@ def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
     layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
     maps = cache.feature_maps(net, photo, layer, pipeline)
     before, after = _before_and_after(net, photo, maps)
-    chosen = draw_map(maps, channel)
+    drawn = [None if shown is None else draw_map(shown, channel) for shown in (before, after)]
+    chosen = drawn[0] if maps.layer.kind == "conv" else drawn[1]
+    assert chosen
     facts = f"<p>{_facts(maps, chosen)} {html.escape(_classes(net, photo))}</p>"
     return (
         facts, _patches(maps, channel), exemplar_row(choice.target), "",
-        *_shown("Before ReLU" if pipeline == "network" else "The map", before, channel),
-        *_shown("After ReLU" if before else "The map", after, channel),
-        *reasons_here(choice, photo, pipeline, (row, column)),
+        *_shown("Before ReLU" if pipeline == "network" else "The map", drawn[0]),
+        *_shown("After ReLU" if before else "The map", drawn[1]),
+        *reasons_here(choice, photo, pipeline, (row, column), drawn[0]),
     )  # fmt: skip
 
 
@@ -113,11 +115,10 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
     return before, before.rectified()
 
 
-def _shown(title: str, maps: Maps | None, channel: int) -> tuple[Any, str]:
-    if maps is None:
+def _shown(title: str, drawn: FeatureMap | None) -> tuple[Any, str]:
+    if drawn is None:
         return gr.Image(None, visible=False), ""
-    drawn = draw_map(maps, channel)
-    bar = signed_bar(drawn.span[1]) if maps.layer.kind == "conv" else heat_bar(*drawn.span)
+    bar = signed_bar(drawn.span[1]) if drawn.layer.startswith("conv") else heat_bar(*drawn.span)
     picture = gr.Image(_file(drawn, drawn.picture, "map"), alt_text=_words(drawn), visible=True)
     low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
     return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.analysis.interventions import ablate, colour_sensitivity
-from cnnvis.analysis.maps import draw_map
+from cnnvis.analysis.maps import FeatureMap, draw_map
 from cnnvis.analysis.places import cells_aside, grid
 from cnnvis.maximization.recipes import Settings
 from cnnvis.network.architecture import convolution
@@ -84,13 +84,20 @@ NO_REASONS: tuple[Any, ...] = (None, "", "", "", "")
 
 
 def reasons_here(
-    choice: Choice, photo: StoredPhoto, pipeline: str, at: tuple[float | None, float | None]
+    choice: Choice,
+    photo: StoredPhoto,
+    pipeline: str,
+    at: tuple[float | None, float | None],
+    drawn: FeatureMap | None = None,
 ) -> tuple[Any, ...]:
-    """The map to choose a cell on, and why the filter responds as it does at the chosen one."""
+    """The map to choose a cell on, and why the filter responds as it does at the chosen one.
+
+    `drawn` is the convolution's map, if it has been drawn already.
+    """
     net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
     maps = cache.feature_maps(net, photo, target.layer, pipeline)
-    drawn = draw_map(maps, target.number)
-    views = {"Photo": picture_url(maps.photo), "Mosaic": "", f"Channel {target.number}": picture_url(drawn.overlay)}
+    overlay = (drawn or draw_map(maps, target.number)).overlay
+    views = {"Photo": picture_url(maps.photo), "Mosaic": "", f"Channel {target.number}": picture_url(overlay)}
     label, key = f"What {target.layer.name} sees in the photo", f"{target.layer.name} {photo.digest} {pipeline}"
     if pipeline != "network":
         del views["Mosaic"]
