@@ -12,7 +12,6 @@ from torch.nn.functional import conv2d
 
 from cnnvis.errors import UnavailableError
 
-NEAR_EQUAL = 1.3
 # For new tensors, whatever dtype and device the caller has made torch's defaults.
 PLAIN: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
 
@@ -32,11 +31,10 @@ def fast_dtype(device: torch.device | str) -> torch.dtype:
 
 @cache
 def _bfloat16_pays() -> bool:
-    """Whether a bfloat16 convolution takes at most 1.3 times as long as a float32 one on this CPU, by the best of five.
+    """Whether a bfloat16 convolution takes at most twice as long as a float32 one on this CPU, by the best of five.
 
-    A nightly build of PyTorch 2.13 took 4 to 16 times as long (pytorch#183815), and PyTorch 2.14 1.6 to 1.9 times on a
-    Xeon that has AVX512-BF16 but not AMX. Anything near equal counts as fast, and what looks slow is timed again, up to
-    eight times in all; otherwise a busy machine could get other pictures.
+    A nightly build of PyTorch 2.13 took 4 to 16 times as long (pytorch#183815). Anything near equal counts as fast, and
+    what looks slow is timed again, up to eight times in all; otherwise a busy machine could get other pictures.
     """
     _convolution_seconds(torch.bfloat16), _convolution_seconds(torch.float32)  # warm-up
     quick = full = math.inf
@@ -44,7 +42,7 @@ def _bfloat16_pays() -> bool:
         for _ in range(5):
             quick = min(quick, _convolution_seconds(torch.bfloat16))
             full = min(full, _convolution_seconds(torch.float32))
-        if quick <= NEAR_EQUAL * full:
+        if quick <= 2 * full:
             return True
         time.sleep(0.02)
     return False

@@ -229,7 +229,7 @@ def maximize(
     objective: Annotated[str, CHOICES["objective"]] = Settings.objective,
     image: Annotated[Any, "start from this photo instead of noise"] = None,
     direction: Annotated[str | None, 'instead of `channel`, several with a weight each: {"17": 0.8, "42": 0.4}'] = None,
-    colour: Annotated[str, 'that the noise begins around, such as "#a08060"; mid-grey without one'] = Settings.colour,
+    colour: Annotated[str | None, 'that the noise begins around, such as "#a08060"; mid-grey without one'] = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Grow the picture that activates a channel most: a stream of pictures and records.
 
@@ -237,7 +237,7 @@ def maximize(
     """
     target = ARCHITECTURE.read_target(layer, direction) if direction else ARCHITECTURE.target(layer, channel)
     settings = {"steps": steps, "size": size, "seed": seed, "seconds": seconds, "objective": objective}
-    settings["colour"] = colour
+    settings["colour"] = colour or ""
     for (snapshot,) in make_way(grow([target], recipe, given_photo(image), settings)):
         name = f"{snapshot.layer}-{target.short}-{snapshot.step}"
         if not snapshot.last:

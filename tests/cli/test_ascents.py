@@ -89,7 +89,7 @@ def test_score_measures_the_saved_file(suffix: str, run: Run) -> None:
 
 
 def test_score_prints_a_sentence(run: Run) -> None:
-    Image.new("RGB", (64, 64)).save("black.png")
+    Image.new("RGB", (224, 224)).save("black.png")
     strength = cnnvis.feature_maps(cnnvis.load_vgg16(), "black.png", "relu1_1").strength
     silent, loud = int(strength.argmin()), int(strength.argmax())
     assert strength[silent] == 0

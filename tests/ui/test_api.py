@@ -43,8 +43,9 @@ reference: picture|photos|both = 'picture') -> record
 quiz_answers(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
 reference: picture|photos|both = 'picture') -> record
 maximize(layer: layer|class = 'conv3_1', channel: number = 0, recipe: fourier|erhan|maco|deepdream = 'fourier', \
-steps: number = 0, size: number = 224, seed: number = 0, seconds: number = 0.0, \
-objective: channel|centre|negative = 'channel', image: file = None, direction: string = None) -> picture, record
+steps: number = 0, size: number = 0, seed: number = 0, seconds: number = 0.0, \
+objective: channel|centre|negative = 'channel', image: file = None, direction: string = None, \
+colour: string = None) -> picture, record
 """
 CHOICES = {CONVOLUTIONS: "convolution", LAYER_NAMES: "layer", (*LAYER_NAMES, "class"): "layer|class"}
 
@@ -84,6 +85,7 @@ WRONG: dict[str, dict[str, Any]] = {
                                  "questions": True, "row": 1e9, "column": "x"},
     UNREAD: {"image": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}},
     "cannot be read: give channels and their weights": {"direction": "[17]"},
+    "cannot be read: write it like #a08060": {"colour": "much"},
 }  # fmt: skip
 NO_IMAGES: list[Any] = [
     str(PHOTO), "/etc/passwd", 5, [], {}, {"path": None}, {"path": str(PHOTO)}, "data:image/png;base64,xx",
@@ -150,7 +152,7 @@ def test_every_recipe_runs_over_http_deepdream_from_a_photo_alone(client: Client
 def test_a_result_can_be_reproduced_from_its_record(client: Client) -> None:
     job = client.submit(layer="block3_conv1", channel=7, recipe="maco", steps=5, size=96, seed=9, api_name="/maximize")
     *_, (first, record) = list(job)
-    names = [name for name in TAKES["maximize"] if name not in ("image", "seconds", "objective", "direction")]
+    names = [name for name in TAKES["maximize"] if name not in ("image", "seconds", "objective", "direction", "colour")]
     again = {name: record[name] for name in names} | {"objective": record["settings"]["objective"]}
     *_, (second, _) = list(client.submit(**again, api_name="/maximize"))
     with Image.open(first) as picture, Image.open(second) as repeated:
