@@ -12,10 +12,10 @@ from cnnvis.checks import whole_between
 from cnnvis.cli.commands import given, named, report
 from cnnvis.cli.exports import encode_rows
 from cnnvis.network.usual import atlas_folder
+from cnnvis.pictures.folders import shown
 from cnnvis.prepared.atlas_making import make_atlas
 from cnnvis.prepared.shelf import load_shelf
 from cnnvis.prepared.shelf_making import Made, make_shelf
-from cnnvis.prepared.shelf_photos import shown
 from cnnvis.prepared.workers import MAX_WORKERS
 
 LISTED = 20  # at most this many unreadable photos are named in the terminal, without --list-skipped

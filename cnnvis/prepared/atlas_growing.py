@@ -19,7 +19,7 @@ from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.shelf_indexing import Array
 from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 
 RECIPE = "fourier"

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from cnnvis.errors import SettingError
-from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.shelf_indexing import Array
 
 PERPLEXITY = 15.0  # roughly how many neighbours each channel has
 MOST_ALIKE = 8

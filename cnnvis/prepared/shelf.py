@@ -19,10 +19,10 @@ from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.usual import SHELF, shelf_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.folders import shown
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.pictures.photo import open_photo
-from cnnvis.prepared.shelf_photos import shown
-from cnnvis.prepared.shelf_tables import HIGH, LOW, Array
+from cnnvis.prepared.shelf_indexing import HIGH, LOW, Array
 from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, scale_box, tile, words_tile
 from cnnvis.prepared.unfinished import begun
 
