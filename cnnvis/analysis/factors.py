@@ -3,8 +3,8 @@
 It is by coordinate descent, HALS (Cichocki & Phan, "Fast local algorithms for large scale nonnegative matrix and tensor
 factorizations", 2009). `factorised` starts from NNDSVD (Boutsidis & Gallopoulos, "SVD based initialization", 2008),
 which leaves nothing to chance. `weights_of` starts from chance; `consensus` then keeps what many such runs have in
-common (Kotliar et al., "Identifying gene expression programs of cell-type identity and cellular activity with
-single-cell RNA-Seq", eLife 2019).
+common, after Kotliar et al., "Identifying gene expression programs of cell-type identity and cellular activity with
+single-cell RNA-Seq", eLife 2019. They cluster by k-means, which needs the number of clusters; here it is what recurs.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ITERATIONS, EXTRA_VECTORS = 8, 8  # then singular vectors of photos' maps agree 
 RUN_CHANGE, RUN_ROUNDS = 3e-4, 60  # of one run among many, which need not be exact
 START_CELLS = 8  # whose mean is a run's first guess at a factor
 AMOUNT_ROUNDS = 12  # then the amounts of fixed factors change by less than 1 %
-KMEANS_ROUNDS, KMEANS_STARTS = 40, 5
+LIKE = 0.6  # the cosine from which weights of two runs are the same factor
 
 Array = NDArray[np.float64]
 Matrix = Any  # an Array or a Tensor: the descent is the same for both
@@ -69,20 +69,22 @@ def amounts(maps: Tensor, weights: Tensor, rounds: int = AMOUNT_ROUNDS) -> Tenso
 def consensus(runs: Tensor, count: int) -> Tensor:
     """What the weights of many runs, (runs, k, channels), each of length 1, have in common: at most (count, channels).
 
-    They are clustered by their cosines; a cluster's weights are the medians of its members'. Clusters that fewer than
-    half of the runs have a part in are left out; the others are sorted by how alike their members are.
+    The weights whose like most other runs have come first: all that are like them become one, their median, if they
+    come from at least half of the runs.
     """
     pool = runs.flatten(0, 1)
-    cluster = _clusters(pool, min(count, len(pool)))
+    alike = pool @ pool.T
     run = torch.arange(len(pool), device="cpu") // runs.shape[1]
-    kept: list[tuple[float, Tensor]] = []
-    for number in range(int(cluster.max()) + 1):
-        mine = cluster == number
-        if 2 * len(set(run[mine].tolist())) >= len(runs):
-            middle = normalize(pool[mine].median(0).values, dim=0)
-            kept.append((float((pool[mine] @ middle).mean()), middle))
-    kept.sort(key=lambda pair: -pair[0])
-    return torch.stack([middle for _, middle in kept]) if kept else pool[:0]
+    common = alike.reshape(len(pool), *runs.shape[:2]).amax(2).mean(1)  # by the best match in every run
+    free = torch.ones(len(pool), dtype=torch.bool, device="cpu")
+    middles: list[Tensor] = []
+    for number in common.argsort(descending=True, stable=True).tolist():
+        members = free & (alike[number] >= LIKE)
+        if free[number] and len(middles) < count:
+            free &= ~members
+            if 2 * len(set(run[members].tolist())) >= len(runs):
+                middles.append(pool[members].median(0).values)
+    return normalize(torch.stack(middles)) if middles else pool[:0]
 
 
 def best_matches(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,32 +93,6 @@ def best_matches(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         return first.new_zeros(len(first)), torch.zeros(len(first), dtype=torch.long, device="cpu")
     alike, which = (normalize(first) @ normalize(second).T).max(1)
     return alike, which
-
-
-def _clusters(pool: Tensor, count: int) -> Tensor:
-    """The cluster of each vector of length 1, (vectors,): spherical k-means, the best of a few seeded starts."""
-    best, chosen = -1.0, torch.zeros(len(pool), dtype=torch.long, device="cpu")
-    for seed in range(KMEANS_STARTS):
-        middles = pool[_apart(pool, count, seed)]
-        for _ in range(KMEANS_ROUNDS):
-            cluster = (pool @ middles.T).argmax(1)
-            sums = torch.zeros_like(middles).index_add_(0, cluster, pool)
-            middles = torch.where(sums.norm(dim=1, keepdim=True) > 0, normalize(sums), middles)
-        alike, cluster = (pool @ middles.T).max(1)
-        if float(alike.sum()) > best:
-            best, chosen = float(alike.sum()), cluster
-    return chosen
-
-
-def _apart(pool: Tensor, count: int, seed: int) -> list[int]:
-    """Draw `count` vectors, each with a chance that grows with its distance from those already drawn (k-means++)."""
-    draw = torch.Generator("cpu").manual_seed(seed)
-    drawn = [int(torch.randint(len(pool), (1,), generator=draw, device="cpu"))]
-    distance = torch.full((len(pool),), 2.0, **PLAIN)
-    while len(drawn) < count:
-        distance = torch.minimum(distance, (1 - pool @ pool[drawn[-1]]).clamp_min(1e-6))
-        drawn.append(int(torch.multinomial(distance, 1, generator=draw)))
-    return drawn
 
 
 def _descend_both(

@@ -47,3 +47,12 @@ def _edges(pixels: Array) -> Tensor:
 
 def _shares(counts: NDArray[np.int64] | Array) -> Tensor:
     return normalize(torch.from_numpy(counts.astype(np.float64)).sqrt(), dim=0).float()
+
+
+def mean_likeness(features: Tensor) -> float:
+    """The mean cosine of pictures' histograms (N, 76) with each other's, 0 to 1; 0 for fewer than two pictures."""
+    count = len(features)
+    if count < 2:
+        return 0.0
+    alike = features @ features.T
+    return float((alike.sum() - alike.trace()) / (2 * count * (count - 1)))  # each has two parts of length 1

@@ -207,11 +207,11 @@ def respond_to(net: VGG16, photo: Photo, precision: str) -> dict[str, tuple[Arra
                 maps = values[0].float().flatten(1)
                 largest, where = maps.max(1)
                 cells = torch.stack([where // values.shape[3], where % values.shape[3]], 1)
-                responses[name] = cells.cpu().numpy(), largest.cpu().numpy(), _moments(maps, values.shape[2:])
+                responses[name] = cells.cpu().numpy(), largest.cpu().numpy(), moments_of(maps, values.shape[2:])
     return responses
 
 
-def _moments(maps: Tensor, size: torch.Size) -> Array:
+def moments_of(maps: Tensor, size: torch.Size) -> Array:
     """The moments of maps (channels, cells) of a `size` after ReLU, float64 (channels, 4): see MOMENTS."""
     rectified = maps.clamp_min(0)
     inner = torch.zeros(size, dtype=torch.bool, device=maps.device)

@@ -109,7 +109,7 @@ def test_the_consensus_keeps_what_the_runs_have_in_common_and_leaves_out_the_res
     found = consensus(runs, 10)
     assert best_matches(common, found)[0].min() > 0.99
     assert 4 <= len(found) < 10 and found.norm(dim=1).numpy() == pytest.approx(1, abs=1e-5)
-    assert sorted(best_matches(common, found)[1].tolist()) == [0, 1, 2, 3]  # the tightest come first
+    assert sorted(best_matches(common, found)[1].tolist()) == [0, 1, 2, 3]
     assert torch.equal(found, consensus(runs, 10))
 
 
