@@ -6,12 +6,14 @@ has LAYER.safetensors, LAYER.webp and LAYER.json in the folder of the concepts; 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.numpy import load
@@ -82,11 +84,15 @@ class Concepts(Pictured):
     made: dict[str, Any] = field(repr=False)  # how: recipe, settings, build, stability by count, and each picture's
     concepts: list[Concept] = field(repr=False)
 
-    def record(self) -> dict[str, Any]:
-        """Everything but the sheet, as plain values; `picture` is the number of px that a tile shows."""
+    def record(self, some: Sequence[Concept] | None = None) -> dict[str, Any]:
+        """Everything but the sheet, as plain values, of all concepts or of some; `picture`: the px of a tile."""
         names = ("layer", "shelf", "photos", "columns", "cell", "gap", "scale")
         about = {"picture": self.picture_px, **{name: getattr(self, name) for name in names}}
-        return {**about, "concepts": [concept.record() for concept in self.concepts], "cnnvis": __version__}
+        return {
+            **about,
+            "concepts": [concept.record() for concept in (self.concepts if some is None else some)],
+            "cnnvis": __version__,
+        }
 
     def __getitem__(self, number: object) -> Concept:
         """One concept. Raises SettingError."""
@@ -185,18 +191,23 @@ def _concepts(net: VGG16, layer: Layer, folder: Path, _: object) -> Concepts:
 
 def _concept(shelf: Shelf, layer: Layer, arrays: dict[str, Array], number: int) -> Concept:
     """One concept from the tables of its layer."""
-    weights = torch.from_numpy(arrays["directions"][number]).float()
-    order = weights.argsort(descending=True, stable=True)[: int((weights > 0).sum())]
-    in_spreads = weights * spread_of(shelf, layer)
-    named = in_spreads.argsort(descending=True, stable=True)[: min(NAMED, len(order))].tolist()
+    direction = direction_in(arrays["directions"][number])
+    in_spreads = torch.from_numpy(arrays["directions"][number]).float() * spread_of(shelf, layer)
+    named = in_spreads.argsort(descending=True, stable=True)[: min(NAMED, len(direction))].tolist()
     table = {**arrays, "mean": arrays["maxima_mean"], "deviation": arrays["maxima_deviation"]}
     measures = {name: float(arrays[name][number]) for name in ("share", "coherence", "stability", "mean", "spread")}
     channels = [Member(channel, float(in_spreads[channel] / in_spreads.max())) for channel in named]
     return Concept(
         number, **measures, channels=channels,
-        direction=dict(zip(order.tolist(), weights[order].tolist(), strict=True)),
+        direction=direction,
         exemplars=shelf.ranked(layer, table, number, HIGH), lows=shelf.ranked(layer, table, number, LOW),
     )  # fmt: skip
+
+
+def direction_in(weights: Array) -> dict[int, float]:
+    """A direction by channel, the largest weight first, from a row of weights, (channels,)."""
+    order = np.argsort(-weights, kind="stable")[: int((weights > 0).sum())]
+    return {int(channel): float(weights[channel]) for channel in order}
 
 
 def spread_of(shelf: Shelf, layer: Layer) -> Tensor:

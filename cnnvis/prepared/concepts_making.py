@@ -25,7 +25,7 @@ from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.prepared.atlas_growing import RECIPE, canvas_px, grow_batch, read_grown
 from cnnvis.prepared.atlas_making import BATCH_CHANNELS, encoded_sheet, record_json
-from cnnvis.prepared.concepts import FILES, concept_layer, concept_layers, index_sha256, spread_of
+from cnnvis.prepared.concepts import FILES, concept_layer, concept_layers, direction_in, index_sha256, spread_of
 from cnnvis.prepared.concepts_finding import (
     ConceptBatch,
     Found,
@@ -246,7 +246,7 @@ def _write(making: Making, layer: Layer, tables: Mapping[str, Array], found: Map
 
 def _grown(making: Making, layer: Layer, directions: Array) -> list[Path]:
     """The files with the pictures of concepts, grown in batches."""
-    plain = [tuple((int(channel), float(row[channel])) for channel in row.nonzero()[0]) for row in directions]
+    plain = [tuple(direction_in(row).items()) for row in directions]
     batches = [
         ConceptBatch(layer.name, number, part, making.seed, canvas_px(layer), str(making.net.device),
                      tensors_sha256(making.net), tuple(plain[concept] for concept in part))
