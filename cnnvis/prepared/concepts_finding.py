@@ -107,23 +107,33 @@ def keep_cells(piece: Keep, net: VGG16 | None = None) -> bytes:
         draw = torch.Generator("cpu").manual_seed(number)
         some = torch.randperm(len(cells), generator=draw)[: piece.cells] if len(cells) > piece.cells else slice(None)
         kept[maps.layer.name].append(cells[some].clamp_max(torch.finfo(torch.float16).max).half().numpy())
-    return save({layer: np.concatenate(cells) for layer, cells in kept.items() if cells})
+    return save({layer: np.ascontiguousarray(np.concatenate(cells)) for layer, cells in kept.items() if cells})
 
 
 def factorise(piece: Run, net: VGG16 | None = None) -> bytes:
     """The weights of the factors of one run, (count, channels); the network is not needed again."""
     (layer,) = piece.layers
-    draw, parts = torch.Generator("cpu").manual_seed(piece.seed), []
-    for name in piece.files:
-        with safe_open(name, framework="pt") as file:
-            cells = file.get_tensor(layer) if layer in file.keys() else None  # noqa: SIM118  # not a mapping
-        if cells is not None:
-            parts.append(cells[torch.randperm(len(cells), generator=draw)[: MOST_CELLS // len(piece.files)]].float())
-    maps = torch.cat(parts)
+    maps = torch.cat(list(_drawn(piece.files, layer, piece.seed)))
     # Every cell counts alike: otherwise a few with very strong maps would decide, and each half of a shelf has its own.
     length = maps.norm(dim=1, keepdim=True)
     maps /= length.clamp_min(max(1e-9, SHORTEST * float(length.median())))
     return save({layer: weights_of(maps, piece.count, piece.seed).numpy()})
+
+
+def _drawn(files: Sequence[str], layer: str, seed: int) -> Iterator[Tensor]:
+    """At most `MOST_CELLS` of a layer's cells in files, in order; the same however the photos are split into files."""
+    lengths = []
+    for name in files:
+        with safe_open(name, framework="pt") as file:
+            lengths.append(file.get_slice(layer).get_shape()[0] if layer in set(file.keys()) else 0)
+    total, first = sum(lengths), 0
+    taken = torch.zeros(total, dtype=torch.bool, device="cpu")
+    taken[torch.randperm(total, generator=torch.Generator("cpu").manual_seed(seed))[:MOST_CELLS]] = True
+    for name, length in zip(files, lengths, strict=True):
+        if length:
+            with safe_open(name, framework="pt") as file:
+                yield file.get_tensor(layer)[taken[first : first + length]].float()
+        first += length
 
 
 def measure(piece: Measure, net: VGG16 | None = None) -> bytes:
@@ -235,6 +245,7 @@ def tables_of(
     for names, table in ((HIGH, index.high), (LOW, index.low)):
         tables |= {name: rows[order] for name, rows in zip(names, vars(table).values(), strict=True)}
     tables["directions"] = directions.half().numpy()[order]
+    tables = {name: np.ascontiguousarray(table) for name, table in tables.items()}  # as a file needs them
     return tables, 1 - float(residual[0]) / max(1e-9, float(residual[1]))
 
 

@@ -14,19 +14,19 @@ from helpers.toys import toy
 from PIL import Image
 from safetensors.numpy import load_file
 
-from cnnvis.analysis.factors import best_matches
 from cnnvis.analysis.maps import feature_maps
 from cnnvis.errors import ConceptsError, LayerError, SettingError, ShelfError, WeightsError
 from cnnvis.maximization.ascent import maximize_many
 from cnnvis.network.vgg import VGG16
 from cnnvis.prepared import concepts_making
 from cnnvis.prepared.concepts import Concepts, concept_layers, read_concepts, spread_of
-from cnnvis.prepared.concepts_finding import Keep, find, keep_cells
+from cnnvis.prepared.concepts_finding import Keep, Run, factorise, find, keep_cells
 from cnnvis.prepared.concepts_making import make_concepts
 from cnnvis.prepared.shelf import Shelf
 from cnnvis.prepared.shelf_making import make_shelf
 from cnnvis.prepared.tiles import TILE_PX
 from cnnvis.prepared.unfinished import NAME, pieces
+from cnnvis.prepared.workers import run
 
 PHOTOS = 12
 LAYERS = ["conv4_3", "conv5_1"]
@@ -137,27 +137,42 @@ def test_a_tile_is_the_picture_that_its_direction_grows(tiny: VGG16, mine: Conce
     box = ((size - side) // 2, (size - side) // 2, (size + side) // 2, (size + side) // 2)
     grown = last[0].picture.crop(box).resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC)
     assert np.abs(np.asarray(grown, float) - np.asarray(mine.tile(0), float)).mean() < 12  # WebP
-    assert mine.picture.width == mine.columns * mine.cell - mine.gap
+    assert mine.picture.width == mine.columns * mine.cell
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Processes have one thread, and the last digits depend on their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 100])
+def test_any_split_of_the_photos_makes_the_same_concepts(
+    tiny: VGG16, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None, at_once: int
+) -> None:
+    make_concepts(tiny, ["conv5_1"], tmp_path / "one", shelf=shelf)
+    monkeypatch.setattr(concepts_making, "PHOTOS_AT_ONCE", at_once)
+    make_concepts(tiny, ["conv5_1"], tmp_path / "other", shelf=shelf)
+    first, second = (load_file(tmp_path / name / "conv5_1.safetensors") for name in ("one", "other"))
+    for name in ("directions", "stability", "coherence", "photo", "cell", "value", "low", "low_cell", "low_value"):
+        assert np.array_equal(first[name], second[name]), name
+    for name in ("share", "mean", "spread", "maxima_mean", "maxima_deviation"):
+        assert first[name] == pytest.approx(second[name], rel=1e-5, abs=1e-6), name
 
 
 @pytest.mark.slow
-def test_workers_make_the_same(tiny: VGG16, shelf: Path, made: Path, tmp_path: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        make_concepts(tiny, ["conv5_1"], tmp_path / "one", shelf=shelf)
-        first = load_file(tmp_path / "one" / "conv5_1.safetensors")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(concepts_making, "PHOTOS_AT_ONCE", 5)  # other pieces
-            make_concepts(tiny, ["conv5_1"], tmp_path / "two", shelf=shelf)
-    finally:
-        torch.set_num_threads(threads)
-    second = load_file(tmp_path / "two" / "conv5_1.safetensors")
-    assert len(first["directions"]) == len(second["directions"])
-    alike = best_matches(*(torch.from_numpy(arrays["directions"]).float() for arrays in (first, second)))[0]
-    assert float(alike.min()) > 0.99
-    for name in ("share", "mean", "spread", "coherence"):
-        assert np.allclose(first[name], second[name], rtol=0.05, atol=0.02), name
+def test_processes_factorise_to_the_same_bits(tiny: VGG16, shelf: Path, tmp_path: Path, one_thread: None) -> None:
+    plain = (("conv5_1",), str(shelf), "", Shelf(shelf).about["weights_sha256"])
+    for number in range(2):
+        content = keep_cells(Keep(*plain, tuple(range(number, PHOTOS, 2)), cells=196), tiny)
+        (tmp_path / f"{number}.safetensors").write_bytes(content)
+    files = [str(tmp_path / f"{number}.safetensors") for number in range(2)]
+    todo = [Run(*plain, (file,), 3, seed) for file in files for seed in range(2)]
+    here, there = (dict(run(factorise, todo, workers)) for workers in (0, 2))
+    assert here == there and len(set(here.values())) == len(todo)
 
 
 def test_after_an_interruption_only_what_is_missing_is_done(
@@ -176,7 +191,6 @@ def test_after_an_interruption_only_what_is_missing_is_done(
     moved = shelf.parent / "moved.shelf"
     shutil.copytree(shelf, moved)
     made_again: list[Any] = []
-    run = concepts_making.run
     monkeypatch.setattr(
         concepts_making, "run", lambda work, todo, *where: run(work, (made_again.append(p) or p for p in todo), *where)
     )
