@@ -194,7 +194,11 @@ def test_the_path_may_begin_as_in_a_shell(folder: str, another: Path, monkeypatc
         monkeypatch.setenv(name, str(another.parent))
     monkeypatch.setenv("CNNVIS_WEIGHTS", f" {folder}/{another.name} ")
     assert read_weights()[1].path == another
-    for variable, given in (("CNNVIS_SHELF", usual.shelf_folder), ("CNNVIS_ATLAS", usual.atlas_folder)):
+    for variable, given in (
+        ("CNNVIS_SHELF", usual.shelf_folder),
+        ("CNNVIS_ATLAS", usual.atlas_folder),
+        ("CNNVIS_CONCEPTS", usual.concepts_folder),
+    ):
         monkeypatch.setenv(variable, f" {folder}/mine ")
         assert given() == another.parent / "mine"
 

@@ -92,8 +92,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_every_endpoint_is_a_tool_with_a_description(results: dict[str, Any]) -> None:
-    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "groups", "mosaic", "maximize"}
-    assert set(results["tools"]) == picture_tools | {"layers", "wiring", "why", "dictionary", "quiz", "quiz_answers"}
+    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "groups", "mosaic", "concepts"}
+    assert set(results["tools"]) == picture_tools | {
+        "maximize",
+        "layers",
+        "wiring",
+        "why",
+        "dictionary",
+        "quiz",
+        "quiz_answers",
+    }
     for name, (description, schema) in results["tools"].items():
         assert len(description) > 30, name
         assert schema["type"] == "object"
