@@ -14,8 +14,7 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE, crop_like_training
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.shelf import Shelf
-from cnnvis.prepared.shelf_indexing import Chunk, from_arrays, index_chunk
-from cnnvis.prepared.shelf_tables import LayerIndex, Table
+from cnnvis.prepared.shelf_indexing import Chunk, LayerIndex, Table, from_arrays, index_chunk
 
 RANKS = 10
 

@@ -9,7 +9,6 @@ both agree on is not a quirk of convolutional networks.
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.nn.functional import normalize
 from torchvision.models import alexnet as torchvision_alexnet
 
 from benchmarks.archive import convolutions, kept_archive, read_network
+from cnnvis.analysis.histograms import at_size, histograms
 from cnnvis.network.vgg import Normalize
 from cnnvis.pictures.images import to_tensor
 
@@ -25,7 +25,6 @@ Judge = Callable[[Sequence[Image.Image]], Tensor]  # pictures to features (N, D)
 JUDGE_PX = 128
 CONVOLUTIONS = (0, 3, 6, 8, 10)  # of torchvision's alexnet().features
 HEARD = (7, 9, 11)  # its third, fourth and fifth ReLU
-COLOUR_BINS, ANGLE_BINS = 4, 12  # for each of red, green and blue; over half a turn
 
 
 def alexnet(pictures: Sequence[Image.Image]) -> Tensor:
@@ -36,7 +35,7 @@ def alexnet(pictures: Sequence[Image.Image]) -> Tensor:
     """
     network, heard = _alexnet(), []
     with torch.inference_mode():
-        values = network[0](torch.cat([to_tensor(_shown(picture)) for picture in pictures]))
+        values = network[0](torch.cat([to_tensor(at_size(picture, JUDGE_PX)) for picture in pictures]))
         for index, module in enumerate(network[1:]):
             values = module(values)
             if index in HEARD:
@@ -50,36 +49,6 @@ def _alexnet() -> torch.nn.Sequential:
     state = convolutions(read_network(kept_archive(), "alexnet")["AlexNet_0"], list(CONVOLUTIONS))
     network.load_state_dict({key.removeprefix("features."): tensor for key, tensor in state.items()})
     return torch.nn.Sequential(Normalize(), *network).eval().requires_grad_(False)
-
-
-def histograms(pictures: Sequence[Image.Image]) -> Tensor:
-    """How often each colour and each edge orientation occurs, each normalised to length 1, side by side: (N, 76).
-
-    The square roots of the shares are compared, so one frequent colour does not drown out the rest (Hellinger's
-    kernel). Edges count by their strength, orientations over half a turn.
-    """
-    values = (np.asarray(_shown(picture), dtype=np.float64) / 255 for picture in pictures)
-    return torch.stack([torch.cat([_colours(pixels), _edges(pixels)]) for pixels in values])
-
-
-def _colours(pixels: np.ndarray) -> Tensor:
-    bins = np.minimum((pixels * COLOUR_BINS).astype(int), COLOUR_BINS - 1) @ [COLOUR_BINS**2, COLOUR_BINS, 1]
-    return _shares(np.bincount(bins.ravel(), minlength=COLOUR_BINS**3))
-
-
-def _edges(pixels: np.ndarray) -> Tensor:
-    down, right = np.gradient(pixels.mean(2))
-    angle = np.arctan2(down, right) % np.pi
-    bins = np.minimum((angle / np.pi * ANGLE_BINS).astype(int), ANGLE_BINS - 1)
-    return _shares(np.bincount(bins.ravel(), weights=np.hypot(down, right).ravel(), minlength=ANGLE_BINS))
-
-
-def _shares(counts: np.ndarray) -> Tensor:
-    return normalize(torch.from_numpy(counts.astype(np.float64)).sqrt(), dim=0).float()
-
-
-def _shown(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB").resize((JUDGE_PX, JUDGE_PX), Image.Resampling.BICUBIC)
 
 
 JUDGES: Mapping[str, Judge] = {"alexnet": alexnet, "histograms": histograms}

@@ -28,6 +28,7 @@ from cnnvis.errors import (
     AtlasError,
     ChannelError,
     CnnvisError,
+    ConceptsError,
     LayerError,
     PhotoError,
     SettingError,
@@ -49,6 +50,8 @@ from cnnvis.pictures.images import animation, encode
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.atlas import AtlasSheet, AtlasTile, atlas_sheet, mosaic
 from cnnvis.prepared.atlas_making import make_atlas
+from cnnvis.prepared.concepts import Concept, Concepts, concepts
+from cnnvis.prepared.concepts_making import make_concepts
 from cnnvis.prepared.quiz import Question, quiz
 from cnnvis.prepared.shelf import Exemplar, Exemplars, exemplars
 from cnnvis.prepared.shelf_making import Made, make_shelf
@@ -56,14 +59,15 @@ from cnnvis.version import __version__
 
 __all__ = [
     "CLASSES", "CONVOLUTIONS", "LAYERS", "RECIPES", "VGG16",
-    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "ChannelError", "CnnvisError", "Contribution",
+    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "ChannelError", "CnnvisError", "Concept",
+    "Concepts", "ConceptsError", "Contribution",
     "Dictionary", "Entry", "Exemplar", "Exemplars", "Experiment", "FeatureMap", "Filter", "FilterSheet", "Group",
     "Groups", "Layer", "LayerError", "Made", "MapSheet", "Maps", "Member", "Mosaic", "Origin", "Patch", "PhotoError",
     "Question", "Rung", "Score", "Selectivity", "SettingError", "Settings", "ShelfError", "Snapshot",
     "UnavailableError", "Watched", "WeightsError", "Why", "Wire", "Wiring",
-    "__version__", "animation", "atlas_sheet", "channel_path", "cut", "dictionary", "encode", "exemplars",
+    "__version__", "animation", "atlas_sheet", "channel_path", "concepts", "cut", "dictionary", "encode", "exemplars",
     "feature_map", "feature_maps", "filter_sheet", "find_layer", "groups", "ladder", "limits", "load_vgg16",
-    "load_whole_vgg16", "make_atlas", "make_shelf", "map_sheet", "maximize", "maximize_many", "mosaic", "one_filter",
-    "open_photo", "patches", "quiz", "read_experiment", "score", "scored_record", "top_classes", "watch", "why",
-    "wiring",
+    "load_whole_vgg16", "make_atlas", "make_concepts", "make_shelf", "map_sheet", "maximize", "maximize_many", "mosaic",
+    "one_filter", "open_photo", "patches", "quiz", "read_experiment", "score", "scored_record", "top_classes", "watch",
+    "why", "wiring",
 ]  # fmt: skip

@@ -133,6 +133,10 @@ class AtlasError(CnnvisError):
     """A layer of the atlas that cannot be found, read or used."""
 
 
+class ConceptsError(CnnvisError):
+    """The concepts of a layer that cannot be found, read or used."""
+
+
 class UnavailableError(CnnvisError):
     """Something this machine cannot do right now: nobody's mistake, and worth another try."""
 

@@ -158,8 +158,12 @@ def _usual(net: VGG16, layer: Layer) -> tuple[Tensor, Tensor]:
     """The means and deviations of a layer's channels after ReLU: of all cells and at the border, (2, channels) each."""
     tables = (net.mean_activation, net.border, net.spread, net.border_spread)
     mean, border, spread, border_spread = (table[layer.name].float().cpu() for table in tables if table is not None)
-    least = max(1e-9, LEAST_SPREAD * float(spread.quantile(0.5)))
-    return torch.stack([mean, border]), torch.stack([spread, border_spread]).clamp_min(least)
+    return torch.stack([mean, border]), torch.stack([spread, border_spread]).clamp_min(least_spread(spread))
+
+
+def least_spread(spread: Tensor) -> float:
+    """What counts as the spread of channels that have less, given the spreads of all the layer's channels."""
+    return max(1e-9, LEAST_SPREAD * float(spread.quantile(0.5)))
 
 
 def look_up(places: Places, row: int | None, column: int | None, count: int) -> Dictionary:

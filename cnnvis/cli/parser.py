@@ -17,7 +17,15 @@ from cnnvis.analysis.wiring import MOST_WIRES
 from cnnvis.cli.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, page, score
 from cnnvis.cli.exports import ARRAY_SUFFIXES
 from cnnvis.cli.places import sees
-from cnnvis.cli.prepared import atlas_make, atlas_show, shelf_info, shelf_make, shelf_show
+from cnnvis.cli.prepared import (
+    atlas_make,
+    atlas_show,
+    concepts_make,
+    concepts_show,
+    shelf_info,
+    shelf_make,
+    shelf_show,
+)
 from cnnvis.cli.wiring import why, wiring
 from cnnvis.errors import SettingError
 from cnnvis.maximization.recipes import CHOICES
@@ -37,6 +45,7 @@ Exit codes: 0; 2 after a one-line error; 130 after Ctrl-C.
 ARGUMENTS = {  # PHOTO and PICTURE need no explanation
     "layer": "a name from `layers`, such as conv3_1 (or features.10, 10, block3_conv1), or class for the 1,000 logits",
     "channel": "its number in the layer, from 0; in class also a name, such as goldfish; conv3_1:17 names both",
+    "concept": "its number in the layer, from 0 (default: all of them)",
 }
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "output": PICTURE_SUFFIXES, "overlay": PICTURE_SUFFIXES, "mosaic": PICTURE_SUFFIXES, "grow": (".png",),
@@ -56,7 +65,7 @@ def check_files(options: argparse.Namespace) -> None:
     """Before any work, raise SettingError for an output with a wrong suffix, that cannot be written, or named twice."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
-    if options.run in (shelf_make, atlas_make):  # their output is a folder
+    if options.run in (shelf_make, atlas_make, concepts_make):  # their output is a folder
         files.pop("output", None)
     if options.run is maps and options.channel is not None and options.output.suffix.lower() in PICTURE_SUFFIXES:
         files["overlay"] = overlay_path(options.output)
@@ -90,6 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_places(commands)
     _add_shelf(_parser_of(commands, "shelf", "Make or show a shelf: photos, and which of them excite a channel most."))
     _add_atlas(_parser_of(commands, "atlas", "Make or show an atlas: a picture of every channel, grown ahead of time."))
+    _add_concepts(_parser_of(commands, "concepts", "Find or show concepts: what channels of deep layers say together."))
     return parser
 
 
@@ -188,10 +198,23 @@ def _add_atlas(atlas: argparse.ArgumentParser) -> None:
     add = _command(among, atlas_make)
     add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: the one in use)")
     add("--layers", metavar="LAYER", nargs="+", help="grow only these convolutions")
+    _add_seed_and_device(add)
+    _add_output(_command(among, atlas_show, "layer"))
+
+
+def _add_concepts(concepts: argparse.ArgumentParser) -> None:
+    among = concepts.add_subparsers(metavar="COMMAND", required=True)
+    add = _command(among, concepts_make)
+    add("-o", "--output", metavar="CONCEPTS", type=Path, help="the concepts' folder (default: the one in use)")
+    add("--layers", metavar="LAYER", nargs="+", help="only of these convolutions (default: all that have concepts)")
+    _add_seed_and_device(add)
+    _add_output(_command(among, concepts_show, "layer", "concept?"))
+
+
+def _add_seed_and_device(add: Adder) -> None:
     add("--seed", metavar="N", help=f"{SETTING_OPTIONS['seed']} (default {cnnvis.Settings().seed})")
     add("--device", metavar="D", help="cuda or cpu (default: the GPU if there is one)")
     _add_workers(add)
-    _add_output(_command(among, atlas_show, "layer"))
 
 
 def _add_workers(add: Adder) -> None:

@@ -1,7 +1,9 @@
-"""What `python -m cnnvis shelf …` and `atlas …` do; the docstrings are their help texts."""
+"""What `python -m cnnvis shelf …`, `atlas …` and `concepts …` do; the docstrings are their help texts."""
 
 import argparse
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,14 +13,17 @@ import cnnvis
 from cnnvis.checks import whole_between
 from cnnvis.cli.commands import given, named, report
 from cnnvis.cli.exports import encode_rows
-from cnnvis.network.usual import atlas_folder
+from cnnvis.network.usual import atlas_folder, concepts_folder
+from cnnvis.pictures.folders import shown
 from cnnvis.prepared.atlas_making import make_atlas
+from cnnvis.prepared.concepts import Concepts
+from cnnvis.prepared.concepts_making import make_concepts
 from cnnvis.prepared.shelf import load_shelf
 from cnnvis.prepared.shelf_making import Made, make_shelf
-from cnnvis.prepared.shelf_photos import shown
 from cnnvis.prepared.workers import MAX_WORKERS
 
 LISTED = 20  # at most this many unreadable photos are named in the terminal, without --list-skipped
+LISTED_CHANNELS = 6  # of a concept
 
 
 def shelf_make(options: argparse.Namespace) -> None:
@@ -103,14 +108,7 @@ def atlas_make(options: argparse.Namespace) -> None:
     """
     asked = given(options, "layers", "seed") | _where(options)
     folder = options.output or atlas_folder()
-    with tqdm(unit="picture", disable=None, smoothing=0.05) as bar:  # no bar without a terminal
-
-        def progress(done: int, of: int) -> None:
-            if not bar.total:  # earlier work counts as done, but not towards the rate
-                bar.reset(of)
-                bar.initial = bar.n = done
-            bar.update(done - bar.n)
-
+    with _bar("picture") as progress:
         made = make_atlas(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
     report(options, {"folder": str(folder), "layers": made}, f"{', '.join(made)}: {str(folder)!r}")
 
@@ -125,6 +123,65 @@ def atlas_show(options: argparse.Namespace) -> None:
     sheet = cnnvis.atlas_sheet(options.layer)
     text = f"{sheet.channels} pictures of {sheet.layer}, in {sheet.columns} columns"
     report(options, sheet.record(), text, (options.output, sheet.picture))
+
+
+def concepts_make(options: argparse.Namespace) -> None:
+    """Find the concepts of deep layers over the photo shelf in use.
+
+    A concept is a direction: channels that speak together in many photos. Each layer
+    is written as LAYER.safetensors, LAYER.webp and LAYER.json in the folder. If it is
+    interrupted, run it again: finished work is kept. To use the concepts on the page
+    and in `concepts show`, set CNNVIS_CONCEPTS to the folder.
+
+      python -m cnnvis concepts make -o my.concepts --workers 2
+      CNNVIS_SHELF=my.shelf python -m cnnvis concepts make -o mine --layers conv5_3
+    """
+    asked = given(options, "layers", "seed") | _where(options)
+    folder = options.output or concepts_folder()
+    with _bar("piece") as progress:
+        made = make_concepts(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
+    report(options, {"folder": str(folder), "layers": made}, f"{', '.join(made)}: {str(folder)!r}")
+
+
+def concepts_show(options: argparse.Namespace) -> None:
+    """Show a layer's concepts, or one of them.
+
+    Saves the sheet with the picture of every concept or, with a number, its own. The
+    record has each one's channels, its exemplars and its direction, which can be grown.
+
+      python -m cnnvis concepts show conv5_3 -o concepts.png
+      python -m cnnvis concepts show conv5_3 12 -o concept.png
+    """
+    found = cnnvis.concepts(options.layer)
+    if options.concept is None:
+        lines = [f"{len(found.concepts)} concepts of {found.layer}, in {found.columns} columns", *_listed(found)]
+        return report(options, found.record(), "\n".join(lines), (options.output, found.picture))
+    concept = found[options.concept]
+    record = found.record([concept])
+    report(options, record, list(_listed(found))[concept.concept], (options.output, found.tile(concept.concept)))
+
+
+def _listed(found: Concepts) -> Iterator[str]:
+    """A line for each concept."""
+    for concept in found.concepts:
+        named = ", ".join(str(member.channel) for member in concept.channels[:LISTED_CHANNELS])
+        measures = f"coherence {concept.coherence:.2f}, stability {concept.stability:.2f}"
+        vague = ", vague" if concept.vague else ""
+        yield f"  concept {concept.concept:2} {concept.share:5.1%}, {measures}{vague}: channels {named}"
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, if there is a terminal: a function to call with what is done and the total."""
+    with tqdm(unit=unit, disable=None, smoothing=0.05) as bar:
+
+        def progress(done: int, of: int) -> None:
+            if not bar.total:  # earlier work counts as done, but not towards the rate
+                bar.reset(of)
+                bar.initial = bar.n = done
+            bar.update(done - bar.n)
+
+        yield progress
 
 
 def _where(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a network knows besides its weights: the usual responses of its channels, and where shelf and atlas are."""
+"""What a network knows besides its weights: its usual responses, and where shelf, atlas and concepts are."""
 
 import hashlib
 import json
@@ -18,7 +18,8 @@ from cnnvis.network.vgg import VGG16, PhotoStatistics
 log = logging.getLogger(__name__)
 
 _ASSETS = Path(__file__).parents[1] / "assets"
-STATISTICS, SHELF, ATLAS = _ASSETS / "photo_statistics.safetensors", _ASSETS / "shelf", _ASSETS / "atlas"
+STATISTICS = _ASSETS / "photo_statistics.safetensors"
+SHELF, ATLAS, CONCEPTS = _ASSETS / "shelf", _ASSETS / "atlas", _ASSETS / "concepts"
 SPREAD = ("spread", "border", "border_spread")  # what a shelf's index has since version 2
 
 
@@ -60,6 +61,11 @@ def shelf_folder() -> Path:
 def atlas_folder() -> Path:
     """The atlas in use: the one CNNVIS_ATLAS names, or the bundled one."""
     return Path(path_in("CNNVIS_ATLAS") or ATLAS)
+
+
+def concepts_folder() -> Path:
+    """The concepts in use: those that CNNVIS_CONCEPTS names, or the bundled ones."""
+    return Path(path_in("CNNVIS_CONCEPTS") or CONCEPTS)
 
 
 def usual_responses(net: VGG16) -> dict[str, Mapping[str, Any]]:

@@ -85,7 +85,7 @@ class Atlas:
             weights = about["weights_sha256"]
             about["settings"] = current_names(about["settings"])
             picture_px, tiles = about.pop("picture"), [AtlasTile(**tile) for tile in about.pop("tiles")]
-            sheet = AtlasSheet(picture=_decoded(webp), picture_px=picture_px, tiles=tiles, **about)
+            sheet = AtlasSheet(picture=decoded(webp), picture_px=picture_px, tiles=tiles, **about)
         except Exception as error:  # a damaged picture or record can raise almost anything
             raise AtlasError(f"the atlas's sheet of {layer.name} is damaged: {_way_out(layer)}.") from error
         if weights != tensors_sha256(net):
@@ -100,7 +100,8 @@ class Atlas:
 
 
 @lru_cache(maxsize=1)  # a quiz asks for tiles of one sheet again and again; decoded it has up to 15 MB
-def _decoded(webp: bytes) -> Image.Image:
+def decoded(webp: bytes) -> Image.Image:
+    """A stored sheet as a picture."""
     with Image.open(io.BytesIO(webp)) as opened:
         return opened.convert("RGB")
 

@@ -15,11 +15,11 @@ from safetensors.numpy import save
 from cnnvis.errors import WeightsError
 from cnnvis.maximization.ascent import Snapshot, ascend
 from cnnvis.maximization.score import Response, respond
-from cnnvis.network.architecture import Layer
+from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.shelf_indexing import Array
 from cnnvis.prepared.tiles import middle, picture_px, tile, words_tile
 
 RECIPE = "fourier"
@@ -41,6 +41,10 @@ class Batch:
     size: int  # px of the canvas
     device: str
     weights_sha256: str
+
+    def target(self, net: VGG16, number: int) -> Target:
+        """What one of the batch's numbers grows: that channel."""
+        return net.architecture.target(self.layer, number)
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,15 @@ def grow_batch(batch: Batch, net: VGG16 | None = None) -> bytes:
     kept: dict[int, tuple[Snapshot, Response, list[int]]] = {}
     waiting = list(batch.channels)
     for seed in range(batch.seed, batch.seed + SEEDS):
-        for channel, snapshot in grow(net, batch.layer, waiting, seed, batch.size).items():
+        snapshots = grow(net, [batch.target(net, channel) for channel in waiting], seed, batch.size)
+        for channel, snapshot in zip(waiting, snapshots, strict=True):
             response = respond(net, snapshot.picture, snapshot.target)
             if response.fires or channel not in kept:
                 kept[channel] = snapshot, response, waiting
         waiting = [channel for channel in waiting if not kept[channel][1].fires]
         if not waiting:
             break
-    return _packed(net, batch, [kept[channel] for channel in batch.channels])
+    return _packed(net, batch, [(channel, *kept[channel]) for channel in batch.channels])
 
 
 def own_settings(layer: Layer, seed: int, size: int) -> dict[str, Any]:
@@ -89,11 +94,10 @@ def own_settings(layer: Layer, seed: int, size: int) -> dict[str, Any]:
     return {"seed": seed, "size": size, "coarse_share": 0.0, **OWN.get(layer.block, {})}
 
 
-def grow(net: VGG16, layer: str, channels: Sequence[int], seed: int, size: int) -> dict[int, Snapshot]:
-    """The finished pictures of channels grown together, in this order, as an atlas's record can repeat them."""
-    targets = [net.architecture.target(layer, channel) for channel in channels]
+def grow(net: VGG16, targets: Sequence[Target], seed: int, size: int) -> list[Snapshot]:
+    """The finished pictures of targets grown together, in this order, as an atlas's record can repeat them."""
     *_, last = ascend(net, targets, RECIPE, every=math.inf, **own_settings(targets[0].layer, seed, size))
-    return dict(zip(channels, last, strict=True))
+    return last
 
 
 def tile_of(snapshot: Snapshot, fires: bool = True) -> Array:
@@ -103,18 +107,18 @@ def tile_of(snapshot: Snapshot, fires: bool = True) -> Array:
     return np.asarray(tile(middle(snapshot.picture, picture_px(snapshot.target.layer))))
 
 
-def _packed(net: VGG16, batch: Batch, kept: Sequence[tuple[Snapshot, Response, list[int]]]) -> bytes:
+def _packed(net: VGG16, batch: Batch, kept: Sequence[tuple[int, Snapshot, Response, list[int]]]) -> bytes:
     records = [
-        {"channel": snapshot.target.number, "seed": snapshot.settings.seed, "batch": together,
+        {"channel": number, "seed": snapshot.settings.seed, "batch": together,
          "activation": response.activation, "robust": response.robust, "fires": response.fires}
-        for snapshot, response, together in kept
+        for number, snapshot, response, together in kept
     ]  # fmt: skip
-    first = kept[0][0]
+    first = kept[0][1]
     settings, build = {**asdict(first.settings), "seed": batch.seed}, made_on(net, first.build)
     about = {"records": records, "settings": settings, "build": build}
     arrays = {
-        "tiles": np.stack([tile_of(snapshot, response.fires) for snapshot, response, _ in kept]),
-        "means": np.stack([response.means.numpy() for _, response, _ in kept]),
+        "tiles": np.stack([tile_of(snapshot, response.fires) for _, snapshot, response, _ in kept]),
+        "means": np.stack([response.means.numpy() for _, _, response, _ in kept]),
     }
     return save(arrays, {"about": json.dumps(about)})
 

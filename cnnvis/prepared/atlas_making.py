@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnvis.analysis.likeness import arranged, check_library, correlations, most_alike
 from cnnvis.errors import ShelfError
 from cnnvis.maximization.recipes import check_setting, current_names, settle
 from cnnvis.network.architecture import Layer
@@ -22,8 +23,8 @@ from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import columns_for, contact_sheet
 from cnnvis.prepared.atlas_growing import RECIPE, Batch, Grown, canvas_px, grow_batch, own_settings, read_grown
-from cnnvis.prepared.likeness import arranged, check_library, correlations, most_alike
 from cnnvis.prepared.shelf import shelf_of
+from cnnvis.prepared.shelf_indexing import Array
 from cnnvis.prepared.tiles import GAP_PX, TILE_PX, picture_px
 from cnnvis.prepared.unfinished import begun, held, is_whole, piece_file, remove_pieces, write_whole
 from cnnvis.prepared.workers import check_where, run
@@ -128,10 +129,7 @@ def _finish_if_grown(net: VGG16, target: Path, layer: Layer, folder: Path, files
 
 def _sheet(net: VGG16, layer: Layer, parts: Sequence[Grown]) -> tuple[bytes, bytes]:
     """A layer's sheet as WebP, and its record as JSON."""
-    columns = columns_for(layer.channels)
-    picture = contact_sheet(np.concatenate([part.tiles for part in parts]), columns, GAP_PX)
-    buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=QUALITY, method=6)
+    columns, sheet = encoded_sheet([part.tiles for part in parts])
     alike = most_alike(correlations(np.concatenate([part.means for part in parts]).T))
     tiles = [tile for part in parts for tile in part.records]
     side = picture_px(layer)
@@ -141,7 +139,15 @@ def _sheet(net: VGG16, layer: Layer, parts: Sequence[Grown]) -> tuple[bytes, byt
         "weights_sha256": tensors_sha256(net), "build": parts[0].build, "arrangement": _arrangement(net, layer),
         "tiles": [{**tile, "alike": numbers} for tile, numbers in zip(tiles, alike, strict=True)],
     }  # fmt: skip
-    return buffer.getvalue(), _json(record)
+    return sheet, record_json(record)
+
+
+def encoded_sheet(tiles: Sequence[Array]) -> tuple[int, bytes]:
+    """The tiles (N, 96, 96, 3) of several batches on one sheet: how many columns it has, and its WebP."""
+    every = np.concatenate(tiles)
+    columns, buffer = columns_for(len(every)), io.BytesIO()
+    contact_sheet(every, columns, GAP_PX).save(buffer, "WEBP", quality=QUALITY, method=6)
+    return columns, buffer.getvalue()
 
 
 def _arrangement(net: VGG16, layer: Layer) -> dict[str, Any] | None:
@@ -154,7 +160,7 @@ def _arrangement(net: VGG16, layer: Layer) -> dict[str, Any] | None:
     return None if maxima is None else {"columns": columns, "channels": arranged(correlations(maxima), columns)}
 
 
-def _json(record: dict[str, Any]) -> bytes:
+def record_json(record: dict[str, Any]) -> bytes:
     """A record with one line for each tile; an indented one would give every number of `batch` and `alike` a line."""
     tiles = ",\n".join(f"  {json.dumps(tile)}" for tile in record["tiles"])
     head = json.dumps({name: value for name, value in record.items() if name != "tiles"})

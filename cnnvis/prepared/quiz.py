@@ -21,7 +21,7 @@ from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.atlas import atlas_sheet
 from cnnvis.prepared.shelf import CREDITS, Exemplar, Shelf, atlas_scale_tile, load_shelf
-from cnnvis.prepared.shelf_tables import Array
+from cnnvis.prepared.shelf_indexing import Array
 from cnnvis.prepared.tiles import picture_px
 
 REFERENCES = ("picture", "photos", "both")

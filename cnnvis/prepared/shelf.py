@@ -19,14 +19,15 @@ from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.usual import SHELF, shelf_folder, tensors_sha256
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
+from cnnvis.pictures.folders import shown
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured, columns_for, contact_sheet, crop_like_training
 from cnnvis.pictures.photo import open_photo
-from cnnvis.prepared.shelf_photos import shown
-from cnnvis.prepared.shelf_tables import HIGH, LOW, Array
+from cnnvis.prepared.shelf_indexing import HIGH, LOW, Array
 from cnnvis.prepared.tiles import GAP_PX, TILE_PX, is_outlined, picture_px, scale_box, tile, words_tile
 from cnnvis.prepared.unfinished import begun
 
 BUNDLED = SHELF
+RECORD = "shelf.json"
 MAX_EXEMPLARS = 16  # in one picture
 CREDITS = ("title", "author", "licence", "source")
 PERCENTILES = (100, 90, 75, 50, 25)
@@ -74,8 +75,8 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         """Raises ShelfError if the folder is not a complete shelf."""
         self.folder = folder
-        self._state = _state(folder)
-        self.about = self._json("shelf.json")
+        self._state = state_of(folder / RECORD)
+        self.about = self._json(RECORD)
         self.photos = self._json("photos.json")
         self._check_same()
         self._root = str(self.about.get("root") or _common_folder([str(photo["file"]) for photo in self.photos]))
@@ -97,7 +98,7 @@ class Shelf:
 
     def _check_same(self) -> None:
         """Raise ShelfError if another shelf has been made in the folder since this one was opened."""
-        if _state(self.folder) != self._state:
+        if state_of(self.folder / RECORD) != self._state:
             raise ShelfError(f"shelf {self.folder.name!r} is being made again: try again in a moment.")
 
     @property
@@ -157,21 +158,21 @@ class Shelf:
 
     def exemplars(self, target: Target, count: int) -> list[Exemplar]:
         """The strongest exemplars of a channel of a convolution, already checked."""
-        return self._ranked(target, HIGH)[:count]
+        return self.ranked(target.layer, self.layer(target.layer), target.number, HIGH)[:count]
 
     def lows(self, target: Target) -> list[Exemplar]:
         """The photos that excite the channel least, weakest first, each at the cell where its map is largest."""
-        return self._ranked(target, LOW)
+        return self.ranked(target.layer, self.layer(target.layer), target.number, LOW)
 
-    def _ranked(self, target: Target, names: tuple[str, str, str]) -> list[Exemplar]:
-        index, channel = self.layer(target.layer), target.number
-        mean, deviation = float(index["mean"][channel]), float(index["deviation"][channel])
+    def ranked(self, layer: Layer, index: dict[str, Array], of: int, names: tuple[str, str, str]) -> list[Exemplar]:
+        """The exemplars in one row of an index of this shelf's photos: a layer's own, or one of its concepts."""
+        mean, deviation = float(index["mean"][of]), float(index["deviation"][of])
         ranked = []
-        for number, (row, column), value in zip(*(index[name][channel].tolist() for name in names), strict=True):
+        for number, (row, column), value in zip(*(index[name][of].tolist() for name in names), strict=True):
             about = self.photos[number]
             above = (value - mean) / deviation if deviation else 0.0
             credits = [about.get(name, "") for name in CREDITS]
-            box = list(moved_inside(target.layer.field(row, column), PHOTO_SIDE))
+            box = list(moved_inside(layer.field(row, column), PHOTO_SIDE))
             ranked.append(Exemplar(number, self.file(number), row, column, value, above, box, *credits))
         return ranked
 
@@ -188,7 +189,7 @@ def load_shelf(folder: str | Path | None = None) -> Shelf:
 def shelf_of(net: VGG16, folder: str | Path | None = None) -> Shelf:
     """The same for a network. Raises ShelfError, also if the shelf was made with weights other than the network's."""
     path = Path(folder) if folder else shelf_folder()
-    shelf = _opened(path, _state(path))
+    shelf = _opened(path, state_of(path / RECORD))
     if shelf.about["weights_sha256"] != tensors_sha256(net):
         raise ShelfError(f"shelf {shelf.name!r} was made with different weights: make one for these with `shelf make`.")
     return shelf
@@ -200,10 +201,10 @@ def _opened(folder: Path, _: tuple[int, ...]) -> Shelf:
     return Shelf(folder)
 
 
-def _state(folder: Path) -> tuple[int, ...]:
-    """What tells a shelf from another that was made in the same folder: its record is a new file."""
+def state_of(file: Path) -> tuple[int, ...]:
+    """What tells a file from another written in its place: a shelf that is made again has a new record."""
     try:
-        status = (folder / "shelf.json").stat()
+        status = file.stat()
     except OSError:
         return ()
     return status.st_ino, status.st_mtime_ns, status.st_size

@@ -19,18 +19,21 @@ from cnnvis.checks import whole_between
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
+from cnnvis.pictures.folders import photos_in, shown
 from cnnvis.prepared.shelf_indexing import (
+    HIGH,
+    LOW,
     PRECISIONS,
     VERSION,
+    Array,
     Chunk,
+    LayerIndex,
     convolutions,
     from_arrays,
     index_chunk,
     read_chunk,
 )
-from cnnvis.prepared.shelf_photos import photos_in, shown
 from cnnvis.prepared.shelf_resuming import Placed, Today, placed, usable_chunks
-from cnnvis.prepared.shelf_tables import HIGH, LOW, Array, LayerIndex
 from cnnvis.prepared.unfinished import held, piece_file, pieces, remove_pieces, write_whole
 from cnnvis.prepared.workers import check_where, run
 

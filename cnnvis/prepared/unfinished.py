@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 NAME = ".cnnvis-unfinished"  # of the folder; an atlas's has its layer's name too
 MARK, LOCK = "made-by-cnnvis.txt", ".cnnvis-lock"
-SAID = "Unfinished work of `cnnvis shelf make` or `cnnvis atlas make`. Run it again to go on; then this folder goes.\n"
+SAID = "Unfinished work of `cnnvis shelf`, `atlas` or `concepts make`. Run it again to go on; then this folder goes.\n"
 NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # of some network drives, which can do all the rest
 PIECE = re.compile(r"piece-[0-9a-f]{32}\.safetensors")  # a finished piece of work
 PART = re.compile(r".+\.cnnvis-part")  # a file that is being written

@@ -4,9 +4,8 @@ A function's signature is its endpoint: names, defaults, and what each input may
 (`preprocess=False`): the engine checks every value and words every refusal.
 """
 
-import inspect
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import gradio as gr
 from gradio.events import api
@@ -25,9 +24,11 @@ from cnnvis.maximization.score import scored_record
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYERS, check_channel, find_layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for
+from cnnvis.prepared.concepts import concept_layers
 from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES, SIDES, Question, check_quiz
 from cnnvis.prepared.shelf import MAX_EXEMPLARS
 from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.endpoints import add_endpoint
 from cnnvis.ui.serving.files import bytes_file, file_url, picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow
 from cnnvis.ui.serving.handlers import HEAVY, LIGHT, plain_errors
@@ -51,6 +52,8 @@ Channel = Annotated[int, CHANNELS]
 Cell = Annotated[int | None, "of the map, from 0; null for where the map is largest"]
 Place = Annotated[int | None, f"of the grid of at most {GRID} × {GRID}, from 0; null for the most unusual place"]
 Named = Annotated[int, f"1 to {MOST_NAMED} channels"]
+ConceptLayer = Annotated[str, tuple(layer.name for layer in concept_layers(ARCHITECTURE))]
+ConceptNumber = Annotated[int | None, "from 0; null for all of the layer"]
 GroupCount = Annotated[int, f"{FEWEST_GROUPS} to {MOST_GROUPS} groups"]
 Photo = Annotated[Any, "a photo, at most 25 megapixels and 15 MB"]
 QuizSeed = Annotated[int, "same seed, same questions"]
@@ -64,32 +67,14 @@ def add_endpoints() -> None:
     with gr.Column(visible=False):
         picture, overlay = gr.Image(label="picture", type="filepath"), gr.Image(label="overlay", type="filepath")
         record = gr.JSON(label="record")
-        drawing: list[Callable[..., Any]] = [filters, feature_maps, feature_map, exemplars, atlas, groups, mosaic]
+        drawing: list[Callable[..., Any]] = [filters, feature_maps, feature_map, exemplars, atlas]
+        drawing += [groups, mosaic, concepts]
         for function in drawing:
-            _endpoint(function, [picture, overlay, record] if function is feature_map else [picture, record])
+            add_endpoint(function, [picture, overlay, record] if function is feature_map else [picture, record])
         telling: list[Callable[..., Any]] = [wiring, why, dictionary, quiz, quiz_answers]
         for function in telling:
-            _endpoint(function, [record])
-        _endpoint(maximize, [picture, record], {**HEAVY, "validator": admit})
-
-
-def _endpoint(function: Callable[..., Any], outputs: list[Any], queue: dict[str, Any] = LIGHT) -> None:
-    parameters = inspect.signature(function).parameters.values()
-    inputs = [_input(parameter) for parameter in parameters if parameter.annotation is not gr.Request]
-    name, description = function.__name__, " ".join((function.__doc__ or "").split())
-    event: dict[str, Any] = {"api_name": name, "api_description": description, "preprocess": False, **queue}
-    gr.Button(name).click(function, inputs, outputs, **event)
-
-
-def _input(parameter: inspect.Parameter) -> Any:
-    kind, about = get_args(parameter.annotation)
-    if kind is Any:
-        return gr.Image(type="filepath", label=f"{parameter.name}: {about}")
-    if kind is str:
-        return gr.Dropdown(list(about), value=parameter.default, label=parameter.name, allow_custom_value=True)
-    if kind == str | None:
-        return gr.Textbox(parameter.default, label=f"{parameter.name}: {about}")
-    return gr.Number(parameter.default, label=f"{parameter.name}: {about}")
+            add_endpoint(function, [record])
+        add_endpoint(maximize, [picture, record], {**HEAVY, "validator": admit})
 
 
 def layers() -> list[dict]:  # type: ignore[type-arg]  # gr.api knows only the bare dict
@@ -206,6 +191,21 @@ def mosaic(image: Photo, layer: Convolution = "conv5_1") -> tuple[str, dict[str,
     """What a convolution sees all over a photo (JPEG): at each place the picture of its most unusual channel."""
     drawn = cnnvis.mosaic(_network_for(layer), _photo_of(image).path, layer)
     return picture_file(drawn.picture, f"{drawn.layer}-mosaic", "jpeg"), drawn.record()
+
+
+@plain_errors
+def concepts(layer: ConceptLayer = "conv5_3", concept: ConceptNumber = None) -> tuple[str, dict[str, Any]]:
+    """What channels of a deep layer say together in many photos: a picture of every concept on one sheet, or of one.
+
+    Each has its share, coherence and stability, its channels, the photos that have most of it, and a direction, which
+    can be grown: give it to /maximize.
+    """
+    found = cnnvis.concepts(layer)
+    if concept is None:
+        return picture_file(found.picture, f"{found.layer}-concepts"), found.record()
+    one = found[concept]
+    name = f"{found.layer}-concept-{one.concept}"
+    return picture_file(found.tile(one.concept), name), found.record([one])
 
 
 def _photo_of(image: Any) -> StoredPhoto:

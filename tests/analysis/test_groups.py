@@ -9,10 +9,10 @@ from helpers import EXAMPLES
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
-from sklearn.decomposition import NMF
 
 import cnnvis
-from cnnvis.analysis.groups import factorised, find_groups, groups
+from cnnvis.analysis.factors import factorised
+from cnnvis.analysis.groups import find_groups, groups
 from cnnvis.analysis.places import Places, check_places, places_of
 from cnnvis.errors import LayerError, PhotoError, SettingError
 from cnnvis.network.vgg import VGG16
@@ -32,34 +32,6 @@ def matched(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
     """The correlations of maps (count, cells) with those of the second that match best, one each."""
     correlations = np.corrcoef(first, second)[: len(first), len(first) :]
     return np.asarray(correlations[linear_sum_assignment(-correlations)])
-
-
-@pytest.mark.parametrize("path", PHOTOS, ids=lambda path: path.stem)
-def test_five_photos_have_the_groups_that_scikit_learn_finds(vgg16: VGG16, path: Any) -> None:
-    maps = matrix(places_of(vgg16, path, check_places(vgg16, "conv5_1")))
-    where, weights, left = factorised(maps, 6)
-    theirs = NMF(6, init="nndsvd", tol=1e-6, max_iter=2000)
-    placed = theirs.fit_transform(maps)
-    assert left == pytest.approx(((maps - where.T @ weights) ** 2).sum(), rel=1e-9)
-    assert left <= 1.002 * theirs.reconstruction_err_**2
-    assert matched(where, placed.T).min() >= 0.95
-    assert where.min() >= 0 and weights.min() >= 0
-
-
-def test_groups_that_were_mixed_together_are_found_again() -> None:
-    numbers = np.random.default_rng(1)
-    where = numbers.random((3, 100)) * (numbers.random((3, 100)) < 0.3)
-    weights = numbers.random((3, 40)) * (numbers.random((3, 40)) < 0.3)
-    found, theirs, left = factorised(where.T @ weights, 3)
-    assert left < 1e-3 * ((where.T @ weights) ** 2).sum()
-    assert matched(found, where).min() > 0.999 and matched(theirs, weights).min() > 0.999
-
-
-@pytest.mark.parametrize("maps", [np.zeros((9, 5)), np.eye(9, 5), np.ones((9, 5))])
-def test_maps_with_fewer_groups_than_asked_for_are_no_trouble(maps: NDArray[np.float64]) -> None:
-    where, weights, left = factorised(maps, 6)
-    assert where.shape == (6, 9) and weights.shape == (6, 5)
-    assert np.isfinite(where).all() and np.isfinite(weights).all() and left < 1e-3
 
 
 def test_a_photo_of_one_colour_has_groups_too(vgg16: VGG16) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks import archive
 from benchmarks.explains import clarity, interval, reported, tuned
-from benchmarks.judges import JUDGE_PX, alexnet, crops, decided, histograms
+from benchmarks.judges import JUDGE_PX, alexnet, crops, decided
 from cnnvis.network.architecture import find_layer
 
 Pixels = NDArray[Any]
@@ -75,30 +75,6 @@ def test_an_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
 def test_a_pickle_that_is_more_than_arrays_is_refused() -> None:
     with pytest.raises(pickle.UnpicklingError, match="no array needs"):
         archive.ArrayUnpickler(io.BytesIO(pickle.dumps(Path()))).load()
-
-
-# Histograms
-
-
-def stripes(angle: int, colour: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
-    drawn = np.zeros((256, 256, 3), np.uint8)
-    drawn[:, (np.arange(256) // 16) % 2 == 1] = colour
-    return Image.fromarray(drawn).rotate(angle, Image.Resampling.BICUBIC).crop((64, 64, 192, 192))
-
-
-def test_histograms_tell_orientations_and_colours_apart() -> None:
-    upright, tilted, red = histograms([stripes(0), stripes(60), stripes(0, (255, 0, 0))])
-    assert upright @ upright == pytest.approx(2, abs=1e-5)
-    assert upright[:64] @ tilted[:64] > 0.9  # the same colours
-    assert upright[64:] @ tilted[64:] < 0.5  # not the same edges
-    assert upright[64:] @ red[64:] > 0.99
-    assert upright[:64] @ red[:64] < 0.8
-
-
-def test_a_picture_of_one_colour_has_no_edges() -> None:
-    (flat,) = histograms([Image.new("RGB", (50, 50), (200, 30, 30))])
-    assert flat.isfinite().all()
-    assert flat[64:].abs().sum() == 0
 
 
 # The question

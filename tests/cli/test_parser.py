@@ -22,7 +22,8 @@ from cnnvis.cli import commands
 Run = Callable[..., str]
 COMMANDS = [
     "info", "layers", "filters", "maps", "maximize", "score", "wiring", "why", "sees", "shelf make", "shelf show",
-    "shelf info", "atlas make", "atlas show", "page",
+    "shelf info", "atlas make", "atlas show", "concepts make",
+    "concepts show", "page",
 ]  # fmt: skip
 
 
@@ -49,6 +50,10 @@ REFUSED = {  # CAT is an example photo, PROJECT a file that is no picture
     "atlas make -o x --layers pool1": "choose a convolution, for example 'conv1_2'",
     "atlas make -o x --layers conv1_1 --seed -1": "seed '-1' is out of range",
     "atlas make -o x --layers conv1_1 --workers many": "workers 'many' is out of range: choose a whole number from 0",
+    "concepts make -o x --layers conv3_1": "layer 'conv3_1' has no concepts",
+    "concepts make -o x --workers many": "workers 'many' is out of range: choose a whole number from 0",
+    "concepts show conv3_1 -o x.png": "layer 'conv3_1' has no concepts, its channels are the units: choose one of",
+    "concepts show conv5_1 -o x.gif": r"suffix '\.gif' is unknown: choose one of \.png",
     "atlas make -o x --device tpu": "device 'tpu' is unknown",
     "filters conv9_9 -o x.png": "layer 'conv9_9' does not exist. Did you mean",
     "filters pool1 -o x.png": "layer 'pool1' has no filters",

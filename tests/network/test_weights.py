@@ -194,8 +194,9 @@ def test_the_path_may_begin_as_in_a_shell(folder: str, another: Path, monkeypatc
         monkeypatch.setenv(name, str(another.parent))
     monkeypatch.setenv("CNNVIS_WEIGHTS", f" {folder}/{another.name} ")
     assert read_weights()[1].path == another
-    for variable, given in (("CNNVIS_SHELF", usual.shelf_folder), ("CNNVIS_ATLAS", usual.atlas_folder)):
-        monkeypatch.setenv(variable, f" {folder}/mine ")
+    folders = {"SHELF": usual.shelf_folder, "ATLAS": usual.atlas_folder, "CONCEPTS": usual.concepts_folder}
+    for name, given in folders.items():
+        monkeypatch.setenv(f"CNNVIS_{name}", f" {folder}/mine ")
         assert given() == another.parent / "mine"
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from cnnvis.errors import LayerError, SettingError
 from cnnvis.maximization.ascent import maximize_many
 from cnnvis.maximization.score import distorted_copies
+from cnnvis.network.architecture import Target
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, cut
 from cnnvis.prepared import atlas_growing, atlas_making
@@ -138,7 +139,7 @@ def test_what_cannot_be_made_is_refused(tiny: VGG16, tmp_path: Path, monkeypatch
     for wrong in ({"seed": -1}, {"workers": -1}, {"workers": 1, "scheduler": "tcp://x:1"}):
         with pytest.raises(SettingError):
             make_atlas(tiny, ["conv1_1"], tmp_path, **wrong)
-    monkeypatch.setattr("cnnvis.prepared.likeness.find_spec", lambda _: None)
+    monkeypatch.setattr("cnnvis.analysis.likeness.find_spec", lambda _: None)
     with pytest.raises(SettingError, match="scikit-learn"):
         make_atlas(tiny, ["conv1_1"], tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -154,9 +155,9 @@ def test_a_channel_that_does_not_fire_is_tried_with_two_more_seeds(
     tried: list[tuple[list[int], int]] = []
     grow = atlas_growing.grow
 
-    def watched(net: VGG16, layer: str, channels: list[int], seed: int, size: int) -> Any:
-        tried.append((list(channels), seed))
-        return grow(net, layer, channels, seed, size)
+    def watched(net: VGG16, targets: list[Target], seed: int, size: int) -> Any:
+        tried.append(([target.number for target in targets], seed))
+        return grow(net, targets, seed, size)
 
     monkeypatch.setattr(atlas_growing, "grow", watched)
     make_atlas(net, ["conv1_1"], tmp_path, seed=7)

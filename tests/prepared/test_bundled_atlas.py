@@ -54,7 +54,8 @@ def test_a_batch_grows_again_from_its_record(vgg16: VGG16, layer: str, capsys: p
     sheet = cnnvis.atlas_sheet(layer)
     record = sheet.tiles[CHANNELS[layer]]
     assert record.channel in record.batch
-    grown = grow(vgg16, layer, record.batch, record.seed, sheet.settings["size"])
+    targets = [vgg16.architecture.target(layer, channel) for channel in record.batch]
+    grown = dict(zip(record.batch, grow(vgg16, targets, record.seed, sheet.settings["size"]), strict=True))
     same = sheet.build == made_on(vgg16, build_record(vgg16, precision_of("auto", vgg16.device)))
     with capsys.disabled():
         print(f"\n{layer}: {'pictures' if same else 'robust activations'} compared", end=" ")

@@ -20,11 +20,11 @@ from safetensors.numpy import load_file
 from cnnvis.errors import PhotoError, SettingError
 from cnnvis.network.architecture import CONVOLUTIONS
 from cnnvis.network.vgg import VGG16, cut
+from cnnvis.pictures.folders import photos_in
 from cnnvis.pictures.images import crop_like_training, to_tensor
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared import shelf_making
 from cnnvis.prepared.shelf_making import make_shelf
-from cnnvis.prepared.shelf_photos import photos_in
 from cnnvis.prepared.unfinished import NAME, pieces
 
 PHOTOS = 12

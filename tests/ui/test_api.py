@@ -33,6 +33,7 @@ exemplars(layer: convolution = 'conv5_3', channel: number = 0, count: number = 9
 atlas(layer: convolution = 'conv5_3') -> picture, record
 groups(image: file, layer: convolution = 'conv5_1', count: number = 6) -> picture, record
 mosaic(image: file, layer: convolution = 'conv5_1') -> picture, record
+concepts(layer: conv4_3|conv5_1|conv5_2|conv5_3 = 'conv5_3', concept: number = None) -> picture, record
 wiring(layer: convolution = 'conv3_1', channel: number = 0, count: number = 8) -> record
 why(image: file, layer: convolution = 'conv3_1', channel: number = 0, row: number = None, column: number = None, \
 count: number = 5, depth: number = 3) -> record

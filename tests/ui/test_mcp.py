@@ -92,8 +92,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_every_endpoint_is_a_tool_with_a_description(results: dict[str, Any]) -> None:
-    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "groups", "mosaic", "maximize"}
-    assert set(results["tools"]) == picture_tools | {"layers", "wiring", "why", "dictionary", "quiz", "quiz_answers"}
+    picture_tools = {"filters", "feature_maps", "feature_map", "exemplars", "atlas", "groups", "mosaic", "concepts"}
+    telling = {"layers", "wiring", "why", "dictionary", "quiz", "quiz_answers"}
+    assert set(results["tools"]) == picture_tools | telling | {"maximize"}
     for name, (description, schema) in results["tools"].items():
         assert len(description) > 30, name
         assert schema["type"] == "object"

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from cnnvis.analysis.filters import FilterSheet, draw_filters
 from cnnvis.analysis.groups import Group, find_groups
+from cnnvis.analysis.likeness import correlations, most_alike
 from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.analysis.places import Places, find_places
 from cnnvis.analysis.why import Trace, Why, explain, trace
@@ -29,7 +30,6 @@ from cnnvis.network.weights import load_for, load_vgg16
 from cnnvis.pictures.images import crop_like_training, encode
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.atlas import Atlas, AtlasSheet, load_atlas
-from cnnvis.prepared.likeness import correlations, most_alike
 from cnnvis.prepared.quiz import Question, ask
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
 from cnnvis.prepared.tiles import best_photos

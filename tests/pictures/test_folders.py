@@ -9,8 +9,8 @@ from helpers import CASES
 from PIL import Image
 
 from cnnvis.errors import PhotoError
+from cnnvis.pictures.folders import photos_in, shown
 from cnnvis.pictures.photo import PHOTO_FORMATS
-from cnnvis.prepared.shelf_photos import photos_in, shown
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnvis.prepared.likeness import arranged, correlations, most_alike
+from cnnvis.analysis.likeness import arranged, correlations, most_alike
 
 
 def test_correlations_equal_numpys() -> None:

@@ -1,11 +1,14 @@
 """Which channels of a layer are alike, and a layout of the layer that puts them side by side."""
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnvis.errors import SettingError
-from cnnvis.prepared.shelf_tables import Array
+
+Array = NDArray[Any]
 
 PERPLEXITY = 15.0  # roughly how many neighbours each channel has
 MOST_ALIKE = 8

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from cnnvis.prepared.shelf_tables import MOMENTS, Array, LayerIndex
+from cnnvis.prepared.shelf_indexing import MOMENTS, Array, LayerIndex
 
 CHANNELS, PHOTOS, RANKS = 5, 40, 6
 
