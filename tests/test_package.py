@@ -146,5 +146,5 @@ def test_errors_name_the_given_value_and_the_allowed_ones() -> None:
 def test_every_error_is_a_cnnvis_error() -> None:
     kinds = [kind for kind in vars(errors).values() if getattr(kind, "__module__", "") == errors.__name__]
     classes = {kind for kind in kinds if isinstance(kind, type)}
-    assert len(classes) == 9 and all(issubclass(kind, CnnvisError) for kind in classes)
+    assert len(classes) == 10 and all(issubclass(kind, CnnvisError) for kind in classes)
     assert {kind.__name__ for kind in classes} <= set(cnnvis.__all__)

@@ -146,8 +146,8 @@ def concepts_make(options: argparse.Namespace) -> None:
 def concepts_show(options: argparse.Namespace) -> None:
     """Show a layer's concepts, or one of them.
 
-    Saves the sheet with the picture of every concept or, with a number, its own. The
-    record has each one's channels, its exemplars and its direction, which can be grown.
+    Saves the sheet with every concept's picture or, with a number, its own. The
+    record has the channels, photos and direction of each; a direction can be grown.
 
       python -m cnnvis concepts show conv5_3 -o concepts.png
       python -m cnnvis concepts show conv5_3 12 -o concept.png

@@ -17,6 +17,7 @@ from PIL import Image
 
 from cnnvis.maximization.recipes import RECIPES
 from cnnvis.network.architecture import CONVOLUTIONS, LAYERS
+from cnnvis.prepared.concepts import BUNDLED
 
 PHOTO = ROOT / "examples" / "coffee.jpg"
 LAYER_NAMES = tuple(layer.name for layer in LAYERS)
@@ -83,7 +84,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "is unknown: choose one of ": {"view": "blue", "pipeline": [], "order": 5, "contrast": None, "recipe": "x",
                                    "objective": "x", "reference": "x"},
     "is out of range: choose ": {"steps": None, "size": 10**9, "seed": -1, "seconds": "x", "count": 1.5, "depth": 0,
-                                 "questions": True, "row": 1e9, "column": "x"},
+                                 "questions": True, "row": 1e9, "column": "x", "concept": -1},
     UNREAD: {"image": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}},
     "cannot be read: give channels and their weights": {"direction": "[17]"},
     "cannot be read: write it like #a08060": {"colour": "much"},
@@ -95,6 +96,7 @@ NO_IMAGES: list[Any] = [
 TAKES = {line.partition("(")[0]: re.findall(r"(\w+): ", line) for line in API.strip().splitlines() if "()" not in line}
 VALUES = {name: (words, value) for words, values in WRONG.items() for name, value in values.items()}
 CASES = [(endpoint, name, *VALUES[name]) for endpoint, takes in TAKES.items() for name in takes]
+CASES = [case for case in CASES if case[1] != "concept" or BUNDLED.is_dir()]  # which may not have been made
 CASES += [("feature_map", "image", UNREAD, value) for value in NO_IMAGES]
 # Values of an unusual type that still make sense: torchvision's index, numbers as floats and as text.
 ODD = [("filters", {"layer": 5}, "conv2_1"), ("filters", {"layer": "conv1_2", "input_channel": "7"}, "conv1_2"),
