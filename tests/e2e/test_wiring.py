@@ -93,7 +93,7 @@ def test_a_link_restores_an_open_tree_and_a_node_leads_to_its_channel(visit) -> 
 
 
 def test_colour_or_shape_of_a_photo_and_of_a_picture(visit) -> None:
-    page = visit(query="?tab=maps&layer=conv2_1&channel=4&steps=2&size=64&row=3&column=3")
+    page = visit(query="?tab=maps&layer=conv2_1&channel=4&steps=20&size=64&row=3&column=3")
     page.locator("#recolour").click()
     page.locator("#recoloured", has_text="% in grey").wait_for()
     page.get_by_role("tab", name="Activation maximization").click()

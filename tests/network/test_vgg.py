@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "cut": lambda net: cnnvis.cut(net, "conv1_1"),
     "make_shelf": lambda net: cnnvis.make_shelf(net, "nowhere", "nowhere"),
     "make_atlas": lambda net: cnnvis.make_atlas(net, ["conv1_1"], "nowhere"),
+    "make_concepts": lambda net: cnnvis.make_concepts(net, ["conv5_3"], "nowhere"),
 }
 
 

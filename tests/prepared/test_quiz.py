@@ -11,7 +11,7 @@ from cnnvis.analysis.patches import moved_inside
 from cnnvis.errors import LayerError, SettingError, ShelfError
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.prepared.atlas import _decoded
+from cnnvis.prepared.atlas import decoded
 from cnnvis.prepared.quiz import MOST_QUESTIONS
 from cnnvis.prepared.shelf import BUNDLED, atlas_scale_tile, load_shelf
 from cnnvis.prepared.tiles import TILE_PX, picture_px
@@ -113,7 +113,7 @@ def test_a_shelf_that_keeps_too_few_photos_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_quiz_decodes_the_layers_sheet_once() -> None:
-    _decoded.cache_clear()
+    decoded.cache_clear()
     for question in cnnvis.quiz(5, "conv4_2", 8):
         assert question.pictures[0].size == (TILE_PX, TILE_PX)
-    assert _decoded.cache_info()[:2] == (7, 1)
+    assert decoded.cache_info()[:2] == (7, 1)

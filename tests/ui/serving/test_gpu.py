@@ -34,7 +34,7 @@ def reserved(layer: str = "conv5_3", recipe: str = "fourier", pictures: int = 1,
 @pytest.mark.parametrize(("layer", "pictures", "milliseconds"), MEASURED)
 def test_an_ascent_reserves_what_it_takes(layer: str, pictures: int, milliseconds: float) -> None:
     takes = 512 * milliseconds / 1000
-    assert 3 + 1.5 * takes <= reserved(layer, pictures=pictures, steps=512) <= 4 + 3 * takes
+    assert 3 + 1.5 * takes <= reserved(layer, pictures=pictures, steps=512, size=224) <= 4 + 3 * takes
 
 
 def test_a_day_without_an_account_has_room_for_many_ascents() -> None:
