@@ -1,6 +1,7 @@
 """Shared fixtures: a toy network, the real VGG16, torchvision's VGG16, a photo, and the running page."""
 
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,7 +67,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         built = build_page()
-        built.launch(**launch_options(), prevent_thread_lock=True, server_name="127.0.0.1", quiet=True)
+        with socket.socket() as free:  # of two processes that look for a port from 7860 on, one may come too late
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        options = {**launch_options(), "server_name": "127.0.0.1", "server_port": port}
+        built.launch(**options, prevent_thread_lock=True, quiet=True)
         yield built
         built.close()
 
