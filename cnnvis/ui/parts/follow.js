@@ -23,7 +23,8 @@
     document.documentElement.dataset.tab = tab;
     document.dispatchEvent(new Event('cnnvis:tab'));
     const control = (id) => values[ids.indexOf(id)];
-    return [{...choice, tab, link, wall: page.wall(choice.layer, tab, link ? null : control)}, ...values];
+    // The first event may come before the wall is on the page.
+    return [{...choice, tab, link, wall: page.wall?.(choice.layer, tab, link ? null : control)}, ...values];
   };
 
   // Draws again through the layer picker (choice.js). A separate draw could be answered before an earlier one, and the page

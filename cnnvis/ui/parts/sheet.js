@@ -26,7 +26,8 @@ function draw(value) {
     return `<button type="button" data-layer="${value.layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;
   }).join('');
-  document.querySelector('#wall-caption .caption').innerHTML = value.caption;
+  const caption = document.querySelector('#wall-caption .caption');
+  if (caption) caption.innerHTML = value.caption;
 }
 
 // An arrangement is seen whole, with small tiles, or nearer.
