@@ -295,3 +295,26 @@ def test_the_atlass_picture_fills_the_wait_for_an_ascent(visit) -> None:
     assert not preview.is_visible()
     page.get_by_role("button", name="Next").click()
     page.locator("#preview figure[data-name='conv2_1 channel 5']").wait_for()
+
+
+# Hides the wall's function from the first event, as if the wall's script had not run yet.
+BEFORE_THE_WALL = """const waiting = setInterval(() => {
+  const page = window.cnnvis, known = page?.known;
+  if (!known) return;
+  clearInterval(waiting);
+  page.known = (...given) => {
+    const wall = page.wall;
+    page.known = known;
+    page.wall = undefined;
+    const answer = known(...given);
+    page.wall = wall;
+    page.early = true;
+    return answer;
+  };
+}, 1);"""
+
+
+def test_the_page_is_drawn_although_its_first_event_comes_before_the_wall(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv2_1", script=BEFORE_THE_WALL)  # which waits until the page is drawn
+    assert page.evaluate("cnnvis.early")
+    page.locator("#wall button[data-channel='5']").wait_for()
