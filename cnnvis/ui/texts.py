@@ -27,7 +27,8 @@ its pattern. Deeper layers have coarser maps, in which each value sees more of t
 
 ABOUT_MAXIMIZE = """**Activation maximization** turns the question round: which picture activates this channel most? It
 starts from noise and changes the picture a little at each step, always in the direction that raises the activation.
-To save time, most pictures begin as one quarter, repeated four times; later each quarter develops on its own."""
+In blocks 1 to 3 a picture begins, to save time, as one quarter repeated four times, and each quarter later develops on
+its own. In blocks 4 and 5 it is small, with room for one or two of the things that the channel looks for."""
 
 ABOUT_LADDER = """Five ascents from one seed. The first is the plain method of 2009. The others add, one at a time:
 small shifts, Fourier coefficients instead of pixels, the colours of photos, and views of changing scale, angle and
