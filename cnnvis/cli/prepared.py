@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -106,10 +107,14 @@ def atlas_make(options: argparse.Namespace) -> None:
       python -m cnnvis atlas make -o my.atlas --layers conv5_2 conv5_3 --workers 2
       python -m cnnvis atlas make -o my.atlas --scheduler tcp://10.0.0.7:8786
     """
+    _make_layers(options, make_atlas, options.output or atlas_folder(), "picture")
+
+
+def _make_layers(options: argparse.Namespace, make: Callable[..., list[str]], folder: Path, unit: str) -> None:
+    """Make what a folder holds layer by layer, and report the layers; the progress bar counts `unit`s."""
     asked = given(options, "layers", "seed") | _where(options)
-    folder = options.output or atlas_folder()
-    with _bar("picture") as progress:
-        made = make_atlas(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
+    with _bar(unit) as progress:
+        made = make(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
     report(options, {"folder": str(folder), "layers": made}, f"{', '.join(made)}: {str(folder)!r}")
 
 
@@ -136,11 +141,7 @@ def concepts_make(options: argparse.Namespace) -> None:
       python -m cnnvis concepts make -o my.concepts --workers 2
       CNNVIS_SHELF=my.shelf python -m cnnvis concepts make -o mine --layers conv5_3
     """
-    asked = given(options, "layers", "seed") | _where(options)
-    folder = options.output or concepts_folder()
-    with _bar("piece") as progress:
-        made = make_concepts(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
-    report(options, {"folder": str(folder), "layers": made}, f"{', '.join(made)}: {str(folder)!r}")
+    _make_layers(options, make_concepts, options.output or concepts_folder(), "piece")
 
 
 def concepts_show(options: argparse.Namespace) -> None:
