@@ -12,13 +12,13 @@ from cnnvis.prepared.shelf import load_shelf
 from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.channel import grown
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.exemplars import BEST_PHOTOS, best_photo, exemplar_photo
+from cnnvis.ui.parts.exemplars import best_photo, exemplar_photo
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
 from cnnvis.views.channel import large_picture
-from cnnvis.views.exemplars import large_photo
+from cnnvis.views.exemplars import BEST_PHOTOS, large_photo
 from cnnvis.views.html import picture_url, quiet
 
 _TEMPLATE = """<dialog class="large" aria-label="Enlarged"><form method="dialog">
