@@ -19,7 +19,7 @@ from cnnvis.pictures.photo import Photo, open_photo
 from cnnvis.prepared.atlas import load_atlas
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile
 from cnnvis.views import known
-from cnnvis.views.card import Frame, Looks, Shown, card_figure, card_file, credited
+from cnnvis.views.card import Frame, Looks, Shown, card_figure, card_file, credited, few
 from cnnvis.views.channel import Own
 from cnnvis.views.html import picture_url
 from cnnvis.views.known import Everywhere, Source
@@ -27,7 +27,6 @@ from cnnvis.views.still import check_live
 
 THEMES = ("auto", "light", "dark")
 NAMED, TREE_COUNT, TREE_DEPTH = 6, 3, 2  # channels of a place; of its explanation: inputs at each node, layers back
-MOST_FRAMES = 12
 SOMEBODYS = "a photo of the author's"
 
 
@@ -92,20 +91,14 @@ def _patches(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, s
     return [(one, picture_url(atlas_scale_tile(shelf, one, target.layer))) for one in exemplars]
 
 
-def few(frames: Sequence[Frame]) -> list[Frame]:
-    """At most a dozen frames, evenly spaced, the first and the last among them."""
-    last, gaps = len(frames) - 1, MOST_FRAMES - 1
-    return [frames[round(i * last / gaps)] for i in range(MOST_FRAMES)] if last > gaps else list(frames)
-
-
 def channel_card(source: Source, target: Target, own: Own | str, looks: Looks, own_credit: str = "") -> Card:
     """The card of a convolution's channel, already checked; `own_credit` is of the photo in `own`."""
     layer, channel = target.layer, known.channel(source, target)
     about = f"""One of the {layer.channels} filters of {layer.name}, a layer of VGG16, which was trained to name what is
 in a photo. Each of its values sees {layer.receptive_field} px of the photo's 224 px."""
-    credits = [] if isinstance(channel.best, str) else [credited(exemplar) for exemplar, _ in channel.best.tiles]
+    credits = [] if isinstance(channel.best, str) else [credited(vars(exemplar)) for exemplar, _ in channel.best.tiles]
     credits += [html.escape(own_credit)] if own_credit else []
-    preview = "" if isinstance(channel.grown, str) else channel.grown[1]
+    preview = "" if isinstance(channel.grown, str) else known.large_tile(channel.grown[0], target.number)
     return _card(Shown("one of its filters", str(target), about, channel.view(own), credits, preview, target), looks)
 
 
@@ -126,7 +119,7 @@ def place_card(source: Source, seen: Seen, looks: Looks, photo_credit: str = "")
 that stand out there, each with the picture grown for it and the photo that excites it most."""
     named = known.named_at(source, layer, at)
     credits = [html.escape(photo_credit)] if photo_credit else []
-    credits += [credited(one.best[0]) for one in named if one.best]
+    credits += [credited(vars(one.best[0])) for one in named if one.best]
     view = known.place(source, seen.places, at, named, seen.everywhere, seen.leads)
     name = f"{layer.name}, row {at.row}, column {at.column}"
     return _card(

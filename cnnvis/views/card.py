@@ -1,20 +1,20 @@
 """A card as HTML: a view in a <figure> that contains its own styles, and a file of its own around that."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from cnnvis.network.architecture import Target
-from cnnvis.prepared.shelf import Exemplar
 from cnnvis.version import __version__
 from cnnvis.views.exemplars import credit
 from cnnvis.views.html import LOOKS, image_tag
 from cnnvis.views.still import link_to, still
 
-FRAME_PX = 128
+MOST_FRAMES, FRAME_PX = 12, 128
 STYLE = f".cnnvis-card {{ {LOOKS}\n{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')} }}"
 SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 PAGE = """body { max-width: 760px; margin: 0 auto; padding: 20px 16px; font: 1.1rem system-ui, sans-serif; }
@@ -80,10 +80,16 @@ def card_file(shown: Shown, looks: Looks, figure: str) -> str:
 """
 
 
-def credited(exemplar: Exemplar) -> str:
+def credited(about: Mapping[str, Any]) -> str:
     """A photo's credit, with a link to where it is from."""
-    by, source = html.escape(credit(vars(exemplar))), html.escape(exemplar.source)
+    by, source = html.escape(credit(about)), html.escape(about.get("source", ""))
     return f'<a href="{source}" rel="noopener">{by}</a>' if source.startswith("https://") else by
+
+
+def few(frames: Sequence[Frame]) -> list[Frame]:
+    """At most a dozen frames, evenly spaced, the first and the last among them."""
+    last, gaps = len(frames) - 1, MOST_FRAMES - 1
+    return [frames[round(i * last / gaps)] for i in range(MOST_FRAMES)] if last > gaps else list(frames)
 
 
 def _growing(frames: Sequence[Frame]) -> str:

@@ -9,7 +9,7 @@ from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.shelf import Exemplar
 from cnnvis.views.exemplars import photo_figures
 from cnnvis.views.figures import written
-from cnnvis.views.html import image_at
+from cnnvis.views.html import Address, image_at
 
 NEXT = (
     ("maximize", "Grow it live", "data-start"),
@@ -22,7 +22,7 @@ NEXT = (
 class Best:
     """The photos of a shelf that excite a channel most, with the addresses of their patches."""
 
-    tiles: Sequence[tuple[Exemplar, str]]
+    tiles: Sequence[tuple[Exemplar, Address]]
     photos: int  # on the shelf
 
 
@@ -37,7 +37,7 @@ class Own:
 
 
 def channel_view(
-    target: Target, grown: tuple[AtlasSheet, str] | str, best: Best | str, own: Own | str, rows: tuple[str, str]
+    target: Target, grown: tuple[AtlasSheet, Address] | str, best: Best | str, own: Own | str, rows: tuple[str, str]
 ) -> str:
     """Everything about a convolution's channel on one screen, as HTML.
 
@@ -55,7 +55,7 @@ def channel_view(
 <section><h4>Read by <small>in the next layer</small></h4>{rows[1]}</section></div>"""
 
 
-def _grown(target: Target, grown: tuple[AtlasSheet, str] | str) -> tuple[str, str]:
+def _grown(target: Target, grown: tuple[AtlasSheet, Address] | str) -> tuple[str, str]:
     """The atlas's picture, which opens large, and what to say of it."""
     if isinstance(grown, str):
         return "", html.escape(grown)
@@ -93,7 +93,7 @@ def _own(target: Target, own: Own | str) -> tuple[str, str]:
     return f'<figure class="own">{button}{caption}</figure>', f"Last: {own.whose}, {where}{rank}."
 
 
-def large_picture(target: Target, sheet: AtlasSheet, url: str) -> str:
+def large_picture(target: Target, sheet: AtlasSheet, url: Address) -> str:
     """The atlas's picture of a channel, large, and what it is."""
     tile = sheet.tiles[target.number]
     fires, robust = " The filter's map stays below zero everywhere on it: this filter never fires.", ""

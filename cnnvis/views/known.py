@@ -24,7 +24,7 @@ from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.views.channel import Best, Own, channel_view
 from cnnvis.views.exemplars import BEST_PHOTOS
-from cnnvis.views.html import TILE_PX, picture_url
+from cnnvis.views.html import TILE_PX, Address, picture_url
 from cnnvis.views.places import Leading, Named, place_view, through_layers
 from cnnvis.views.why import why_tree
 from cnnvis.views.wiring import readers_row, reads_row
@@ -51,11 +51,11 @@ class Source:
 
     net: VGG16
     sheet: Callable[[Layer], AtlasSheet]  # a convolution's; raises AtlasError
-    exemplars: Callable[[Shelf, Target, int], Sequence[tuple[Exemplar, str]]]  # at the scale of the atlas's pictures
-    large: Callable[[AtlasSheet, int], str] = large_tile  # the address of the picture of one channel
-    small: Callable[[AtlasSheet, int], str] = small_tile  # the same in a row of many
+    exemplars: Callable[[Shelf, Target, int], Sequence[tuple[Exemplar, Address]]]  # at the scale of its pictures
+    large: Callable[[AtlasSheet, int], Address] = large_tile  # the address of the picture of one channel
+    small: Callable[[AtlasSheet, int], Address] = small_tile  # the same in a row of many
 
-    def tile(self, layer: Layer, channel: int) -> str:
+    def tile(self, layer: Layer, channel: int) -> Address:
         """The address of the picture of a channel, small; "" if there is none."""
         try:
             return self.small(self.sheet(layer), channel)
@@ -68,7 +68,7 @@ class Channel:
     """What is known of a channel; a sentence stands for what is not."""
 
     target: Target
-    grown: tuple[AtlasSheet, str] | str  # its sheet of the atlas, and the picture's address
+    grown: tuple[AtlasSheet, Address] | str  # its sheet of the atlas, and the picture's address
     best: Best | str
     rows: tuple[str, str]  # what it reads and what reads it, as HTML
 
@@ -87,7 +87,7 @@ def channel(source: Source, target: Target) -> Channel:
     return Channel(target, grown(source, target), best(source, target), rows)
 
 
-def grown(source: Source, target: Target) -> tuple[AtlasSheet, str] | str:
+def grown(source: Source, target: Target) -> tuple[AtlasSheet, Address] | str:
     """The atlas's sheet and the address of a channel's picture; or why there is none."""
     try:
         sheet = source.sheet(target.layer)

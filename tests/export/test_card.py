@@ -11,8 +11,7 @@ from helpers.ascents import CAT
 
 import cnnvis
 from cnnvis.errors import ChannelError, LayerError, SettingError
-from cnnvis.export.card import MOST_FRAMES, few
-from cnnvis.views.card import SCRIPT, Frame
+from cnnvis.views.card import MOST_FRAMES, SCRIPT, Frame, few
 from cnnvis.views.figures import written
 
 MOST_BYTES = 400_000

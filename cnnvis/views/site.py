@@ -1,0 +1,184 @@
+"""A site as HTML: its page, its credits, and where its pictures lie in its folder."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cnnvis.analysis.filters import FilterSheet
+from cnnvis.analysis.groups import find_groups
+from cnnvis.analysis.places import Places, look_up
+from cnnvis.analysis.why import Trace, explain
+from cnnvis.network.architecture import Layer, Target
+from cnnvis.network.vgg import VGG16
+from cnnvis.pictures.images import PHOTO_SIDE, encode
+from cnnvis.prepared.atlas import AtlasSheet, load_atlas
+from cnnvis.prepared.shelf import Exemplar, Shelf
+from cnnvis.prepared.tiles import scale_box
+from cnnvis.views import known
+from cnnvis.views.card import credited
+from cnnvis.views.figures import signed_bar
+from cnnvis.views.html import LOOKS, Piece, picture_url
+from cnnvis.views.known import Source
+from cnnvis.views.places import entries, group_tiles
+from cnnvis.views.question import SEEDS
+from cnnvis.views.still import Data, still
+from cnnvis.views.why import Patch, why_tree
+
+SMALL, HALF = 4, 2  # how much smaller a sheet is that is seen first, and one for pictures in a row
+TOGETHER = 32  # channels whose views are one file
+RIM_PX = 1  # cut off a tile: browsers round, and the gap beside it would show as a line
+NAMED, TREE_COUNT, TREE_DEPTH = 6, 3, 3  # channels at a place, and groups; inputs at each node, and layers back
+LEADS_TO = ("maps", "filters")  # the tabs that a site has too
+_FRAME = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+_SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+
+def source(net: VGG16) -> Source:
+    """Where a site's views come from: its pictures are pieces of the sheets and photos in its folder."""
+    layer_of = net.architecture.find
+    kept: dict[tuple[str, int, int], list[tuple[Exemplar, Piece]]] = {}
+
+    def exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, Piece]]:
+        key = target.layer.name, target.number, count  # a place names the same channels again and again
+        if key not in kept:
+            kept[key] = [(one, photo_piece(one, target.layer)) for one in shelf.exemplars(target, count)]
+        return kept[key]
+
+    def large(sheet: AtlasSheet, channel: int) -> Piece:
+        layer = layer_of(sheet.layer)
+        return _tile(sheet, channel, [sheet_file(layer), half_file(layer), small_file(layer)])
+
+    def small(sheet: AtlasSheet, channel: int) -> Piece:
+        return _tile(sheet, channel, [half_file(layer_of(sheet.layer))])
+
+    return Source(net, cache(lambda layer: load_atlas().sheet(layer, net)), exemplars, large, small)
+
+
+def _tile(sheet: AtlasSheet, channel: int, files: Sequence[str]) -> Piece:
+    left, top = channel % sheet.columns * sheet.cell, channel // sheet.columns * sheet.cell
+    return Piece(files, sheet.picture.size, (left + RIM_PX, top + RIM_PX, sheet.cell - sheet.gap - 2 * RIM_PX))
+
+
+def photo_piece(exemplar: Exemplar, layer: Layer) -> Piece:
+    """As much of an exemplar's photo as a tile of the layer shows."""
+    return _cut(photo_file(exemplar.photo), scale_box(exemplar, layer))
+
+
+def patches_of(number: int) -> Patch:
+    """The pieces of a given photo."""
+    return lambda box: _cut(given_file(number), box)
+
+
+def _cut(file: str, box: Sequence[int]) -> Piece:
+    return Piece([file], (PHOTO_SIDE, PHOTO_SIDE), (box[0], box[1], box[2] - box[0]))
+
+
+def sheet_file(layer: Layer) -> str:
+    """The atlas's sheet of a layer."""
+    return f"atlas/{layer.name}.webp"
+
+
+def small_file(layer: Layer) -> str:
+    """The same, a quarter as wide: the first that a visitor sees."""
+    return f"small/{layer.name}.jpg"
+
+
+def half_file(layer: Layer) -> str:
+    """The same, half as wide: for pictures in a row."""
+    return f"half/{layer.name}.jpg"
+
+
+def photo_file(number: int) -> str:
+    """The 224 px of a photo of the shelf."""
+    return f"photos/{number}.webp"
+
+
+def given_file(number: int) -> str:
+    """The 224 px of a photo that the site was made with."""
+    return f"given/{number}.webp"
+
+
+def views_file(layer: Layer, first: int) -> str:
+    """The views of TOGETHER channels of a layer."""
+    return f"views/{layer.name}-{first // TOGETHER}.gz"
+
+
+def seen_file(layer: Layer, number: int) -> str:
+    """What a layer sees in a given photo."""
+    return f"seen/{number}-{layer.name}.gz"
+
+
+def quiz_file(layer: Layer) -> str:
+    """The quizzes about a layer."""
+    return f"quiz/{layer.name}.gz"
+
+
+def lens(file: str, drawn: Any, words: str, **more: Any) -> dict[str, Any]:
+    """A sheet of the wall, for the script; `words` say what its tiles are."""
+    about = {"cell": drawn.cell, "gap": drawn.gap, "columns": drawn.columns, "size": drawn.picture.size}
+    return {"src": file, "words": words, **about, **more}
+
+
+def kernels_lens(file: str, drawn: FilterSheet) -> dict[str, Any]:
+    """The lens that shows the filters' weights."""
+    words = f"The {drawn.channels} filters of {drawn.layer}"
+    if drawn.view == "rgb":
+        return lens(file, drawn, f"{words}, in colour: mid-grey is zero", sharp=True)
+    scale = signed_bar(drawn.scale or 0)
+    return lens(file, drawn, f"{words}: their kernels for input channel 0", sharp=True, scale=scale)
+
+
+def channel_view(source: Source, layer: Layer, number: int, live: str) -> str:
+    """Everything about a channel; the site answers its buttons as far as it can."""
+    target = Target(layer, {number: 1.0})
+
+    def stays(data: Data) -> bool:
+        return "data-channel" in data or data.get("data-go") in LEADS_TO
+
+    return still(known.channel(source, target).view(), live, target, stays)
+
+
+def seen(source: Source, places: Places, traced: Trace, number: int) -> dict[str, Any]:
+    """What a layer sees at every place of given photo `number`, its groups, and why at the most unusual place."""
+    layer, size, lead = places.layer, places.above.shape[1], look_up(places, None, None, NAMED)
+    every = (look_up(places, place // size, place % size, NAMED) for place in range(size * size))
+    here = [entries(layer.name, known.named_at(source, layer, place)) for place in every]
+    why = []
+    for entry in lead.channels:
+        target = Target(layer, {entry.channel: 1.0})
+        down, right = divmod(int(places.cells[entry.channel, lead.row, lead.column]), places.side)
+        cell = lead.row * places.side + down, lead.column * places.side + right
+        explained = explain(source.net, traced, target, cell, TREE_COUNT, TREE_DEPTH)
+        tree = why_tree(source.net, explained, places.photo, source.tile, patches_of(number))
+        why.append([entry.channel, tree])
+    groups = find_groups(places, NAMED)
+    lit = [picture_url(encode(groups.tile(n), "jpeg", quality=75)) for n in range(len(groups.groups))]
+    about = {"size": size, "side": places.side, "lead": [lead.row, lead.column], "here": here, "why": why}
+    return {**about, "groups": group_tiles(layer, groups.groups, lit, source.tile, grows=False)}
+
+
+def index_page(walls: Sequence[Mapping[str, Any]], photos: Sequence[str], live: str) -> str:
+    """The page of a site; `walls` are its layers' lenses."""
+    shown = [{"name": name, "src": given_file(number)} for number, name in enumerate(photos)]
+    layers = {wall["name"]: wall for wall in walls}
+    about = {"layers": layers, "photos": shown, "live": html.escape(live), "seeds": SEEDS}
+    data = json.dumps({**about, "together": TOGETHER}, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {"STYLE": LOOKS + _STYLE, "DATA": data, "SCRIPT": _SCRIPT}
+    page = _FRAME
+    for name, content in parts.items():
+        page = page.replace(f"{{{name}}}", content)
+    return page
+
+
+def credits_page(photos: Sequence[Mapping[str, Any]]) -> str:
+    """Every photo of the shelf with its author, licence and source."""
+    listed = "".join(f"<li>{credited(about)}</li>" for about in photos)
+    return f"""<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Credits: inside VGG16</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,"><body><main><h1>Credits</h1><p><a href="./">Back</a></p><p>Pictures grown with cnnvis:
+CC0. Weights of VGG16: torchvision, BSD-3-Clause. Photos:</p><ul>{listed}</ul></main></body></html>
+"""
