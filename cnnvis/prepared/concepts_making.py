@@ -25,7 +25,15 @@ from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.prepared.atlas_growing import RECIPE, canvas_px, grow_batch, read_grown
 from cnnvis.prepared.atlas_making import BATCH_CHANNELS, encoded_sheet, record_json
-from cnnvis.prepared.concepts import FILES, concept_layer, concept_layers, direction_in, index_sha256, spread_of
+from cnnvis.prepared.concepts import (
+    FILES,
+    MOST_CONCEPTS,
+    concept_layer,
+    concept_layers,
+    direction_in,
+    index_sha256,
+    spread_of,
+)
 from cnnvis.prepared.concepts_finding import (
     ConceptBatch,
     Found,
@@ -47,7 +55,7 @@ from cnnvis.prepared.unfinished import held, is_whole, piece_file, remove_pieces
 from cnnvis.prepared.workers import check_where, run
 
 VERSION = 1  # of the way concepts are found
-COUNTS = (16, 32, 64)  # factors of a run; the one that finds most stable concepts is kept
+COUNTS = (16, 32, MOST_CONCEPTS)  # factors of a run; the one that finds most stable concepts is kept
 RUNS = 8  # of each half of the shelf, for each count
 KEPT_CELLS = 524_288  # of a layer, half a gigabyte in files; of a larger shelf, fewer of each photo
 PHOTOS_AT_ONCE = 16

@@ -36,7 +36,8 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         named = dict(zip(names, values, strict=True))
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
-        named["of"] = choice.of.replace(SAVED, "")
+        kept = choice.concept is not None or (choice.tab == "maximize" and choice.of != SAVED)
+        named["of"] = choice.of if kept else ""
         return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js="cnnvis.showAddress")

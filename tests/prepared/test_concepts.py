@@ -57,7 +57,7 @@ def read(net: VGG16, layer: str = "conv5_1") -> Concepts:
 
 def test_the_concepts_in_use_are_those_that_are_named(few: Path, tiny: VGG16, monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(tiny)
-    assert found is read(tiny) and (found.layer, found.photos) == ("conv5_1", 10)
+    assert found is read(tiny) and (found.layer, len(found.shelf.photos)) == ("conv5_1", 10)
     with pytest.raises(ConceptsError, match="no concepts of conv5_2: make them with `concepts make --layers conv5_2`"):
         read(tiny, "conv5_2")
     monkeypatch.delenv("CNNVIS_CONCEPTS")

@@ -23,14 +23,17 @@ WIRES_BESIDE = 6  # of what it reads, and of what reads it
 MAP_PX = 192  # side of the photo with the map laid over it
 
 
-def channel_view(target: Target, photo: str) -> str:
-    """Everything about a channel on one screen, as HTML; `photo` is the digest of the visitor's photo."""
+def channel_view(target: Target, photo: str, concepts: str = "") -> str:
+    """Everything about a channel on one screen, as HTML; `photo` is the digest of the visitor's photo.
+
+    `concepts` are those that it takes part in, as HTML.
+    """
     target, net = convolution(target), load_vgg16(SHEET_DEVICE)
     rows = (
         reads_row(net, target, reads(net, target)[:WIRES_BESIDE], cache.tile_url),
         readers_row(net, target, readers(net, target)[:WIRES_BESIDE], cache.tile_url),
     )
-    return views.channel_view(target, grown(target), _best(target), _own(target, photo), rows)
+    return views.channel_view(target, grown(target), _best(target), _own(target, photo), rows, concepts)
 
 
 def grown(target: Target) -> tuple[AtlasSheet, str] | str:
