@@ -172,7 +172,7 @@ def _askable(shelf: Shelf, layer: Layer, concepts: Concepts | None) -> list[int]
     Of concepts, those of which the same holds and that are not vague.
     """
     index = concepts.index if concepts else shelf.layer(layer)
-    ranks = index["value"].shape[1]
+    ranks = index["value"].shape[1] if concepts else shelf.ranks
     if ranks <= REFERENCE_PHOTOS:
         needed = f"a quiz needs more than {REFERENCE_PHOTOS}"
         raise ShelfError(f"shelf {shelf.name!r} keeps {ranks} photos per channel: {needed}.")

@@ -138,7 +138,9 @@ def test_channels_and_concepts_name_each_other(few: Path, tiny: VGG16) -> None:
     found = read(tiny)
     for channel in range(8):
         named = found.with_channel(channel)
-        assert dict(named) == {c.concept: c.direction[channel] for c in found.concepts if channel in c.direction}
+        assert {number for number, _ in named} == {c.concept for c in found.concepts if channel in c.direction}
+        weights = {c.concept: {member.channel: member.weight for member in c.channels} for c in found.concepts}
+        assert all(weights[number][channel] == weight for number, weight in named)
         assert [weight for _, weight in named] == sorted((weight for _, weight in named), reverse=True)
     for concept in found.concepts:
         assert concept.channels[0].weight == 1 and {m.channel for m in concept.channels} == set(concept.direction)

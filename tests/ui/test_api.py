@@ -41,9 +41,9 @@ count: number = 5, depth: number = 3) -> record
 dictionary(image: file, layer: convolution = 'conv5_1', row: number = None, column: number = None, \
 count: number = 6) -> record
 quiz(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
-reference: picture|photos|both = 'picture') -> record
+reference: picture|photos|both = 'picture', about: channels|concepts = 'channels') -> record
 quiz_answers(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
-reference: picture|photos|both = 'picture') -> record
+reference: picture|photos|both = 'picture', about: channels|concepts = 'channels') -> record
 maximize(layer: layer|class = 'conv3_1', channel: number = 0, recipe: fourier|erhan|maco|deepdream = 'fourier', \
 steps: number = 0, size: number = 0, seed: number = 0, seconds: number = 0.0, \
 objective: channel|centre|negative = 'channel', image: file = None, direction: string = None, \
