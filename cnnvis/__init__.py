@@ -36,6 +36,7 @@ from cnnvis.errors import (
     UnavailableError,
     WeightsError,
 )
+from cnnvis.export.card import Card, card
 from cnnvis.maximization.ascent import Snapshot, maximize, maximize_many
 from cnnvis.maximization.experiment import Experiment, read_experiment
 from cnnvis.maximization.ladder import Rung, ladder
@@ -59,15 +60,16 @@ from cnnvis.version import __version__
 
 __all__ = [
     "CLASSES", "CONVOLUTIONS", "LAYERS", "RECIPES", "VGG16",
-    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "ChannelError", "CnnvisError", "Concept",
+    "Architecture", "AtlasError", "AtlasSheet", "AtlasTile", "Card", "ChannelError", "CnnvisError", "Concept",
     "Concepts", "ConceptsError", "Contribution",
     "Dictionary", "Entry", "Exemplar", "Exemplars", "Experiment", "FeatureMap", "Filter", "FilterSheet", "Group",
     "Groups", "Layer", "LayerError", "Made", "MapSheet", "Maps", "Member", "Mosaic", "Origin", "Patch", "PhotoError",
     "Question", "Rung", "Score", "Selectivity", "SettingError", "Settings", "ShelfError", "Snapshot",
     "UnavailableError", "Watched", "WeightsError", "Why", "Wire", "Wiring",
-    "__version__", "animation", "atlas_sheet", "channel_path", "concepts", "cut", "dictionary", "encode", "exemplars",
-    "feature_map", "feature_maps", "filter_sheet", "find_layer", "groups", "ladder", "limits", "load_vgg16",
-    "load_whole_vgg16", "make_atlas", "make_concepts", "make_shelf", "map_sheet", "maximize", "maximize_many", "mosaic",
+    "__version__", "animation", "atlas_sheet", "card", "channel_path", "concepts", "cut", "dictionary", "encode",
+    "exemplars", "feature_map", "feature_maps", "filter_sheet", "find_layer", "groups", "ladder", "limits",
+    "load_vgg16", "load_whole_vgg16", "make_atlas", "make_concepts", "make_shelf", "map_sheet", "maximize",
+    "maximize_many", "mosaic",
     "one_filter", "open_photo", "patches", "quiz", "read_experiment", "score", "scored_record", "top_classes", "watch",
     "why", "wiring",
 ]  # fmt: skip

@@ -19,6 +19,11 @@ class CnnvisError(Exception):
         """The sentence and its notes, on one line."""
         return " ".join([str(self), *(f"({note})" for note in getattr(self, "__notes__", ()))])
 
+    def sentence(self) -> str:
+        """As a whole sentence, for the part of a page that it is about."""
+        text = str(self)
+        return text[:1].upper() + text[1:]
+
 
 class LayerError(CnnvisError):
     """A layer that does not exist, or cannot be used here."""

@@ -39,7 +39,10 @@ def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") ->
 
     sheet, record = client.predict("conv5_1", api_name="/concepts")  # what several channels say together
     shutil.copy(sheet, out / "concepts.png")
-    print(f"{len(record['concepts'])} concepts of {record['layer']}; the first mixes {record['concepts'][0]['channels'][0]}")
+    first = record["concepts"][0]
+    print(
+        f"{len(record['concepts'])} concepts of {record['layer']}; the first is led by channel {first['channels'][0]}"
+    )
 
     for picture, record in client.submit(layer="conv3_1", channel=5, steps=24, size=128, api_name="/maximize"):
         shutil.copy(picture, out / f"step{record['step']:03}{Path(picture).suffix}")

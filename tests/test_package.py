@@ -15,7 +15,9 @@ from cnnvis import errors
 from cnnvis.errors import ChannelError, CnnvisError, LayerError, SettingError
 
 # A wing imports only from those left of its arrow. Two wings without an arrow between them do not know each other.
-ENGINE = "errors version ← checks pictures ← network ← analysis maximization ← prepared ← views ← notebook ← __init__"
+ENGINE = (
+    "errors version ← checks pictures ← network ← analysis maximization ← prepared ← views ← export notebook ← __init__"
+)
 WINGS = f"{ENGINE} ← ui ← cli ← __main__"
 UI = "texts theme ← serving ← parts ← tabs api ← links ← share ← page ← __init__"
 SOURCES = sorted((ROOT / "cnnvis").rglob("*.py"))

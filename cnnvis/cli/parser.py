@@ -15,6 +15,7 @@ from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
 from cnnvis.analysis.wiring import MOST_WIRES
 from cnnvis.cli.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, page, score
+from cnnvis.cli.exported import card
 from cnnvis.cli.exports import ARRAY_SUFFIXES
 from cnnvis.cli.places import sees
 from cnnvis.cli.prepared import (
@@ -28,6 +29,7 @@ from cnnvis.cli.prepared import (
 )
 from cnnvis.cli.wiring import why, wiring
 from cnnvis.errors import SettingError
+from cnnvis.export.card import THEMES
 from cnnvis.maximization.recipes import CHOICES
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PICTURE_SUFFIXES
@@ -56,6 +58,7 @@ OUTPUTS: Mapping[Run, tuple[str, ...]] = {  # of the commands that do not only w
     maps: (*PICTURE_SUFFIXES, *ARRAY_SUFFIXES),
     shelf_show: (*PICTURE_SUFFIXES, ".csv"),
     wiring: (".csv",),
+    card: (".html",),
 }
 Adder = Callable[..., argparse.Action]
 PARSER_STYLE: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
@@ -97,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_ascents(commands)
     _add_wiring(commands)
     _add_places(commands)
+    _add_exported(commands)
     _add_shelf(_parser_of(commands, "shelf", "Make or show a shelf: photos, and which of them excite a channel most."))
     _add_atlas(_parser_of(commands, "atlas", "Make or show an atlas: a picture of every channel, grown ahead of time."))
     _add_concepts(_parser_of(commands, "concepts", "Find or show concepts: what channels of deep layers say together."))
@@ -177,6 +181,20 @@ def _add_places(commands: Any) -> None:
     add("--groups", metavar="N", help=f"also find this many groups of channels ({FEWEST_GROUPS} to {MOST_GROUPS})")
     for name, text in {"mosaic": "draw the mosaic of the whole photo", "grow": "grow what stands out there"}.items():
         add(f"--{name}", metavar="F.png", type=Path, help=f"{text} ({', '.join(SUFFIXES[name])})")
+
+
+def _add_exported(commands: Any) -> None:
+    add = _command(commands, card, "layer", "channel?")
+    add("-o", "--output", metavar="F.html", type=Path, required=True, help="the card's file")
+    where = ("PHOTO", "ROW", "COLUMN")
+    add("--place", metavar=where, nargs=3, help="show what the layer sees at this place of a photo, not a channel")
+    add("--photo", metavar="F", help="put this photo in, with the channel's map laid over it")
+    add("--theme", metavar="T", help=f"{', '.join(THEMES)} (default {THEMES[0]}: as the reader's system)")
+    _add_live(add)
+
+
+def _add_live(add: Adder) -> None:
+    add("--live", metavar="URL", help="the address of a live page to link to (default: no links)")
 
 
 def _add_shelf(shelf: argparse.ArgumentParser) -> None:

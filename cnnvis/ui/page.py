@@ -97,7 +97,7 @@ def build_page() -> gr.Blocks:
         always.append(Follower(_about, [], [words]))
         for follower in (*always, *followers.values()):
             controls |= follower.controls
-        always.append(share(page, controls))
+        always.append(share(page, shared, controls))
         connect(picker, tabs, followers, always, restorer(shared, controls, note))
         state = html_block("network", "quiet", value=LOADING, html_template=ABOUT_PAGE)
         add_endpoints()

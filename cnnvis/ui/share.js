@@ -50,6 +50,10 @@
     `<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%"`
       + ` height="${page.embedHeight}" style="border:0" loading="lazy"></iframe>`, 'Embed code', 'Copy embed code');
 
+  // The card is of the open tab, which only the browser knows; the link to it is followed at once.
+  page.ofTab = (choice, ...given) => [{...choice, tab: document.documentElement.dataset.tab}, ...given];
+  page.saveCard = () => { document.querySelector('#card-link a')?.click(); };
+
   // The button of the tab that an address opens, as links.py reads it.
   page.tabOf = (search) => {
     const address = new URLSearchParams(search);

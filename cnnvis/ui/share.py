@@ -1,4 +1,4 @@
-"""The address of the view: kept in the address bar, to copy, and as an iframe for somebody's own page."""
+"""What a visitor can take along: the address of the view, an iframe onto it, and a file that needs no server."""
 
 import html
 from collections.abc import Mapping
@@ -8,16 +8,18 @@ from urllib.parse import parse_qsl
 import gradio as gr
 
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
+from cnnvis.ui.parts.card import card_link
 from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
+from cnnvis.ui.serving.handlers import LIGHT, PAGE
 from cnnvis.ui.serving.photos import photo_name
-from cnnvis.ui.texts import ABOUT_EMBED, OWN_PHOTO
+from cnnvis.ui.texts import ABOUT_SHARE, AGREE, OWN_PHOTO
 
 EMBED_HEIGHT = 760  # px of an embedded view
 
 
-def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
-    """Lay out the link and its buttons; return what keeps the link up to date.
+def share(page: gr.Blocks, shared: Shared, controls: Mapping[str, Any]) -> Follower:
+    """Lay out the link and its buttons, and the card; return what keeps them up to date.
 
     `controls` are the components whose values belong in an address, by the names in `links.PARAMETERS`.
     """
@@ -27,7 +29,11 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
         with gr.Row():
             copy = gr.Button("Copy link", elem_id="copy-link", min_width=120)
             embed = gr.Button("Copy embed code", elem_id="copy-embed", min_width=150)
-        gr.HTML(ABOUT_EMBED, elem_classes="quiet", padding=False)
+        agreed = gr.Checkbox(label=AGREE, elem_id="card-photo")
+        with gr.Row():
+            file = gr.Button("A file for your blog", elem_id="copy-file", min_width=150)
+            saved = gr.HTML(elem_id="card-link", elem_classes="quiet", padding=False)
+        gr.HTML(ABOUT_SHARE, elem_classes="quiet", padding=False)
     gr.HTML('<a target="_blank" rel="noopener">Open the whole page</a>', elem_id="whole-page")
     query = gr.Textbox(visible="hidden", elem_id="query")  # in the DOM, because otherwise it would send no `change`
 
@@ -43,6 +49,9 @@ def share(page: gr.Blocks, controls: Mapping[str, Any]) -> Follower:
     query.change(None, query, link, js="cnnvis.showAddress")
     copy.click(None, link, copy, js="cnnvis.copyLink")
     embed.click(None, link, embed, js="cnnvis.copyEmbed")
+    asked = [shared.layer_picker, shared.photo, shared.row, shared.column, agreed, link]
+    made = file.click(card_link, asked, saved, js="cnnvis.ofTab", **PAGE, **LIGHT)
+    made.success(None, None, None, js="cnnvis.saveCard", **PAGE)
     page.load(None, query, link, js="cnnvis.linkOf")  # the default view's address is "", which is no change
     triggers = [control.input for control in controls.values()]
     return Follower(address, list(controls.values()), [query, own], triggers)

@@ -61,7 +61,11 @@ as one picture."""
 
 CHOOSE_PHOTO = "Choose a photo."
 OWN_PHOTO = """<p>Your own photo is not part of this link. Anyone who opens it sees the example photo of the cat.</p>"""
-ABOUT_EMBED = "<p>The embed code shows this view, live, inside a page of your own.</p>"
+AGREE = "Put my own photo into the file"
+ABOUT_SHARE = """<p>A <b>link</b> opens this view here. The <b>embed code</b> shows it, live, inside a page of your own.
+Both need this page to be running. The <b>file</b> holds the filter, or the place you have chosen on the photo, with all
+its pictures and their credits. It needs no server: put it, or the <code>&lt;figure&gt;</code> inside it, into any
+page.</p>"""
 
 # Whatever is wrong with the network is in sight.
 ABOUT_PAGE = """<details ${value.startsWith('VGG16 is') ? '' : 'open'}><summary>About this page</summary><p>${value}</p>

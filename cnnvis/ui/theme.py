@@ -4,6 +4,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from cnnvis.views.html import LOOKS
+
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -41,4 +43,4 @@ STYLES = (
     "tabs/learn/tab.css",
     "tabs/quiz/game.css",
 )
-CSS = "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)
+CSS = LOOKS + "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)

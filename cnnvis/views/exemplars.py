@@ -10,6 +10,7 @@ from cnnvis.prepared.shelf import Exemplar, Spread
 from cnnvis.views.figures import written
 from cnnvis.views.html import image_at, quiet
 
+BEST_PHOTOS = 9  # of a channel
 UNCUT_PX = 112  # side of a photo that is shown uncut
 
 

@@ -3,12 +3,14 @@
 import base64
 import html
 from collections.abc import Callable
+from pathlib import Path
 
 from PIL import Image
 
 from cnnvis.network.architecture import Layer
 from cnnvis.pictures.images import encode
 
+LOOKS = Path(__file__).with_name("looks.css").read_text(encoding="utf-8")
 TILE_PX = 64  # side of the atlas's picture of a channel in a row of them
 # The address of the atlas's picture of a channel, "" where there is none: a page, a card and a site keep it elsewhere.
 Tile = Callable[[Layer, int], str]

@@ -7,16 +7,15 @@ from cnnvis.errors import CnnvisError, PhotoError
 from cnnvis.network.architecture import Target, find_layer
 from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.concepts import Concepts
-from cnnvis.ui.parts.channel import MAP_PX
-from cnnvis.ui.parts.exemplars import BEST_PHOTOS
 from cnnvis.ui.parts.photo import whose
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.views import concept as views
 from cnnvis.views.channel import Best, Own
+from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import picture_url
+from cnnvis.views.known import MAP_PX
 
 
 def concept_view(found: Concepts, number: int, photo: str) -> str:
@@ -67,7 +66,7 @@ def _own(found: Concepts, number: int, digest: str) -> Own | str:
             return ""
         maps = cache.concept_maps(load_vgg16(SHEET_DEVICE), photo, found)
     except PhotoError as error:
-        return sentence(error)
+        return error.sentence()
     drawn = draw_map(maps, number)
     kept = [exemplar.value for exemplar in found.concepts[number].exemplars]
     stronger = sum(value > drawn.max for value in kept), len(found.shelf.photos)

@@ -12,9 +12,8 @@ from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 from cnnvis.views import exemplars as views
+from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import picture_url, quiet
-
-BEST_PHOTOS = 9
 
 
 def exemplar_row(choice: Choice) -> str:

@@ -36,12 +36,12 @@ from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf,
 from cnnvis.prepared.tiles import best_photos, small_pieces
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
-from cnnvis.views.html import TILE_PX, picture_url
+from cnnvis.views.html import picture_url
+from cnnvis.views.known import Everywhere, leading_everywhere, small_tile
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 BEST_QUALITY = 75  # of the sheet of best photos: at most 350 kB
 ATLAS_QUALITY = 80  # of the atlas's sheet for the browser: about as many bytes as the stored one
-DEPTHS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")  # the last of each block
 TREE_COUNT, TREE_DEPTH = 3, 3  # of an explanation: the inputs named at each node, and the layers back
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -144,6 +144,11 @@ def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exe
     return [(exemplar, encode(tile, "jpeg")) for exemplar, tile in tiles]
 
 
+def scaled_addresses(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, str]]:
+    """The same with addresses that contain the pictures."""
+    return [(exemplar, picture_url(jpeg)) for exemplar, jpeg in scaled_exemplars(shelf, target, count)]
+
+
 @_kept
 def _best_photos(shelf: Shelf, layer: Layer) -> tuple[tuple[int, int], bytes]:
     return _small(best_photos(shelf, layer))
@@ -173,11 +178,9 @@ def grouped(net: VGG16, photo: StoredPhoto, layer: Layer, count: int) -> tuple[l
 
 
 @_kept
-def leading(net: VGG16, photo: StoredPhoto) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """For each place in the last layer of each block: how unusual its leading channel is, which, and in which cell."""
-    layers = [net.architecture.find(name) for name in DEPTHS]
-    every = (find_places(net, maps) for maps in compute_maps(net, open_photo(photo.path), layers, "network"))
-    return {found.layer.name: (*found.leading, found.leading_cells) for found in every}
+def leading(net: VGG16, photo: StoredPhoto) -> Everywhere:
+    """The leading channels of all places of a photo, in the last layer of each block. Raises PhotoError."""
+    return leading_everywhere(net, open_photo(photo.path))
 
 
 _ask = _kept(ask)
@@ -243,10 +246,9 @@ def concept_maps(net: VGG16, photo: StoredPhoto, found: Concepts) -> Maps:
 def tile_url(layer: Layer, channel: int) -> str:
     """The address of the atlas's picture of a channel, small; "" if the atlas has none."""
     try:
-        tile = atlas_sheet(layer).tile(channel)
+        return small_tile(atlas_sheet(layer), channel)
     except AtlasError:
         return ""
-    return picture_url(tile.resize((TILE_PX, TILE_PX), Image.Resampling.BICUBIC))
 
 
 def atlas_webp(layer: Layer) -> bytes:

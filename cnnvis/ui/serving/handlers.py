@@ -67,8 +67,7 @@ def _shown(to_html: Callable[[str], str] = str) -> Iterator[None]:
 
 def sentence(error: CnnvisError) -> str:
     """An error as a whole sentence, for the part of the page that it is about."""
-    text = str(error)
-    return text[:1].upper() + text[1:]
+    return error.sentence()
 
 
 class ReadableBlocks(gr.Blocks):

@@ -21,6 +21,7 @@ from cnnvis.pictures.photo import check_bytes
 from cnnvis.prepared.shelf import BUNDLED, Shelf
 from cnnvis.ui.serving.files import SHA256, bytes_file, content_path, touch
 from cnnvis.ui.serving.handlers import UNREAD
+from cnnvis.views.exemplars import credit
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +78,17 @@ def named_photos() -> dict[str, StoredPhoto]:
     photos = dict(EXAMPLES)
     try:
         shelf = Shelf(BUNDLED)
-        paths = [shelf.path(number) for number in range(len(shelf.photos))]
+        paths = {shelf.path(number): credit(about) for number, about in enumerate(shelf.photos)}
     except ShelfError as error:
         log.warning("the bundled shelf cannot be read (%s): restore it from the repository.", error)
         return photos
-    for path in paths:
+    for path, by in paths.items():
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             log.warning("photo %s of the bundled shelf cannot be read (%s).", path.name, error.strerror)
             continue
-        photos[path.name] = StoredPhoto(digest, path, path.name)
+        photos[path.name] = StoredPhoto(digest, path, path.name, credit=by)
     return photos
 
 

@@ -13,7 +13,7 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.atlas import BUNDLED
 from cnnvis.prepared.shelf import BUNDLED as SHELF
 from cnnvis.prepared.shelf import load_shelf
-from cnnvis.ui.parts.channel import channel_view, stronger_photos
+from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.wall import Looks, draw_wall
 from cnnvis.ui.parts.wiring import relations
@@ -22,6 +22,7 @@ from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maximize.preview import preview_value
 from cnnvis.views.channel import Own, large_picture
 from cnnvis.views.channel import channel_view as view_of
+from cnnvis.views.known import stronger_photos
 from cnnvis.views.wiring import readers_row, reads_row
 
 LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from cnnvis.analysis.groups import MOST_GROUPS
-from cnnvis.analysis.patches import moved_inside
 from cnnvis.analysis.places import (
     BRIGHT,
     Places,
@@ -35,8 +34,9 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import readable_errors, sentence
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
-from cnnvis.views.html import TILE_PX, picture_url
-from cnnvis.views.places import Leading, group_tiles, through_layers
+from cnnvis.views.html import picture_url
+from cnnvis.views.known import leading_at
+from cnnvis.views.places import group_tiles, through_layers
 
 NAMED = 6  # channels at a place, and groups of a photo
 
@@ -145,16 +145,7 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
     except CnnvisError:
         return ""  # the dictionary says why
     middle = [round((cell + 0.5) * layer.stride) for cell in (row, column)]
-    shown = []
-    for name, (above, channels, cells) in leading.items():
-        other = net.architecture.find(name)
-        side = cells_aside(other)
-        at = tuple(min(px // (side * other.stride), len(above) - 1) for px in middle)
-        down, right = divmod(int(cells[at]), side)
-        cell = at[0] * side + down, at[1] * side + right
-        piece = whole.crop(moved_inside(other.field(*cell), PHOTO_SIDE)).resize((TILE_PX, TILE_PX))
-        shown.append(Leading(other, int(channels[at]), float(above[at]), cell, picture_url(piece)))
-    return through_layers(shown, cache.tile_url)
+    return through_layers(leading_at(net, leading, whole, middle), cache.tile_url)
 
 
 def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Target, str]:

@@ -12,7 +12,7 @@ from cnnvis.maximization.score import as_measured, scored_record
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import load_for
-from cnnvis.ui.parts.channel import grown, stronger_photos
+from cnnvis.ui.parts.channel import grown
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, missing_gpu
 from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.queues import make_way
@@ -20,6 +20,7 @@ from cnnvis.ui.tabs.maximize.line import join, line
 from cnnvis.ui.tabs.maximize.score_card import score_card
 from cnnvis.ui.tabs.maximize.stage import stage, stage_value
 from cnnvis.ui.tabs.maximize.visitor import VisitorAscent, hold
+from cnnvis.views.known import stronger_photos
 
 
 @dataclass(frozen=True)
