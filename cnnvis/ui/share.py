@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from cnnvis.ui.card import card_link
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
-from cnnvis.ui.parts.card import card_link
 from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
 from cnnvis.ui.serving.handlers import LIGHT, PAGE

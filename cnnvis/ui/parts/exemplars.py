@@ -9,7 +9,6 @@ from cnnvis.prepared import shelf as shelves
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 from cnnvis.views import exemplars as views
 from cnnvis.views.exemplars import BEST_PHOTOS
@@ -28,7 +27,7 @@ def exemplar_row(choice: Choice) -> str:
             shelf = load_shelf()
             tiles = cache.exemplar_tiles(shelf, convolution(choice.target), BEST_PHOTOS)
     except CnnvisError as error:
-        return quiet(sentence(error))
+        return quiet(error.sentence())
     addressed = [(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles]
     return views.exemplar_row(name, addressed, len(shelf.photos))
 
@@ -40,7 +39,7 @@ def weaker_photos(target: Target) -> str:
         shelf = load_shelf()
         maxima = shelves.spread(shelf, target)
     except ShelfError as error:
-        return quiet(sentence(error))
+        return quiet(error.sentence())
     if maxima is None:
         return quiet("This shelf is too large to keep every photo's maximum: it knows only the strongest photos.")
     pictures = [(_uncut(shelf, number), views.credit(shelf.photos[number])) for number in maxima.photos]

@@ -27,7 +27,6 @@ from cnnvis.ui.parts.switch import menu, segments
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.figures import signed_bar, written
@@ -119,14 +118,14 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
             raise PhotoError(CHOOSE_PHOTO)
         channels = _ordered(layer, photo, looks)
     except CnnvisError as error:
-        problems.append(sentence(error))
+        problems.append(error.sentence())
     lenses = {"pictures": _pictures, "kernels": _kernels, "maps": _maps, "concepts": _concepts}
     for lens in dict.fromkeys([looks.lens, "pictures", "kernels"]):  # every layer has kernels
         try:
             drawn = lenses[lens](layer, channels or (list(range(layer.channels)), 0), photo, looks)
             break
         except CnnvisError as error:
-            problems.append(sentence(error))
+            problems.append(error.sentence())
     assert drawn
     download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'
     order = drawn.order or ORDERS[looks.order if channels else "index"]

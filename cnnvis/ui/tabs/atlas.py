@@ -7,7 +7,6 @@ from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.concept import concept_view, concepts_of
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.views.html import quiet
 
 
@@ -22,5 +21,5 @@ def _draw(choice: Choice, photo: str) -> tuple[str]:
         if chosen := cache.chosen_concept(choice.layer, choice.concept):
             return (concept_view(*chosen, photo),)
     except CnnvisError as error:  # no such concept: its layer's filter is shown
-        problem = quiet(sentence(error))
+        problem = quiet(error.sentence())
     return (problem + channel_view(choice.target, photo, concepts_of(choice.target)),)

@@ -31,7 +31,7 @@ from cnnvis.ui.parts.sheet import sprite
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import readable_errors, sentence
+from cnnvis.ui.serving.handlers import readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.html import picture_url
@@ -66,7 +66,7 @@ def seen(picked: Any, digest: str, pipeline: str) -> tuple[gr.HTML, str]:
         value = places_value(cache.places(net, photo, layer), _concepts(net, photo, layer))
         groups, pictures = cache.grouped(net, photo, layer, NAMED)
     except CnnvisError as error:
-        return gr.HTML(value="", wrong=sentence(error)), ""
+        return gr.HTML(value="", wrong=error.sentence()), ""
     return gr.HTML(value=value, wrong=""), group_tiles(layer, groups, [*map(picture_url, pictures)], cache.tile_url)
 
 
