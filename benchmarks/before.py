@@ -4,8 +4,8 @@
     python -m benchmarks.before /tmp/base [--layers conv5_3] [--channels 4] [--repeat 3] [--size 224] [--json FILE]
 
 Both run in alternation, so that a slow spell of the machine affects both, each in its own process with its own recipe
-`fourier` and number of steps; also with its own size of a picture, unless --size gives one. Times are medians; ratios of
-robust activation are geometric means over channels.
+`fourier` and number of steps; also with its own size of a picture, unless --size gives one. Times are medians; ratios
+of robust activation are geometric means over channels.
 """
 
 import json
