@@ -1,10 +1,11 @@
 """Compare finished pictures of this checkout with those of an earlier one: time, robust activation, saturation.
 
     git worktree add /tmp/base a264c94
-    python -m benchmarks.before /tmp/base [--layers conv5_3] [--channels 4] [--repeat 3] [--json FILE]
+    python -m benchmarks.before /tmp/base [--layers conv5_3] [--channels 4] [--repeat 3] [--size 224] [--json FILE]
 
 Both run in alternation, so that a slow spell of the machine affects both, each in its own process with its own recipe
-`fourier` and number of steps. Times are medians; ratios of robust activation are geometric means over channels.
+`fourier` and number of steps; also with its own size of a picture, unless --size gives one. Times are medians; ratios
+of robust activation are geometric means over channels.
 """
 
 import json
@@ -27,8 +28,8 @@ import json, sys
 import cnnvis
 net = cnnvis.load_vgg16("cpu")
 for line in sys.stdin:
-    layer, channel = json.loads(line)
-    shown = list(cnnvis.maximize(net, layer, channel))
+    layer, channel, settings = json.loads(line)
+    shown = list(cnnvis.maximize(net, layer, channel, **settings))
     reached = cnnvis.score(net, shown[-1].picture, layer, channel)
     figures = {"seconds": shown[-1].seconds, "first": shown[1].seconds, "robust": reached.robust,
                "saturation": reached.saturation}
@@ -37,14 +38,14 @@ for line in sys.stdin:
 
 
 @contextmanager
-def worker(checkout: Path) -> Iterator[Callable[[str, int], dict[str, float]]]:
+def worker(checkout: Path, **settings: int) -> Iterator[Callable[[str, int], dict[str, float]]]:
     """Run one checkout's code in a process; yields a function that grows a channel's picture there and measures it."""
     command, path, pipe = [sys.executable, "-c", WORKER], {"PYTHONPATH": str(checkout)}, subprocess.PIPE
     process = subprocess.Popen(command, cwd=checkout, env=path, stdin=pipe, stdout=pipe, text=True)
 
     def run(layer: str, channel: int) -> dict[str, float]:
         assert process.stdout
-        print(json.dumps([layer, channel]), file=process.stdin, flush=True)
+        print(json.dumps([layer, channel, settings]), file=process.stdin, flush=True)
         figures: dict[str, float] = json.loads(process.stdout.readline())
         return figures
 
@@ -63,10 +64,12 @@ def main() -> None:
     parser.add_argument("--layers", nargs="+", default=["conv1_2", *report.LAYERS], choices=CONVOLUTIONS)
     parser.add_argument("--channels", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--size", type=int, help="of both's pictures; without it, each one's own")
     options = parser.parse_args()
+    settings = {"size": options.size} if options.size else {}
     figures: dict[str, Any] = {"machine": report.machine(load_vgg16("cpu")), "rows": []}
     print(f"\n{'layer':8} {'seconds':>16} {'first picture':>16} {'time':>6} {'robust':>6}  highest saturation")
-    with worker(options.checkout.resolve()) as before, worker(ROOT) as now:
+    with worker(options.checkout.resolve(), **settings) as before, worker(ROOT, **settings) as now:
         for layer in options.layers:
             rows = []
             for channel in evenly(layer, options.channels):

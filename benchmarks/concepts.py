@@ -28,7 +28,7 @@ from benchmarks.explains import QUERIES, RESAMPLES, reported
 from benchmarks.judges import JUDGES, crops, decided
 from benchmarks.places import interval
 from benchmarks.report import machine, parser_of, read, write
-from cnnvis import load_vgg16, make_concepts, make_shelf, maximize
+from cnnvis import load_vgg16, make_shelf, maximize
 from cnnvis.analysis.maps import compute_maps
 from cnnvis.analysis.patches import moved_inside
 from cnnvis.network.architecture import Direction, Layer
@@ -37,7 +37,9 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.concepts import direction_in, spread_of
+from cnnvis.prepared.concepts_making import Making, find_concepts
 from cnnvis.prepared.shelf import Shelf
+from cnnvis.prepared.shelf_indexing import Array
 
 LAYERS = ("conv5_1", "conv5_3", "conv4_3", "conv5_2")
 KINDS = ("concepts", "channels", "random directions")
@@ -81,13 +83,11 @@ class Made:
     """Concepts found over some photos only."""
 
     shelf: Shelf
-    tables: Mapping[str, Mapping[str, Any]]  # by layer
+    directions: Mapping[str, Array]  # by layer, (concepts, channels)
 
 
 def concepts_of_even(net: VGG16, layers: Sequence[str], folder: Path, workers: int) -> Made:
     """The concepts of the bundled shelf's photos with even numbers; what the folder already has is kept."""
-    from safetensors.numpy import load_file
-
     bundled, photos = Shelf(SHELF), folder / "photos"
     photos.mkdir(parents=True, exist_ok=True)
     for number in range(0, len(bundled.photos), 2):
@@ -96,14 +96,17 @@ def concepts_of_even(net: VGG16, layers: Sequence[str], folder: Path, workers: i
             link.symlink_to(bundled.path(number))
     if not (folder / "shelf" / "shelf.json").exists():
         make_shelf(net, photos, folder / "shelf", workers=workers)
-    make_concepts(net, layers, folder / "concepts", shelf=folder / "shelf", workers=workers)
-    tables = {layer: load_file(folder / "concepts" / f"{layer}.safetensors") for layer in layers}
-    return Made(Shelf(folder / "shelf"), tables)
+    shelf = Shelf(folder / "shelf")
+    making = Making(net, shelf, (workers, None), 0, {name: folder / name for name in layers})
+    for unfinished in making.folders.values():
+        unfinished.mkdir(exist_ok=True)
+    found = find_concepts(making, [net.architecture.find(name) for name in layers])
+    return Made(shelf, {layer.name: tables["directions"] for layer, tables, _ in found})
 
 
 def drawn(made: Made, layer: Layer, count: int, seed: int) -> list[tuple[str, int, Direction]]:
     """The kind, number and direction of everything that is measured in a layer."""
-    every = [direction_in(row) for row in made.tables[layer.name]["directions"]]
+    every = [direction_in(row) for row in made.directions[layer.name]]
     chosen = random.Random(f"{seed} {layer.name}").sample(range(len(every)), min(count, len(every)))
     spread = spread_of(made.shelf, layer)
     listed: list[tuple[str, int, Direction]] = [("concepts", number, every[number]) for number in chosen]

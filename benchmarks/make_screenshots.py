@@ -56,6 +56,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     pictures["filters"] = taken(page)
     pictures["maps"] = taken(seeing(browser, f"{url}/?tab=maps&layer=conv5_1&channel=295&row=5&column=4", WIDE))
     pictures["seen"] = seen(browser, url)
+    pictures["concepts"] = concepts(browser, url)
     pictures["why"] = why(browser, url)
     pictures["exemplars"] = exemplars(browser, url)
     page = opened(browser, f"{url}/?tab=maximize&layer=conv4_3&channel=307", (1280, 1240))
@@ -104,6 +105,17 @@ def seen(browser: Browser, url: str) -> Image.Image:
     both = Image.new("RGB", (SCREEN[0] + GAP_PX + 390, 2 * SCREEN[1] + GAP_PX), BACKGROUND)
     for number, picture in enumerate(pictures):
         both.paste(picture, (number // 2 * (SCREEN[0] + GAP_PX), number % 2 * (SCREEN[1] + GAP_PX)))
+    return both
+
+
+def concepts(browser: Browser, url: str) -> Image.Image:
+    """One concept on a laptop, and another on a phone in dark mode."""
+    view = f"{url}/?tab=atlas&layer=conv5_1&lens=concepts&of="
+    laptop = taken(opened(browser, f"{view}concept6", SCREEN))
+    phone = taken(opened(browser, f"{view}concept13&photo=hubble.jpg", (390, SCREEN[1]), "dark"))
+    both = Image.new("RGB", (SCREEN[0] + GAP_PX + 390, SCREEN[1]), BACKGROUND)
+    both.paste(laptop)
+    both.paste(phone, (SCREEN[0] + GAP_PX, 0))
     return both
 
 

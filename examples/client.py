@@ -37,6 +37,13 @@ def main(url: str = "http://127.0.0.1:7860", folder: str = "client-pictures") ->
     shutil.copy(overlay, out / "overlay.png")
     print(f"{record['layer']} channel {record['channel']}: {record['min']:.2f} to {record['max']:.2f}")
 
+    sheet, record = client.predict("conv5_1", api_name="/concepts")  # what several channels say together
+    shutil.copy(sheet, out / "concepts.png")
+    first = record["concepts"][0]
+    print(
+        f"{len(record['concepts'])} concepts of {record['layer']}; the first is led by channel {first['channels'][0]}"
+    )
+
     for picture, record in client.submit(layer="conv3_1", channel=5, steps=24, size=128, api_name="/maximize"):
         shutil.copy(picture, out / f"step{record['step']:03}{Path(picture).suffix}")
         print(f"step {record['step']} of {record['steps']}, activation {record['activation']}")

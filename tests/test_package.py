@@ -19,7 +19,7 @@ ENGINE = (
     "errors version ← checks pictures ← network ← analysis maximization ← prepared ← views ← export notebook ← __init__"
 )
 WINGS = f"{ENGINE} ← ui ← cli ← __main__"
-UI = "texts theme ← serving ← parts ← tabs api ← links ← share ← page ← __init__"
+UI = "texts theme ← serving ← parts ← tabs api card ← links ← share ← page ← __init__"
 SOURCES = sorted((ROOT / "cnnvis").rglob("*.py"))
 
 

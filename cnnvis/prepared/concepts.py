@@ -39,6 +39,7 @@ from cnnvis.version import __version__
 BUNDLED = CONCEPTS
 VAGUE = 0.7  # below this stability
 NAMED = 12  # channels of a concept in its record
+MOST_CONCEPTS = 64  # of a layer
 FILES = ("safetensors", "webp", "json")
 
 
@@ -52,7 +53,7 @@ class Concept:
     stability: float  # cosine between what one half of the shelf makes of it and what the other half does, 0 to 1
     mean: float  # of its value over all cells of the shelf's photos
     spread: float  # the standard deviation of the same
-    channels: list[Member]  # those with the largest weights, in their spreads on the shelf
+    channels: list[Member]  # the largest weight first, in their spreads on the shelf
     direction: dict[int, float] = field(repr=False)  # weights by channel; the largest is 1
     exemplars: list[Exemplar] = field(repr=False)  # where it is strongest, at most one a photo
     lows: list[Exemplar] = field(repr=False)  # the photos that have least of it, each where they have most
@@ -63,19 +64,19 @@ class Concept:
         return self.stability < VAGUE
 
     def record(self) -> dict[str, Any]:
-        """Everything but the lows, as plain values."""
+        """Everything but the lows, as plain values; of its channels, the leading ones."""
         plain = {name: value for name, value in asdict(self).items() if name != "lows"}
+        plain["channels"] = plain["channels"][:NAMED]
         return {**plain, "vague": self.vague, "direction": text_keys(self.direction)}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Concepts(Pictured):
     """The concepts of a layer, the largest share first, vague ones last; tile i of the picture is concept i's."""
 
     picture: Image.Image
     layer: str
-    shelf: str  # its name
-    photos: int  # on it
+    shelf: Shelf  # that they were found in
     columns: int
     cell: int  # px from one tile to the next, including the gap
     gap: int
@@ -83,13 +84,15 @@ class Concepts(Pictured):
     scale: float  # px of a tile per px of the grown picture
     made: dict[str, Any] = field(repr=False)  # how: recipe, settings, build, stability by count, and each picture's
     concepts: list[Concept] = field(repr=False)
+    index: dict[str, Array] = field(repr=False)  # tables of all, as of channels in a shelf's index
 
     def record(self, some: Sequence[Concept] | None = None) -> dict[str, Any]:
         """Everything but the sheet, as plain values, of all concepts or of some; `picture`: the px of a tile."""
-        names = ("layer", "shelf", "photos", "columns", "cell", "gap", "scale")
-        about = {"picture": self.picture_px, **{name: getattr(self, name) for name in names}}
+        about = {"layer": self.layer, "shelf": self.shelf.name, "photos": len(self.shelf.photos)}
         return {
+            "picture": self.picture_px,
             **about,
+            **{name: getattr(self, name) for name in ("columns", "cell", "gap", "scale")},
             "concepts": [concept.record() for concept in (self.concepts if some is None else some)],
             "cnnvis": __version__,
         }
@@ -101,6 +104,10 @@ class Concepts(Pictured):
     def target(self, number: int, layer: Layer) -> Target:
         """What an ascent maximises for one concept."""
         return Target(layer, self.concepts[number].direction, f"concept-{number}")
+
+    def named(self, number: int) -> str:
+        """A concept in words."""
+        return f"concept {number} of {self.layer}"
 
     def number(self, value: object) -> int:
         """Read `value` as the number of one of these concepts. Raises SettingError."""
@@ -114,13 +121,17 @@ class Concepts(Pictured):
 
     def with_channel(self, channel: int) -> list[tuple[int, float]]:
         """The concepts that a channel takes part in, with its weight in each, the largest weight first."""
-        found = [(concept.concept, concept.direction.get(channel, 0.0)) for concept in self.concepts]
-        return sorted((pair for pair in found if pair[1] > 0), key=lambda pair: -pair[1])
+        every = ((concept.concept, member) for concept in self.concepts for member in concept.channels)
+        found = [(concept, member.weight) for concept, member in every if member.channel == channel]
+        return sorted(found, key=lambda pair: -pair[1])
 
     def values(self, net: VGG16, photo: Photo) -> Tensor:
         """The value of every concept at every cell of a photo, (concepts, rows, columns). Raises PhotoError."""
         layer = net.architecture.find(self.layer)
-        maps = compute_maps(net, open_photo(photo), [layer], "network")[0].values
+        return self.values_of(compute_maps(net, open_photo(photo), [layer], "network")[0].values)
+
+    def values_of(self, maps: Tensor) -> Tensor:
+        """The same from the layer's maps before ReLU, (channels, rows, columns)."""
         directions = torch.zeros(len(self.concepts), len(maps), dtype=maps.dtype, device=maps.device)
         for row, concept in zip(directions, self.concepts, strict=True):
             row[list(concept.direction)] = row.new_tensor(list(concept.direction.values()))
@@ -176,7 +187,7 @@ def _concepts(net: VGG16, layer: Layer, folder: Path, _: object) -> Concepts:
         weights, found_in = about.pop("weights_sha256"), about.pop("shelf")
         sheet = {name: about.pop(name) for name in ("columns", "cell", "gap", "scale")}
         picture_px, count = about.pop("picture"), len(arrays["directions"])
-        name, photos, index = (found_in[name] for name in ("name", "photos", "sha256"))
+        name, index = (found_in[name] for name in ("name", "sha256"))
     except Exception as error:  # a damaged picture or record can raise almost anything
         raise ConceptsError(f"the concepts of {layer.name} are damaged: {_way_out(layer)}.") from error
     if weights != tensors_sha256(net):
@@ -185,18 +196,18 @@ def _concepts(net: VGG16, layer: Layer, folder: Path, _: object) -> Concepts:
     if shelf is None:
         way = f"set CNNVIS_SHELF to it, or {_way_out(layer)}"
         raise ConceptsError(f"the concepts of {layer.name} were found in another photo shelf, {name!r}: {way}.")
-    made = [_concept(shelf, layer, arrays, number) for number in range(count)]
-    return Concepts(picture, layer.name, name, photos, picture_px=picture_px, made=about, concepts=made, **sheet)
+    table = {**arrays, "mean": arrays["maxima_mean"], "deviation": arrays["maxima_deviation"]}
+    made = [_concept(shelf, layer, arrays, table, number) for number in range(count)]
+    return Concepts(picture, layer.name, shelf, picture_px=picture_px, made=about, concepts=made, index=table, **sheet)
 
 
-def _concept(shelf: Shelf, layer: Layer, arrays: dict[str, Array], number: int) -> Concept:
-    """One concept from the tables of its layer."""
+def _concept(shelf: Shelf, layer: Layer, arrays: dict[str, Array], table: dict[str, Array], number: int) -> Concept:
+    """One concept from the tables of its layer; in `table`, mean and deviation are of its maxima."""
     direction = direction_in(arrays["directions"][number])
     in_spreads = torch.from_numpy(arrays["directions"][number]).float() * spread_of(shelf, layer)
-    named = in_spreads.argsort(descending=True, stable=True)[: min(NAMED, len(direction))].tolist()
-    table = {**arrays, "mean": arrays["maxima_mean"], "deviation": arrays["maxima_deviation"]}
+    ordered = in_spreads.argsort(descending=True, stable=True)[: len(direction)].tolist()
     measures = {name: float(arrays[name][number]) for name in ("share", "coherence", "stability", "mean", "spread")}
-    channels = [Member(channel, float(in_spreads[channel] / in_spreads.max())) for channel in named]
+    channels = [Member(channel, float(in_spreads[channel] / in_spreads.max())) for channel in ordered]
     return Concept(
         number, **measures, channels=channels,
         direction=direction,

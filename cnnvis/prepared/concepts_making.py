@@ -6,10 +6,10 @@ shelf. What most of these runs have in common are the concepts; how well the hal
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,15 @@ from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.prepared.atlas_growing import RECIPE, canvas_px, grow_batch, read_grown
 from cnnvis.prepared.atlas_making import BATCH_CHANNELS, encoded_sheet, record_json
-from cnnvis.prepared.concepts import FILES, concept_layer, concept_layers, direction_in, index_sha256, spread_of
+from cnnvis.prepared.concepts import (
+    FILES,
+    MOST_CONCEPTS,
+    concept_layer,
+    concept_layers,
+    direction_in,
+    index_sha256,
+    spread_of,
+)
 from cnnvis.prepared.concepts_finding import (
     ConceptBatch,
     Found,
@@ -47,7 +55,7 @@ from cnnvis.prepared.unfinished import held, is_whole, piece_file, remove_pieces
 from cnnvis.prepared.workers import check_where, run
 
 VERSION = 1  # of the way concepts are found
-COUNTS = (16, 32, 64)  # factors of a run; the one that finds most stable concepts is kept
+COUNTS = (16, 32, MOST_CONCEPTS)  # factors of a run; the one that finds most stable concepts is kept
 RUNS = 8  # of each half of the shelf, for each count
 KEPT_CELLS = 524_288  # of a layer, half a gigabyte in files; of a larger shelf, fewer of each photo
 PHOTOS_AT_ONCE = 16
@@ -77,25 +85,27 @@ def make_concepts(
     seed, target, source = check_setting("seed", seed, net.device), Path(folder), shelf_of(net, shelf)
     for layer in wanted:
         spread_of(source, layer)  # raises
-    about = {"version": VERSION, "seed": seed, "weights_sha256": tensors_sha256(net), "shelf": _shelf_record(source)}
-    missing = [layer for layer in wanted if not _is_complete(target, layer, about)]
+    making = Making(net, source, where, seed, {}, Progress(progress))
+    missing = [layer for layer in wanted if not _is_complete(target, layer, making.about)]
+    making.progress.total = _total(source, missing)
     with ExitStack() as stack:
-        folders = {layer.name: stack.enter_context(held(target, _outputs(layer), layer.name)) for layer in missing}
-        making = Making(net, source, target, folders, where, seed, about, _Progress(progress, _total(source, missing)))
-        if missing:
-            _make(making, missing)
+        for layer in missing:
+            making.folders[layer.name] = stack.enter_context(held(target, _outputs(layer), layer.name))
+        for layer, tables, found in find_concepts(making, missing):
+            _write(making, layer, target, tables, found)
     return [layer.name for layer in wanted]
 
 
 @dataclass
-class _Progress:
+class Progress:
     """Counts pieces of work; there may turn out to be fewer than planned."""
 
-    tell: Callable[[int, int], None] | None
-    total: int
+    tell: Callable[[int, int], None] | None = None
+    total: int = 0
     done: int = 0
 
     def add(self, pieces: int) -> None:
+        """Count some more, and tell."""
         self.done = min(self.total, self.done + pieces)
         if self.tell:
             self.tell(self.done, self.total)
@@ -107,12 +117,17 @@ class Making:
 
     net: VGG16
     shelf: Shelf
-    target: Path
-    folders: Mapping[str, Path]  # for unfinished work, by layer
     where: tuple[int, str | None]  # workers and scheduler
     seed: int
-    about: Mapping[str, Any]  # in every layer's record
-    progress: _Progress = field(repr=False)
+    folders: dict[str, Path]  # for unfinished work, by layer
+    progress: Progress = field(default_factory=Progress, repr=False)
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """What is in every layer's record."""
+        index = index_sha256(self.shelf.folder)
+        shelf = {"name": self.shelf.name, "photos": len(self.shelf.photos), "sha256": index}
+        return {"version": VERSION, "seed": self.seed, "weights_sha256": tensors_sha256(self.net), "shelf": shelf}
 
     def do(self, function: Callable[..., bytes], pieces: Sequence[Piece]) -> dict[str, list[Path]]:
         """Do those of the pieces that are missing: by layer, the files of their results, in order."""
@@ -136,8 +151,10 @@ class Making:
         return piece_file(self.folders[layer], {**plan, "files": files})
 
 
-def _make(making: Making, layers: Sequence[Layer]) -> None:
-    """Find the concepts of all layers step by step, and write each layer."""
+def find_concepts(making: Making, layers: Sequence[Layer]) -> Iterator[tuple[Layer, dict[str, Array], dict[str, Any]]]:
+    """Find the concepts of layers, of all of them step by step: each layer's tables, and how they were found."""
+    if not layers:
+        return
     names = tuple(layer.name for layer in layers)
     plain = names, str(making.shelf.folder.absolute()), making.about["shelf"]["sha256"], tensors_sha256(making.net)
     photos = len(making.shelf.photos)
@@ -157,7 +174,7 @@ def _make(making: Making, layers: Sequence[Layer]) -> None:
     for layer in layers:
         best, agreements = found[layer.name]
         tables, explained = tables_of(making.shelf, layer, directions[layer.name], best, measured[layer.name])
-        _write(making, layer, tables, {"agreement": agreements, "explained": explained})
+        yield layer, tables, {"agreement": agreements, "explained": explained}
 
 
 def _wanted(net: VGG16, layers: Sequence[str]) -> list[Layer]:
@@ -170,10 +187,6 @@ def _wanted(net: VGG16, layers: Sequence[str]) -> list[Layer]:
 def _outputs(layer: Layer) -> tuple[str, ...]:
     """A layer's files, the record first."""
     return tuple(f"{layer.name}.{suffix}" for suffix in reversed(FILES))
-
-
-def _shelf_record(shelf: Shelf) -> dict[str, Any]:
-    return {"name": shelf.name, "photos": len(shelf.photos), "sha256": index_sha256(shelf.folder)}
 
 
 def _is_complete(target: Path, layer: Layer, about: Mapping[str, Any]) -> bool:
@@ -227,7 +240,7 @@ def _directions(found: Found, spread: Tensor) -> Tensor:
     return directions.half().float()
 
 
-def _write(making: Making, layer: Layer, tables: Mapping[str, Array], found: Mapping[str, Any]) -> None:
+def _write(making: Making, layer: Layer, target: Path, tables: Mapping[str, Array], found: Mapping[str, Any]) -> None:
     """Grow the pictures of a layer's concepts and write its files, the record last: it says that all are there."""
     parts = [read_grown(str(file)) for file in _grown(making, layer, tables["directions"])]
     columns, webp = encoded_sheet([part.tiles for part in parts])
@@ -240,7 +253,7 @@ def _write(making: Making, layer: Layer, tables: Mapping[str, Array], found: Map
     }  # fmt: skip
     contents = {"safetensors": save(dict(tables)), "webp": webp, "json": record_json(record)}
     for suffix in FILES:
-        write_whole(making.folders[layer.name], making.target / f"{layer.name}.{suffix}", contents[suffix])
+        write_whole(making.folders[layer.name], target / f"{layer.name}.{suffix}", contents[suffix])
     remove_pieces(making.folders[layer.name])
 
 

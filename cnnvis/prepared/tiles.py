@@ -3,6 +3,7 @@
 A layer's tile shows as much of a picture as one value of its maps sees, within limits (`picture_px`).
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,21 +63,26 @@ def scale_box(exemplar: "Exemplar", layer: Layer) -> tuple[int, int, int, int]:
 
 
 def best_photos(shelf: "Shelf", layer: Layer) -> Image.Image:
-    """Every channel's strongest exemplar on one sheet, at the scale of the atlas; black where a photo cannot be read.
-
-    Tile i starts at ((i % 16)·48, (i // 16)·48) px. Each photo is opened once. Raises ShelfError.
-    """
-    tiles = np.zeros((layer.channels, BEST_PX, BEST_PX, 3), np.uint8)
+    """Every channel's strongest exemplar on one sheet. Raises ShelfError."""
     best = [shelf.exemplars(Target(layer, {channel: 1.0}), 1)[0] for channel in range(layer.channels)]
+    return small_pieces(shelf, layer, best)
+
+
+def small_pieces(shelf: "Shelf", layer: Layer, exemplars: "Sequence[Exemplar]") -> Image.Image:
+    """Exemplars of a layer on one sheet, at the scale of the atlas; black where a photo cannot be read.
+
+    Tile i starts at ((i % 16)·48, (i // 16)·48) px. Each photo is opened once.
+    """
+    tiles = np.zeros((len(exemplars), BEST_PX, BEST_PX, 3), np.uint8)
     by_photo: dict[int, list[int]] = {}
-    for channel, exemplar in enumerate(best):
-        by_photo.setdefault(exemplar.photo, []).append(channel)
-    for number, channels in by_photo.items():
+    for number, exemplar in enumerate(exemplars):
+        by_photo.setdefault(exemplar.photo, []).append(number)
+    for photo_number, numbers in by_photo.items():
         try:
-            photo = shelf.open(number)
+            photo = shelf.open(photo_number)
         except PhotoError:
             continue
-        for channel in channels:
-            piece = photo.crop(scale_box(best[channel], layer))
-            tiles[channel] = np.asarray(piece.resize((BEST_PX, BEST_PX), Image.Resampling.BICUBIC))
+        for number in numbers:
+            piece = photo.crop(scale_box(exemplars[number], layer))
+            tiles[number] = np.asarray(piece.resize((BEST_PX, BEST_PX), Image.Resampling.BICUBIC))
     return contact_sheet(tiles, BEST_COLUMNS, 0)

@@ -25,7 +25,7 @@ from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS, LAYER
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for
 from cnnvis.prepared.concepts import concept_layers
-from cnnvis.prepared.quiz import MOST_QUESTIONS, REFERENCES, SIDES, Question, check_quiz
+from cnnvis.prepared.quiz import ABOUT, MOST_QUESTIONS, REFERENCES, SIDES, Question, check_quiz
 from cnnvis.prepared.shelf import MAX_EXEMPLARS
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.endpoints import add_endpoint
@@ -59,6 +59,7 @@ Photo = Annotated[Any, "a photo, at most 25 megapixels and 15 MB"]
 QuizSeed = Annotated[int, "same seed, same questions"]
 Questions = Annotated[int, f"1 to {MOST_QUESTIONS}"]
 Reference = Annotated[str, REFERENCES]
+About = Annotated[str, ABOUT]
 
 
 def add_endpoints() -> None:
@@ -253,23 +254,29 @@ def quiz(
     layer: Convolution = "conv5_1",
     questions: Questions = 10,
     reference: Reference = "picture",
+    about: About = "channels",
 ) -> list[dict[str, Any]]:
     """Questions about channels of a convolution: which of two patches of photos, left or right, activates it more.
 
-    Each shows the channel's grown picture, or the nine photos that activate it most.
+    Each shows the channel's grown picture, or the nine photos that activate it most. In deep layers they can be about
+    concepts instead: `channel` is then null, and `concept` the number.
     """
     http = request.request
     assert http
     root = get_root_url(http, http.url.path, http.scope.get("root_path") or None)  # as the program sees it
-    return [_asked(question, root) for question in cache.asked(*check_quiz(seed, layer, questions, reference))]
+    return [_asked(question, root) for question in cache.asked(*check_quiz(seed, layer, questions, reference, about))]
 
 
 @plain_errors
 def quiz_answers(
-    seed: QuizSeed = 0, layer: Convolution = "conv5_1", questions: Questions = 10, reference: Reference = "picture"
+    seed: QuizSeed = 0,
+    layer: Convolution = "conv5_1",
+    questions: Questions = 10,
+    reference: Reference = "picture",
+    about: About = "channels",
 ) -> list[dict[str, Any]]:
     """The answers to the questions of /quiz with the same arguments: each value, and the photos' credits."""
-    return [question.solution() for question in cache.asked(*check_quiz(seed, layer, questions, reference))]
+    return [question.solution() for question in cache.asked(*check_quiz(seed, layer, questions, reference, about))]
 
 
 def _asked(question: Question, root: str) -> dict[str, Any]:
@@ -281,7 +288,8 @@ def _asked(question: Question, root: str) -> dict[str, Any]:
     return {
         "question": question.question,
         "layer": question.layer,
-        "channel": question.channel,
+        "channel": question.channel if question.concept is None else None,
+        "concept": question.concept,
         "reference": {"picture": pictures[0] if grown else None, "photos": [] if grown else pictures},
         **dict(zip(SIDES, map(url, question.sides), strict=True)),
     }

@@ -15,10 +15,11 @@ from cnnvis.maximization.recipes import RECIPES, Settings, check_setting
 from cnnvis.network.architecture import Target
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
-from cnnvis.prepared.quiz import REFERENCES, check_quiz
-from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED
+from cnnvis.prepared.quiz import ABOUT, REFERENCES, check_quiz
+from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED, concept_number
 from cnnvis.ui.parts.lesson import PAGES
 from cnnvis.ui.parts.wall import LENSES, ORDERS
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.quiz.tab import COUNTS
@@ -71,7 +72,7 @@ PARAMETERS = (
     Parameter("steps", Settings.steps, _setting("steps"), int),
     Parameter("size", Settings.size, _setting("size"), int),
     Parameter("seed", Settings.seed, _setting("seed"), int),
-    Parameter("of", "", _one_of("of", OF), str, tab="maximize"),
+    Parameter("of", "", _one_of("of", OF), str),
     Parameter("row", None, _integer("row", 0, PHOTO_SIDE - 1), int),
     Parameter("column", None, _integer("column", 0, PHOTO_SIDE - 1), int),
     Parameter("pipeline", PIPELINES[0], _one_of("pipeline", PIPELINES), str),
@@ -79,6 +80,7 @@ PARAMETERS = (
     Parameter("order", "index", _one_of("order", ORDERS), str),
     Parameter("photo", DEFAULT_PHOTO.name, _known_photo, photo_name, _digest),
     Parameter("lesson", 0, _integer("lesson", 1, len(PAGES)), int),
+    Parameter("about", ABOUT[0], _one_of("about", ABOUT), str, tab="quiz"),
     Parameter("reference", REFERENCES[0], _one_of("reference", REFERENCES), str, tab="quiz"),
     Parameter("questions", COUNTS[1], _one_of("questions", COUNTS), str, tab="quiz"),
     Parameter("quiz_seed", 0, _quiz_seed, int, called="seed", tab="quiz"),
@@ -147,4 +149,9 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
     target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
     values = {parameter: read(name, parameter.default, parameter.check) for name, parameter in _called(tab).items()}
     kept = {parameter.name: value for parameter, value in values.items() if value != parameter.default}
+    try:
+        cache.chosen_concept(layer, concept_number(kept.get("of", "")))
+    except CnnvisError as error:  # the layer does not have it
+        wrong.append(str(error))
+        del kept["of"]
     return Address(tab, target or OFFERED.target(layer.name, 0), kept), wrong

@@ -12,13 +12,13 @@
   };
 
   // Keeps Gradio's theme and our own embed, and never reloads the page. The browser's Back button undoes a change of tab,
-  // layer or channel (choice.js).
+  // layer, channel or concept (choice.js).
   page.showAddress = (query) => {
     page.link ??= location.search;  // the address that the visitor came with, for follow.js
     const now = new URLSearchParams(query);
     const before = new URLSearchParams(location.search);
     for (const name of ['__theme', 'embed']) if (before.has(name)) now.set(name, before.get(name));
-    const view = (address) => ['tab', 'layer', 'channel'].map((name) => address.get(name)).join();
+    const view = (address) => ['tab', 'layer', 'channel', 'of'].map((name) => address.get(name)).join();
     const restoring = page.restoring ?? isOurs(before);
     page.restoring = false;
     const address = location.pathname + (`${now}` && '?' + now);

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 
 import gradio as gr
 
+from cnnvis.ui.card import card_link
 from cnnvis.ui.links import PARAMETERS, address_of, read_query
-from cnnvis.ui.parts.card import card_link
 from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Restorer, Shared
 from cnnvis.ui.serving.handlers import LIGHT, PAGE
@@ -42,7 +42,8 @@ def share(page: gr.Blocks, shared: Shared, controls: Mapping[str, Any]) -> Follo
     def address(choice: Choice, *values: Any) -> tuple[str, gr.HTML]:
         named = dict(zip(names, values, strict=True))
         is_own = bool(named["photo"]) and not photo_name(named["photo"])
-        named["of"] = choice.of.replace(SAVED, "")
+        kept = choice.concept is not None or (choice.tab == "maximize" and choice.of != SAVED)
+        named["of"] = choice.of if kept else ""
         return address_of(choice.tab, choice.target, named).query(), gr.HTML(visible=is_own)
 
     query.change(None, query, link, js="cnnvis.showAddress")

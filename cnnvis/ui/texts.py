@@ -12,6 +12,8 @@ ABOUT_FILTERS = """A **filter** is a small set of weights that has learned to re
 input; wherever it stops, it multiplies and adds. Each square stands for one filter. At conv1_1 it is the filter itself;
 in deeper layers it is one of the filter's kernels."""
 
+NO_WEIGHTS = """<p class="quiet">A concept has no weights of its own: it is a sum of filters. Choose one of them to see
+its weights.</p>"""
 WIRES_BY = "Sort the wiring by"
 ABOUT_EXPANDED = """<p class="quiet">The filter expanded onto the picture itself: its weights carried back through those
 of the layers before, without their ReLUs and with pooling as a mean. Mid-grey is zero. Read it with care: patterns that

@@ -37,37 +37,54 @@ class Own:
 
 
 def channel_view(
-    target: Target, grown: tuple[AtlasSheet, Address] | str, best: Best | str, own: Own | str, rows: tuple[str, str]
+    target: Target,
+    grown: tuple[AtlasSheet, Address] | str,
+    best: Best | str,
+    own: Own | str,
+    rows: tuple[str, str],
+    concepts: str = "",
 ) -> str:
     """Everything about a convolution's channel on one screen, as HTML.
 
-    `grown` is its sheet of the atlas and the picture's address, `rows` what it reads and what reads it. A sentence in
-    the place of a part says why it is missing.
+    `grown` is its sheet of the atlas and the picture's address, `rows` what it reads and what reads it, `concepts` what
+    it is part of. A sentence in the place of a part says why it is missing.
     """
-    parts = [_grown(target, grown), _best(best), _own(target, own)]
+    parts = [_grown(target, grown), best_photos(best), own_photo(str(target), own)]
+    buttons = (f'<button type="button" data-go="{tab}" {start}>{label}</button>' for tab, label, start in NEXT)
+    return f"""<h3 class="visually-hidden">{target}</h3>{look(parts)}<p class="next">{"".join(buttons)}</p>
+<div class="two"><section><h4>It reads <small>+ excites it, − inhibits it</small></h4>{rows[0]}</section>
+<section><h4>Read by <small>in the next layer</small></h4>{rows[1]}</section></div>{concepts}"""
+
+
+Part = tuple[str, str]  # what is shown, as HTML, and what to say of it
+
+
+def look(parts: Sequence[Part]) -> str:
+    """A picture beside nine photos and the visitor's own, and below them in words what these are."""
     (picture, _), (nine, _), (mine, _) = parts
     words = " ".join(filter(None, (about for _, about in parts)))
-    buttons = (f'<button type="button" data-go="{tab}" {start}>{label}</button>' for tab, label, start in NEXT)
-    return f"""<h3 class="visually-hidden">{target}</h3>
-<div class="look">{picture}<div><div class="nine">{nine}{mine}</div><p class="quiet">{words}</p></div></div>
-<p class="next">{"".join(buttons)}</p>
-<div class="two"><section><h4>It reads <small>+ excites it, − inhibits it</small></h4>{rows[0]}</section>
-<section><h4>Read by <small>in the next layer</small></h4>{rows[1]}</section></div>"""
+    beside = f'<div class="nine">{nine}{mine}</div><p class="quiet">{words}</p>'
+    return f'<div class="look">{picture}<div>{beside}</div></div>'
 
 
-def _grown(target: Target, grown: tuple[AtlasSheet, Address] | str) -> tuple[str, str]:
-    """The atlas's picture, which opens large, and what to say of it."""
+def grown_picture(name: str, url: Address) -> str:
+    """The picture at an address, which opens large."""
+    picture = image_at(url, f"the picture grown to activate {name}")
+    button = f'<button type="button" data-large="grown" title="What this picture is">{picture}</button>'
+    return f'<figure class="grown">{button}</figure>'
+
+
+def _grown(target: Target, grown: tuple[AtlasSheet, Address] | str) -> Part:
+    """The atlas's picture, and what to say of it."""
     if isinstance(grown, str):
         return "", html.escape(grown)
     sheet, url = grown
-    picture = image_at(url, f"the picture grown to activate {target}")
-    button = f'<button type="button" data-large="grown" title="What this picture is">{picture}</button>'
     fires = sheet.tiles[target.number].fires
     words = "The large picture was grown by a computer." if fires else "No grown picture makes this filter fire."
-    return f'<figure class="grown">{button}</figure>', words
+    return grown_picture(str(target), url), words
 
 
-def _best(best: Best | str) -> tuple[str, str]:
+def best_photos(best: Best | str) -> Part:
     """The photos that excite it most, which open large, and what to say of them."""
     if isinstance(best, str):
         return "", html.escape(best)
@@ -76,19 +93,19 @@ def _best(best: Best | str) -> tuple[str, str]:
     return photo_figures(best.tiles, "large"), f"{words}; below each, that value."
 
 
-def _own(target: Target, own: Own | str) -> tuple[str, str]:
-    """The visitor's photo with the map laid over it, and how it compares with the shelf's."""
+def own_photo(name: str, own: Own | str, kind: str = "filter", asks: str = ": see why") -> Part:
+    """The visitor's photo with the map of `name`, a `kind`, laid over it, and how it compares with the shelf's."""
     if isinstance(own, str):
         return "", html.escape(own)
-    where = "lit where the filter responds" if own.value > 0 else "where it does not respond at all"
+    where = f"lit where the {kind} responds" if own.value > 0 else "where it does not respond at all"
     rank = ""
     if own.stronger is not None:
         more, photos = own.stronger
         rank = f"; {more or 'none'} of the {photos} photos excite it more"
         if more is None:
             rank = f"; among the strongest of the {photos} photos"
-    lit = image_at(own.url, f"where {target} responds on {own.whose}")
-    button = f'<button type="button" data-go="maps" title="{own.whose}: see why">{lit}</button>'
+    lit = image_at(own.url, f"where {name} responds on {own.whose}")
+    button = f'<button type="button" data-go="maps" title="{own.whose}{asks}">{lit}</button>'
     caption = f"<figcaption>{written(own.value, '.1f')}</figcaption>"
     return f'<figure class="own">{button}{caption}</figure>', f"Last: {own.whose}, {where}{rank}."
 

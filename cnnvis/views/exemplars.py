@@ -34,11 +34,11 @@ def _figure(exemplar: Exemplar, url: Address, asks: str, spec: str) -> str:
     return f"<figure>{button}<figcaption>{value}</figcaption></figure>"
 
 
-def exemplar_row(target: Target, tiles: Sequence[tuple[Exemplar, str]], photos: int) -> str:
-    """The best photos of `photos`, with their addresses, as a row of buttons that choose one."""
-    head = f"<strong>The {len(tiles)} of {photos} photos that excite {target} most</strong>."
+def exemplar_row(name: str, tiles: Sequence[tuple[Exemplar, str]], photos: int) -> str:
+    """The best photos of `photos` for a channel or concept, with their addresses, as buttons that choose one."""
+    head = f"<strong>The {len(tiles)} of {photos} photos that excite {name} most</strong>."
     if tiles[0][0].value <= 0:
-        head = f"<strong>None of {photos} photos excites {target}</strong>; these come closest."
+        head = f"<strong>None of {photos} photos excites {name}</strong>; these come closest."
     note = "Choose one to see why."
     return f'<p>{head} {note}</p><div class="patches">{photo_figures(tiles, "photo", ".2f")}</div>'
 
@@ -68,7 +68,7 @@ def _histogram(counts: list[int], words: str) -> str:
     return f'<svg class="histogram" {box} role="img" aria-label="{words}">{bars}</svg>'
 
 
-def large_photo(target: Target, exemplar: Exemplar, rank: int, photos: int, pictures: Mapping[str, str]) -> str:
+def large_photo(name: str, exemplar: Exemplar, rank: int, photos: int, pictures: Mapping[str, str]) -> str:
     """A photo of the shelf, large, with its credit; what excites the channel most is outlined.
 
     `pictures` are addresses of square views of all that the network sees of it, by words; `rank` counts from 1.
@@ -82,7 +82,7 @@ def large_photo(target: Target, exemplar: Exemplar, rank: int, photos: int, pict
     most = "excites it most" if rank == 1 else f"is number {rank}"
     by, source = html.escape(credit(vars(exemplar))), html.escape(exemplar.source)
     link = f' <a href="{source}" target="_blank" rel="noopener">Source</a>' if source.startswith("https://") else ""
-    return f"""<h2>{target}</h2><div class="large-views">{shown}</div>
+    return f"""<h2>{name}</h2><div class="large-views">{shown}</div>
 <p>Of {photos} photos this one {most}: {written(exemplar.value, ".1f")} at the centre of the outlined piece, which is
 all that this one value depends on.</p><p class="quiet">{by}.{link}</p>
 <p class="next"><button type="button" data-photo="{rank - 1}" data-go="maps">Why there?</button></p>"""

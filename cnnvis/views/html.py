@@ -75,6 +75,12 @@ def channel_button(
     return f'<button {at}type="button" class="{looks}" {about}>{inside}</button>'
 
 
+def concept_button(inside: str, looks: str, layer: str, concept: int, words: str) -> str:
+    """The same for a concept of a layer."""
+    about = f'data-layer="{layer}" data-of="concept{concept}" title="{words}" aria-label="{words}"'
+    return f'<button type="button" class="{looks}" {about}>{inside}</button>'
+
+
 def quiet(text: str) -> str:
     """A remark."""
     return f'<p class="quiet">{html.escape(text)}</p>'

@@ -72,9 +72,9 @@ class Channel:
     best: Best | str
     rows: tuple[str, str]  # what it reads and what reads it, as HTML
 
-    def view(self, own: Own | str = "") -> str:
-        """Everything about it on one screen, as HTML."""
-        return channel_view(self.target, self.grown, self.best, own, self.rows)
+    def view(self, own: Own | str = "", concepts: str = "") -> str:
+        """Everything about it on one screen, as HTML; `concepts` are those that it takes part in."""
+        return channel_view(self.target, self.grown, self.best, own, self.rows, concepts)
 
 
 def channel(source: Source, target: Target) -> Channel:

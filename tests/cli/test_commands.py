@@ -194,6 +194,20 @@ def test_atlas_show_writes_the_sheet_of_a_layer(run: Run) -> None:
     assert json.loads(Path("x.json").read_text(encoding="utf-8")) == json.loads(json.dumps(sheet.record()))
 
 
+def test_concepts_show_writes_all_of_a_layer_or_one(run: Run) -> None:
+    found = cnnvis.concepts("conv5_1")
+    first, *lines = run("concepts", "show", "conv5_1", "-o", "x.png", "--json", "x.json").splitlines()
+    assert first == f"{len(found.concepts)} concepts of conv5_1, in {found.columns} columns"
+    assert len(lines) == len(found.concepts) and lines[6].startswith("  concept  6")
+    for line, concept in zip(lines, found.concepts, strict=True):
+        assert f"stability {concept.stability:.2f}" in line and (", vague" in line) == concept.vague
+    assert json.loads(Path("x.json").read_text(encoding="utf-8")) == json.loads(json.dumps(found.record()))
+    said = run("concepts", "show", "conv5_1", "6", "-o", "one.png")
+    assert lines[6].partition(":")[0] in said
+    with Image.open("x.png") as sheet, Image.open("one.png") as one:
+        assert sheet.tobytes() == found.picture.tobytes() and one.tobytes() == found.tile(6).tobytes()
+
+
 @pytest.mark.slow
 def test_atlas_make_grows_a_layer_and_leaves_it_the_next_time(run: Run) -> None:
     make = ["atlas", "make", "-o", "mine", "--layers", "conv1_1"]

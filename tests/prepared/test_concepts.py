@@ -57,7 +57,7 @@ def read(net: VGG16, layer: str = "conv5_1") -> Concepts:
 
 def test_the_concepts_in_use_are_those_that_are_named(few: Path, tiny: VGG16, monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(tiny)
-    assert found is read(tiny) and (found.layer, found.photos) == ("conv5_1", 10)
+    assert found is read(tiny) and (found.layer, len(found.shelf.photos)) == ("conv5_1", 10)
     with pytest.raises(ConceptsError, match="no concepts of conv5_2: make them with `concepts make --layers conv5_2`"):
         read(tiny, "conv5_2")
     monkeypatch.delenv("CNNVIS_CONCEPTS")
@@ -138,7 +138,9 @@ def test_channels_and_concepts_name_each_other(few: Path, tiny: VGG16) -> None:
     found = read(tiny)
     for channel in range(8):
         named = found.with_channel(channel)
-        assert dict(named) == {c.concept: c.direction[channel] for c in found.concepts if channel in c.direction}
+        assert {number for number, _ in named} == {c.concept for c in found.concepts if channel in c.direction}
+        weights = {c.concept: {member.channel: member.weight for member in c.channels} for c in found.concepts}
+        assert all(weights[number][channel] == weight for number, weight in named)
         assert [weight for _, weight in named] == sorted((weight for _, weight in named), reverse=True)
     for concept in found.concepts:
         assert concept.channels[0].weight == 1 and {m.channel for m in concept.channels} == set(concept.direction)

@@ -117,3 +117,33 @@ def test_a_quiz_decodes_the_layers_sheet_once() -> None:
     for question in cnnvis.quiz(5, "conv4_2", 8):
         assert question.pictures[0].size == (TILE_PX, TILE_PX)
     assert decoded.cache_info()[:2] == (7, 1)
+
+
+def test_questions_about_concepts_are_as_fair(vgg16: VGG16) -> None:
+    found = cnnvis.concepts("conv5_1")
+    questions = cnnvis.quiz(3, "conv5_1", 12, "both", about="concepts")
+    assert len({question.concept for question in questions}) == 12
+    for question in questions:
+        assert question.concept is not None and not found[question.concept].vague
+        assert str(question.target) == f"conv5_1 concept-{question.concept}"
+        best = [exemplar.photo for exemplar in found[question.concept].exemplars]
+        sides = question.left, question.right
+        excited, other = sides if question.answer == "left" else sides[::-1]
+        assert excited.photo in best[9:] and other.photo not in best and excited.value > other.value
+        assert len(question.pictures) == (1 if question.reference == "picture" else 9)
+    photo = found.shelf.path(excited.photo)
+    values = found.values(vgg16, photo)[question.concept]
+    assert float(values[excited.row, excited.column]) == pytest.approx(excited.value, rel=2e-3)
+    asked = [cnnvis.quiz(3, "conv5_1", 5, reference, "concepts") for reference in ("picture", "photos")]
+    assert [question.solution() for question in asked[0]] == [question.solution() for question in asked[1]]
+
+
+def test_a_quiz_about_concepts_needs_some(tmp_path: Path) -> None:
+    with pytest.raises(LayerError, match="conv3_1' has no concepts"):
+        cnnvis.quiz(0, "conv3_1", about="concepts")
+    with pytest.raises(SettingError, match="about 'layers' is unknown: choose one of channels, concepts"):
+        cnnvis.quiz(0, "conv5_1", about="layers")
+    with pytest.raises(SettingError, match="leave out shelf"):
+        cnnvis.quiz(0, "conv5_1", about="concepts", shelf=tmp_path)
+    with pytest.raises(SettingError, match="questions 50 is out of range"):
+        cnnvis.quiz(0, "conv5_1", 50, about="concepts")

@@ -250,7 +250,7 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
 
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf))
     choice = Choice(ARCHITECTURE.target("pool5", 17))  # a pool's exemplars are its convolution's
-    row = exemplar_row(choice.target)
+    row = exemplar_row(choice)
     exemplars = cnnvis.exemplars("conv5_3", 17, 5).exemplars
     assert row.count("<button") == 5 and "5 of 5 photos that excite conv5_3 channel 17 most" in row
     assert "Chelsea (Stéfan van der Walt, CC0-1.0)" in row
@@ -267,9 +267,9 @@ def test_the_page_shows_exemplars_with_their_credits(shelf: Path, monkeypatch: p
         json.dumps([{**about, "file": str(moved)} for about in listed]), encoding="utf-8"
     )
     monkeypatch.setenv("CNNVIS_SHELF", str(moved))  # there are folders where its photos were
-    assert exemplar_row(choice.target).count("<button") == 5 and "photo unavailable" in weaker_photos(choice.target)
+    assert exemplar_row(choice).count("<button") == 5 and "photo unavailable" in weaker_photos(choice.target)
     with pytest.raises(PhotoError):
         exemplar_photo(load_shelf(), exemplars[0])
     monkeypatch.setenv("CNNVIS_SHELF", str(shelf / "gone"))
     assert "make one" in weaker_photos(choice.target)
-    assert "make one" in exemplar_row(choice.target)
+    assert "make one" in exemplar_row(choice)

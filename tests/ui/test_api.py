@@ -17,7 +17,6 @@ from PIL import Image
 
 from cnnvis.maximization.recipes import RECIPES
 from cnnvis.network.architecture import CONVOLUTIONS, LAYERS
-from cnnvis.prepared.concepts import BUNDLED
 
 PHOTO = ROOT / "examples" / "coffee.jpg"
 LAYER_NAMES = tuple(layer.name for layer in LAYERS)
@@ -41,9 +40,9 @@ count: number = 5, depth: number = 3) -> record
 dictionary(image: file, layer: convolution = 'conv5_1', row: number = None, column: number = None, \
 count: number = 6) -> record
 quiz(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
-reference: picture|photos|both = 'picture') -> record
+reference: picture|photos|both = 'picture', about: channels|concepts = 'channels') -> record
 quiz_answers(seed: number = 0, layer: convolution = 'conv5_1', questions: number = 10, \
-reference: picture|photos|both = 'picture') -> record
+reference: picture|photos|both = 'picture', about: channels|concepts = 'channels') -> record
 maximize(layer: layer|class = 'conv3_1', channel: number = 0, recipe: fourier|erhan|maco|deepdream = 'fourier', \
 steps: number = 0, size: number = 0, seed: number = 0, seconds: number = 0.0, \
 objective: channel|centre|negative = 'channel', image: file = None, direction: string = None, \
@@ -82,7 +81,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "does not exist. ": {"layer": {}},
     "does not exist in conv": {"channel": "x", "input_channel": -1},
     "is unknown: choose one of ": {"view": "blue", "pipeline": [], "order": 5, "contrast": None, "recipe": "x",
-                                   "objective": "x", "reference": "x"},
+                                   "objective": "x", "reference": "x", "about": "x"},
     "is out of range: choose ": {"steps": None, "size": 10**9, "seed": -1, "seconds": "x", "count": 1.5, "depth": 0,
                                  "questions": True, "row": 1e9, "column": "x", "concept": -1},
     UNREAD: {"image": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}},
@@ -96,7 +95,6 @@ NO_IMAGES: list[Any] = [
 TAKES = {line.partition("(")[0]: re.findall(r"(\w+): ", line) for line in API.strip().splitlines() if "()" not in line}
 VALUES = {name: (words, value) for words, values in WRONG.items() for name, value in values.items()}
 CASES = [(endpoint, name, *VALUES[name]) for endpoint, takes in TAKES.items() for name in takes]
-CASES = [case for case in CASES if case[1] != "concept" or BUNDLED.is_dir()]  # which may not have been made
 CASES += [("feature_map", "image", UNREAD, value) for value in NO_IMAGES]
 # Values of an unusual type that still make sense: torchvision's index, numbers as floats and as text.
 ODD = [("filters", {"layer": 5}, "conv2_1"), ("filters", {"layer": "conv1_2", "input_channel": "7"}, "conv1_2"),

@@ -8,12 +8,8 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import cnnvis
-from cnnvis.prepared.concepts import BUNDLED
-
-bundled = pytest.mark.skipif(not BUNDLED.is_dir(), reason="no concepts are bundled yet")
 
 
-@bundled
 def test_the_concepts_of_a_layer_and_one_of_them(client: Client) -> None:
     found = cnnvis.concepts("conv5_1")
     file, record = client.predict("block5_conv1", api_name="/concepts")
@@ -26,7 +22,6 @@ def test_the_concepts_of_a_layer_and_one_of_them(client: Client) -> None:
         assert picture.tobytes() == found.tile(2).tobytes()
 
 
-@bundled
 def test_a_concept_that_does_not_exist_is_refused(client: Client) -> None:
     with pytest.raises(AppError, match="concept 999 is out of range: choose a whole number from 0 to"):
         client.predict("conv5_3", 999, api_name="/concepts")

@@ -32,7 +32,9 @@ ADDRESSES = [
     address("maps", "relu4_3", 511, pipeline="conv_chain", photo="hubble.jpg"),
     address("maximize", "conv5_3", 17, recipe="maco", steps=12, size=96, seed=4_000_000_000),
     address("learn", "pool5", 3, seed=1),
-    address("quiz", "conv5_1", quiz_seed=7, reference="photos", questions="5"),
+    address("quiz", "conv5_1", quiz_seed=7, about="concepts", reference="photos", questions="5"),
+    address("atlas", "conv5_1", 260, of="concept3", lens="concepts"),
+    address("maximize", "relu5_1", 5, of="group2"),
     *(address(tab.id) for tab in TABS),
     *(address(recipe=recipe) for recipe in RECIPES if recipe != "fourier"),
     *(address(photo=photo) for photo in EXAMPLES if photo != "chelsea.jpg"),
@@ -101,10 +103,17 @@ def test_other_dialects_and_unrelated_parameters_are_accepted() -> None:
     ("pipeline=keras", "pipeline 'keras' is unknown"),
     ("photo=/etc/passwd", "photo '/etc/passwd' is unknown: choose one of chelsea.jpg"),
     ("photo=../chelsea.jpg", "photo '../chelsea.jpg' is unknown"),
+    ("of=concept3", "layer 'conv1_1' has no concepts"),
+    ("of=concept64", "of 'concept64' is unknown"),
 ])  # fmt: skip
 def test_an_invalid_value_falls_back_to_its_default_with_a_notice(query: str, notice: str) -> None:
     restored, (told,) = read(f"{query}&lesson=2")
     assert notice in told and restored == address(lesson=2)
+
+
+def test_a_concept_that_the_layer_does_not_have_is_said() -> None:
+    restored, (told,) = read("layer=conv5_1&of=concept63&tab=atlas")
+    assert told.startswith("concept 63 is out of range") and restored == address("atlas", "conv5_1")
 
 
 def test_a_channel_is_checked_against_its_layer_in_either_order() -> None:

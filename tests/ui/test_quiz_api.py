@@ -35,6 +35,16 @@ def test_a_program_sees_the_questions_pictures(client: Client) -> None:
             assert np.abs(difference).mean() < 5  # it is a JPEG
 
 
+def test_a_quiz_about_concepts(client: Client) -> None:
+    asked = client.predict(**ASKED, about="concepts", api_name="/quiz")
+    truths = cnnvis.quiz(**ASKED, about="concepts")
+    assert [(question["concept"], question["channel"]) for question in asked] == [(t.concept, None) for t in truths]
+    answers = client.predict(**ASKED, about="concepts", api_name="/quiz_answers")
+    assert [answer["answer"] for answer in answers] == [truth.answer for truth in truths]
+    verdict = json.loads(verdict_value("key", truths, 4))
+    assert f"Concept {truths[3].concept} is {truths[3].excited.value:.1f} here" in verdict["about"]
+
+
 def test_answers_are_those_of_the_questions(client: Client) -> None:
     answers = client.predict(**ASKED, api_name="/quiz_answers")
     assert answers == json.loads(json.dumps([question.solution() for question in cnnvis.quiz(**ASKED)]))
@@ -67,5 +77,5 @@ def test_a_verdict_has_both_values_and_credits_and_a_reason() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "", "[]", '{"seed": 1}', "{}"])
 def test_what_no_quiz_sent_is_refused_in_words(wrong: Any) -> None:
-    with pytest.raises(CnnvisError, match=r"read|does not exist|out of range"):
+    with pytest.raises(CnnvisError, match=r"read|does not exist|out of range|is unknown"):
         _answer.__wrapped__(wrong)

@@ -18,10 +18,13 @@ def source() -> known.Source:
     return known.Source(load_vgg16(SHEET_DEVICE), cache.atlas_sheet, cache.scaled_addresses)
 
 
-def channel_view(target: Target, photo: str) -> str:
-    """Everything about a channel on one screen, as HTML; `photo` is the digest of the visitor's photo."""
+def channel_view(target: Target, photo: str, concepts: str = "") -> str:
+    """Everything about a channel on one screen, as HTML; `photo` is the digest of the visitor's photo.
+
+    `concepts` are those that it takes part in, as HTML.
+    """
     target = convolution(target)
-    return known.channel(source(), target).view(own_map(target, photo))
+    return known.channel(source(), target).view(own_map(target, photo), concepts)
 
 
 def grown(target: Target) -> tuple[AtlasSheet, Address] | str:

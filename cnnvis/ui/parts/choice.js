@@ -1,5 +1,5 @@
-// The layer picker: its value, {layer, channel}, is the choice. Scripts that show the choice read the page's
-// `data-layer` and `data-channel`, and listen for `cnnvis:chosen`.
+// The layer picker: its value, {layer, channel, of}, is the choice. Scripts that show the choice read the page's
+// `data-layer`, `data-channel` and `data-of`, and listen for `cnnvis:chosen`.
 const part = (name) => element.querySelector('.choice-' + name);
 const list = part('layer');
 const number = part('channel');
@@ -7,7 +7,7 @@ const steps = element.querySelectorAll('[data-step]');
 let mine = null;  // what the visitor has chosen since the page began to restore an address
 
 function show() {
-  const {layer, channel} = props.value;
+  const {layer, channel, of} = props.value;
   list.value = layer;
   list.classList.toggle('between', !layer.startsWith('conv'));
   for (const step of steps) step.setAttribute('aria-pressed', step.dataset.step === layer);
@@ -15,7 +15,7 @@ function show() {
   number.value = channel;
   number.setAttribute('aria-label', `Channel, 0 to ${number.max}`);
   number.title = `0 to ${number.max}`;
-  Object.assign(document.documentElement.dataset, {layer, channel});
+  Object.assign(document.documentElement.dataset, {layer, channel, of});
   document.dispatchEvent(new Event('cnnvis:chosen'));
 }
 
@@ -58,13 +58,13 @@ function grow(tries) {  // the tab with its button may still be opening
 
 // The page's other buttons: one with `data-channel` chooses that channel, one with `data-row` that cell of the map
 // (place.js), one with `data-go` opens that tab, and with `data-start` too lets the channel grow there, or what `data-of`
-// says instead: "place", "group1" …
+// says instead: "place", "group1" … One with `data-of` alone chooses that concept.
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
   const {layer, channel, row, column, go, start, of} = button.dataset;
   if (channel) choose(layer, +channel);
-  else if (of || (go === 'maximize' && props.value.of)) choose(props.value.layer, props.value.channel, of);
+  else if (of || (go === 'maximize' && props.value.of)) choose(layer || props.value.layer, props.value.channel, of);
   if (go) document.querySelector(`#tabs [role=tab][data-tab-id="${go}"]`).click();
   if (start !== undefined) grow(100);
   const cell = new CustomEvent('cnnvis:place', {detail: {row: +row, column: +column}});

@@ -8,6 +8,7 @@ import gradio as gr
 
 from cnnvis.analysis.groups import MOST_GROUPS
 from cnnvis.network.architecture import Architecture, Layer, Target
+from cnnvis.prepared.concepts import MOST_CONCEPTS
 from cnnvis.ui.parts.base import html_block, scripted
 
 OFFERED = Architecture()  # the picker offers the 31 layers; a class is chosen in the tab Activation maximization
@@ -15,8 +16,10 @@ UNNAMED = OFFERED.target("conv1_1", 0)  # what an address without a layer and ch
 LANDING = OFFERED.target("conv5_1", 260)  # what a visitor without an address sees: chosen by hand
 
 SAVED = "saved"  # the direction of a saved picture that is to be repeated: no link can say it
-# What the layer sees at the chosen place of the photo, or in one of its groups.
-OF = ("place", *(f"group{number}" for number in range(1, MOST_GROUPS + 1)))
+# What the layer sees at the chosen place of the photo, or in one of its groups; and what its concepts are called.
+OF_PHOTO = ("place", *(f"group{number}" for number in range(1, MOST_GROUPS + 1)))
+OF_CONCEPTS = tuple(f"concept{number}" for number in range(MOST_CONCEPTS))
+OF = (*OF_PHOTO, *OF_CONCEPTS)
 
 _CHANNEL = """<div class="choice-steps">
 <button type="button" class="choice-previous" aria-label="Previous channel" title="previous">‹</button>
@@ -32,7 +35,9 @@ class Choice:
     target: Target = LANDING
     tab: str = ""
     link: str = ""  # the address that the page was opened with, until it has been restored
-    of: str = ""  # what the maximize tab grows instead of the channel: one of OF, or SAVED
+    of: str = (
+        ""  # one of OF_CONCEPTS, shown instead of the channel; or one of OF_PHOTO or SAVED, which is grown instead
+    )
     wall: str = ""  # what the wall shows already: the key of its value
 
     @classmethod
@@ -54,6 +59,11 @@ class Choice:
         """The channel's number."""
         return self.target.number
 
+    @property
+    def concept(self) -> int | None:
+        """The number of the chosen concept, which the layer may not have; None if none is chosen."""
+        return concept_number(self.of)
+
     def value(self) -> dict[str, Any]:
         """The picker's value for this choice."""
         return {"layer": self.layer.name, "channel": self.channel, "of": self.of}
@@ -61,12 +71,20 @@ class Choice:
     def words(self) -> str:
         """The choice in words: its geometry, and what other tools call the layer."""
         layer = self.layer
+        name, of = str(self.target), f" of {layer.channels}"
+        if self.concept is not None:
+            name, of = f"{layer.convolution} concept {self.concept}", ""
         _, torchvision, _, *keras = layer.dialects()
         every = f"one value every {layer.stride} px" if layer.stride > 1 else "one value per px"
         elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
         sees = f"each value sees {layer.receptive_field} px"
         more = f'<span class="wide"> · {every}{elsewhere}</span>'
-        return f'<strong>{self.target}</strong><span class="wide"> of {layer.channels}</span> · {sees}{more}'
+        return f'<strong>{name}</strong><span class="wide">{of}</span> · {sees}{more}'
+
+
+def concept_number(of: str) -> int | None:
+    """The number of the concept that is called so; None if it is no concept."""
+    return OF_CONCEPTS.index(of) if of in OF_CONCEPTS else None
 
 
 def layer_picker() -> gr.HTML:

@@ -3,29 +3,33 @@
 import os
 from typing import Any
 
-from cnnvis.errors import PhotoError, ShelfError
+from cnnvis.errors import CnnvisError, PhotoError, ShelfError
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.prepared import shelf as shelves
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 from cnnvis.views import exemplars as views
 from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import picture_url, quiet
 
 
-def exemplar_row(target: Target) -> str:
+def exemplar_row(choice: Choice) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
-    target = convolution(target)
+    name = str(convolution(choice.target))
     try:
-        shelf = load_shelf()
-        tiles = cache.exemplar_tiles(shelf, target, BEST_PHOTOS)
-    except ShelfError as error:
-        return quiet(sentence(error))
+        if chosen := cache.chosen_concept(choice.layer, choice.concept):
+            found, number = chosen
+            shelf, name = found.shelf, found.named(number)
+            tiles = cache.concept_tiles(found, number, BEST_PHOTOS)
+        else:
+            shelf = load_shelf()
+            tiles = cache.exemplar_tiles(shelf, convolution(choice.target), BEST_PHOTOS)
+    except CnnvisError as error:
+        return quiet(error.sentence())
     addressed = [(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles]
-    return views.exemplar_row(target, addressed, len(shelf.photos))
+    return views.exemplar_row(name, addressed, len(shelf.photos))
 
 
 def weaker_photos(target: Target) -> str:
@@ -35,7 +39,7 @@ def weaker_photos(target: Target) -> str:
         shelf = load_shelf()
         maxima = shelves.spread(shelf, target)
     except ShelfError as error:
-        return quiet(sentence(error))
+        return quiet(error.sentence())
     if maxima is None:
         return quiet("This shelf is too large to keep every photo's maximum: it knows only the strongest photos.")
     pictures = [(_uncut(shelf, number), views.credit(shelf.photos[number])) for number in maxima.photos]
@@ -49,13 +53,25 @@ def _uncut(shelf: Shelf, number: int) -> str:
         return ""
 
 
-def best_photo(picked: Any, position: int) -> tuple[str, int, int]:
-    """The photo at a position of the row, in the page's store, and the cell that excites the channel most.
+def best_of(choice: Choice) -> tuple[Shelf, list[Exemplar]]:
+    """The shelf, and its photos that excite the chosen channel most, or have most of the chosen concept.
 
-    Raises ShelfError, PhotoError.
+    Raises LayerError, ConceptsError, ShelfError, SettingError.
     """
+    if chosen := cache.chosen_concept(choice.layer, choice.concept):
+        found, number = chosen
+        return found.shelf, found.concepts[number].exemplars[:BEST_PHOTOS]
     shelf = load_shelf()
-    exemplar = shelf.exemplars(convolution(Choice.read(picked).target), BEST_PHOTOS)[position]
+    return shelf, shelf.exemplars(convolution(choice.target), BEST_PHOTOS)
+
+
+def best_photo(picked: Any, position: int) -> tuple[str, int, int]:
+    """The photo at a position of these, in the page's store, and the cell that excites the channel most.
+
+    Raises LayerError, ConceptsError, ShelfError, SettingError, PhotoError.
+    """
+    shelf, best = best_of(Choice.read(picked))
+    exemplar = best[position]
     return exemplar_photo(shelf, exemplar).digest, exemplar.row, exemplar.column
 
 

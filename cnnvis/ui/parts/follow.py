@@ -15,7 +15,7 @@ import gradio as gr
 
 from cnnvis.errors import CnnvisError
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors, sentence
+from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Follower:
         try:
             return self.draw(choice, *values)
         except CnnvisError as error:
-            reason = sentence(error)
+            reason = error.sentence()
         except Exception:  # a bug, or a full disk: for the log, not for the visitor
             log.exception("could not draw %s", choice.target)
             reason = "This part could not be drawn. The rest of the page still works: try another layer or photo."

@@ -87,13 +87,15 @@ photo. It shows the filters that respond there far more than they usually do, ea
          ("Fur", "Eyes and round things", "A whole cat"), 1,
          """Eyes, beads, shiny dots: no filter is <i>the</i> one for a cat's eye. Point at the nose, the whiskers or the
 background to see what VGG16 has for those."""),
-    Page("Parts of a photo", "tab=maps&layer=conv5_1&channel=471&row=5&column=4",
-         "#groups section:last-child",
-         """Some filters rise and fall together, wherever you look in the photo. Such <b>groups</b> share out most of
-what a layer sees. Each picture is the photo, lit where one group responds; the last is lit at the eyes.""",
-         "Touch the last group: a picture grows for all its filters at once. What will it show?",
-         ("Stripes of fur", "Eyes", "A whole cat"), 1,
-         "Eyes: what the filters of a group have in common is often clearer than any one of them."),
+    Page("Is one filter the unit?", "tab=atlas&layer=conv5_1&of=concept6&lens=concepts", "#atlas-filter .look",
+         """In deep layers one filter often responds to several unlike things, and several filters share one thing. A
+<b>concept</b> is a set of filters that respond together in many photos. The tiles are the concepts of conv5_1; this one
+adds up 60 filters. Beside its picture are the nine photos that have most of it.""",
+         "What do these filters say together?",
+         ("Grass", "Legs of animals", "Fur"), 1,
+         """Legs. Choose a filter that it mixes: is that one as clear? To 481 people, such mixtures were easier to
+understand than single filters of this very network, the more so the deeper (Colin et al. 2024). But some mean little:
+the last on the wall are vague."""),
     Page("What these pictures cannot tell you", "tab=atlas&layer=conv5_1&channel=260", "#atlas-filter .grown img",
          """A grown picture shows what <i>can</i> excite a channel, not what usually does. A study asked people which of
 two photos excites a channel more (Borowski et al. 2021, Inception V1). Guessing is right 50 % of the time.""",

@@ -9,8 +9,9 @@ let drawn = {};
 let focused = false;
 
 function isChosen(cell) {
-  const {layer, channel} = document.documentElement.dataset;
-  return cell.dataset.layer === layer && cell.dataset.channel === channel;
+  const {layer, channel, of} = document.documentElement.dataset;
+  const mine = of.startsWith('concept') ? cell.dataset.of === of : cell.dataset.channel === channel;
+  return mine && cell.dataset.layer === layer;
 }
 
 function draw(value) {
@@ -20,14 +21,18 @@ function draw(value) {
   holder.classList.toggle('sharp', value.sharp);
   holder.style.setProperty('--sprite', `url("${value.src}")`);
   holder.innerHTML = value.channels.map((channel, i) => {
-    const name = `channel ${channel}, ${value.notes[i]}`;
+    const name = `${value.kind} ${channel}, ${value.notes[i]}`;
+    const what = value.kind === 'concept' ? `data-of="concept${channel}"` : `data-channel="${channel}"`;
     const across = value.left + (channel % value.columns) * value.right;
     const down = value.top + Math.floor(channel / value.columns) * value.down;
-    return `<button type="button" data-layer="${value.layer}" data-channel="${channel}" title="${name}" aria-label="${name}"`
+    return `<button type="button" data-layer="${value.layer}" ${what} title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;
   }).join('');
-  const caption = document.querySelector('#wall-caption .caption');
-  if (caption) caption.innerHTML = value.caption;
+  const parts = {'#wall-caption .caption': value.caption, '#wall-said .said': value.said};
+  for (const [name, html] of Object.entries(parts)) {
+    const part = document.querySelector(name);
+    if (part) part.innerHTML = html;
+  }
 }
 
 // An arrangement is seen whole, with small tiles, or nearer.

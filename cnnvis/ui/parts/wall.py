@@ -1,7 +1,7 @@
 """The wall: every channel of the layer as a tile that chooses it, always in sight beside the tabs.
 
 Its lens says what a tile shows: the channel's picture, a kernel or its map on the photo. A channel stands at the same
-place under every lens.
+place under every lens. One more lens shows the concepts of deep layers, which have tiles and an order of their own.
 """
 
 import html
@@ -18,6 +18,7 @@ from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.atlas import AtlasSheet
+from cnnvis.prepared.concepts import Concept
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
@@ -26,12 +27,11 @@ from cnnvis.ui.parts.switch import menu, segments
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import sentence
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.figures import signed_bar, written
 
-LENSES = {"pictures": "Pictures", "kernels": "Kernels", "maps": "Maps"}
+LENSES = {"pictures": "Pictures", "kernels": "Kernels", "maps": "Maps", "concepts": "Concepts"}
 LENS_OF_TAB = {"atlas": "pictures", "filters": "kernels", "maps": "maps", "maximize": "pictures"}  # others: no wall
 ORDERS = {
     "index": "by number",
@@ -70,6 +70,7 @@ def wall(shared: Shared) -> Follower:
     with gr.Row(elem_id="wall-bar"):
         lens = segments("lens", "What a tile shows", LENSES, LENS_OF_TAB)
         order = menu("order", "Order of the tiles", ORDERS, "index")
+    html_block("wall-said", html_template='<p class="said" role="status"></p>')  # and this
     chooser = sheet("wall", lens_of_tab=LENS_OF_TAB, of_photo=OF_PHOTO)
     html_block("wall-caption", "quiet", html_template='<div class="caption"></div>')  # the wall's script fills it
     inputs = [lens, order, shared.view, shared.source, shared.pipeline, shared.contrast, shared.photo]
@@ -101,12 +102,13 @@ class _Wall:
     words: str
     scale: str = ""
     file: str = ""  # the address of the sheet to download, if not the tiles' own
+    order: str = ""  # of the tiles, if not the visitor's
 
 
 def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
-    """The tiles of the wall, their label, and its caption as HTML; `digest` is the photo's.
+    """The tiles of the wall, their label, its caption and what cannot be shown, as HTML; `digest` is the photo's.
 
-    What cannot be shown, for lack of an atlas, a shelf or a photo, the caption says, and the wall shows what it can.
+    Without an atlas, a shelf, a photo or concepts, the wall shows what it can.
     """
     problems: list[str] = []
     photo = channels = drawn = None
@@ -116,19 +118,20 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
             raise PhotoError(CHOOSE_PHOTO)
         channels = _ordered(layer, photo, looks)
     except CnnvisError as error:
-        problems.append(sentence(error))
-    lenses = {"pictures": _pictures, "kernels": _kernels, "maps": _maps}
+        problems.append(error.sentence())
+    lenses = {"pictures": _pictures, "kernels": _kernels, "maps": _maps, "concepts": _concepts}
     for lens in dict.fromkeys([looks.lens, "pictures", "kernels"]):  # every layer has kernels
         try:
             drawn = lenses[lens](layer, channels or (list(range(layer.channels)), 0), photo, looks)
             break
         except CnnvisError as error:
-            problems.append(sentence(error))
+            problems.append(error.sentence())
     assert drawn
-    said = "".join(f"<p><b>{html.escape(problem)}</b></p>" for problem in dict.fromkeys(problems))
     download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'
-    caption = f"{said}<p>{drawn.words}, {ORDERS[looks.order if channels else 'index']}. {download}</p>{drawn.scale}"
-    return {"label": drawn.words, "caption": caption, **drawn.tiles}
+    order = drawn.order or ORDERS[looks.order if channels else "index"]
+    caption = f"<p>{drawn.words}, {order}. {download}</p>{drawn.scale}"
+    said = html.escape(" ".join(dict.fromkeys(problems)))
+    return {"label": drawn.words, "caption": caption, "said": said, **drawn.tiles}
 
 
 Ordered = tuple[Sequence[int], int]  # the channels, and how many make a row; 0: as many as fit
@@ -158,17 +161,17 @@ def _ordered(layer: Layer, photo: StoredPhoto | None, looks: Looks) -> Ordered:
 
 
 def _tiles(
-    layer: Layer, ordered: Ordered, file: str, drawn: Any, note: Callable[[int], str], sharp: bool = False
+    layer: Layer, ordered: Ordered, file: str, drawn: Any, note: Callable[[int], str], **looks: Any
 ) -> dict[str, Any]:
     """A sheet with the channels in the order of their numbers, and which of them to offer in which order.
 
     `note` describes each one under the mouse; `sharp` sheets keep each of a tile's few pixels visible. Choosing one
-    keeps the chosen layer, even if the sheet is of the convolution before it.
+    keeps the chosen layer, even if the sheet is of the convolution before it. `kind` says what the tiles are.
     """
     channels, across = ordered
     offered = {"layer": layer.name, "channels": list(channels), "notes": [*map(note, channels)], "across": across}
     look = sprite(file_url(file), drawn.picture.size, drawn.cell, drawn.gap, drawn.columns)
-    return {**offered, "sharp": sharp, **look}
+    return {"kind": "channel", "sharp": False, **offered, **look, **looks}
 
 
 def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
@@ -211,6 +214,23 @@ def _maps(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Look
     if looks.pipeline == "conv_chain":
         words += f", from the convolutions alone, on the photo squashed to {drawn.input_side} px"
     return _Wall(tiles, words)
+
+
+def _concepts(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
+    """The pictures of the layer's concepts. Raises LayerError, ConceptsError."""
+    found = cache.concepts(layer)
+    path = bytes_file(cache.concepts_jpeg(found), f"{found.layer}-concepts.jpg")
+    every = list(range(len(found.concepts))), 0
+    tiles = _tiles(layer, every, path, found, lambda number: concept_note(found.concepts[number]), kind="concept")
+    vague = sum(concept.vague for concept in found.concepts)
+    words = f"The {len(found.concepts)} concepts of {found.layer}: what several filters say together in many photos"
+    last = f"; the last {vague} are vague" if vague else ""
+    return _Wall(tiles, words, order=f"largest share first{last}")
+
+
+def concept_note(concept: Concept) -> str:
+    """How much of the layer a concept is."""
+    return f"{100 * concept.share:.1f} % of the layer{', vague' if concept.vague else ''}"
 
 
 def atlas_note(sheet: AtlasSheet, channel: int) -> str:

@@ -7,7 +7,7 @@ Not `gr.cache` (6.12), which limits each function by itself, and takes a datacla
 import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -30,9 +30,10 @@ from cnnvis.network.weights import load_for, load_vgg16
 from cnnvis.pictures.images import crop_like_training, encode
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.atlas import Atlas, AtlasSheet, load_atlas
+from cnnvis.prepared.concepts import Concepts, concept_layer, read_concepts
 from cnnvis.prepared.quiz import Question, ask
 from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf, patch_tile
-from cnnvis.prepared.tiles import best_photos
+from cnnvis.prepared.tiles import best_photos, small_pieces
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 from cnnvis.views.html import picture_url
@@ -150,7 +151,11 @@ def scaled_addresses(shelf: Shelf, target: Target, count: int) -> list[tuple[Exe
 
 @_kept
 def _best_photos(shelf: Shelf, layer: Layer) -> tuple[tuple[int, int], bytes]:
-    sheet, buffer = best_photos(shelf, layer), io.BytesIO()
+    return _small(best_photos(shelf, layer))
+
+
+def _small(sheet: Image.Image) -> tuple[tuple[int, int], bytes]:
+    buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=BEST_QUALITY)
     return sheet.size, buffer.getvalue()
 
@@ -182,14 +187,60 @@ _ask = _kept(ask)
 _atlas_sheet = _kept(Atlas.sheet)
 
 
-def asked(seed: int, layer: Layer, questions: int, reference: str) -> list[Question]:
-    """The questions of a quiz about the shelf in use. Raises ShelfError, SettingError."""
-    return _ask(load_shelf(), seed, layer, questions, reference)
+def asked(seed: int, layer: Layer, questions: int, reference: str, about: str) -> list[Question]:
+    """The questions of a quiz about the shelf in use. Raises ShelfError, ConceptsError, SettingError."""
+    if about == "channels":
+        return _ask(load_shelf(), seed, layer, questions, reference)
+    found = concepts(layer)
+    return ask(found.shelf, seed, layer, questions, reference, found)  # quick: their tables are small
 
 
 def atlas_sheet(layer: Layer) -> AtlasSheet:
     """The atlas's sheet of a layer; a ReLU or pool has its convolution's. Raises AtlasError."""
     return _atlas_sheet(load_atlas(), ARCHITECTURE.convolution_of(layer), load_vgg16(SHEET_DEVICE))
+
+
+def concepts(layer: Layer) -> Concepts:
+    """The concepts of a layer; a ReLU has its convolution's. Raises LayerError, ConceptsError."""
+    net = load_vgg16(SHEET_DEVICE)
+    return read_concepts(net, concept_layer(net.architecture, layer.convolution))
+
+
+def chosen_concept(layer: Layer, concept: int | None) -> tuple[Concepts, int] | None:
+    """The concepts of a layer and the number of one of them; None for None.
+
+    Raises LayerError, ConceptsError, SettingError: the layer may not have it.
+    """
+    if concept is None:
+        return None
+    found = concepts(layer)
+    return found, found.number(concept)
+
+
+@_kept
+def concepts_jpeg(found: Concepts) -> bytes:
+    """Their pictures for the browser."""
+    return encode(found.picture, "jpeg")
+
+
+@_kept
+def concept_tiles(found: Concepts, number: int, count: int) -> list[tuple[Exemplar, bytes]]:
+    """The exemplars of a concept, each at the scale of its picture as a JPEG."""
+    layer, shown = find_layer(found.layer), found.concepts[number].exemplars[:count]
+    return [(exemplar, encode(atlas_scale_tile(found.shelf, exemplar, layer), "jpeg")) for exemplar in shown]
+
+
+@_kept
+def concepts_best(found: Concepts) -> tuple[tuple[int, int], bytes]:
+    """Every concept's best photo on one sheet, small: its size in px, and the sheet as a WebP."""
+    best = [concept.exemplars[0] for concept in found.concepts]
+    return _small(small_pieces(found.shelf, find_layer(found.layer), best))
+
+
+def concept_maps(net: VGG16, photo: StoredPhoto, found: Concepts) -> Maps:
+    """The values of every concept at every cell of a photo, in place of the layer's maps. Raises PhotoError."""
+    maps = feature_maps(net, photo, net.architecture.find(found.layer), "network")
+    return replace(maps, values=found.values_of(maps.values), usual=None)
 
 
 def tile_url(layer: Layer, channel: int) -> str:

@@ -65,11 +65,6 @@ def _shown(to_html: Callable[[str], str] = str) -> Iterator[None]:
         raise gr.Error(to_html(str(error)), print_exception=False) from error
 
 
-def sentence(error: CnnvisError) -> str:
-    """An error as a whole sentence, for the part of the page that it is about."""
-    return error.sentence()
-
-
 class ReadableBlocks(gr.Blocks):
     """Blocks that make Gradio's input errors readable, and spend no time on outputs that an event leaves as they are.
 

@@ -9,12 +9,14 @@ from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.concept import mixture
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.wiring import relations
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
-from cnnvis.ui.texts import ABOUT_FILTERS, WIRES_BY
+from cnnvis.ui.texts import ABOUT_FILTERS, NO_WEIGHTS, WIRES_BY
 from cnnvis.views.figures import signed_bar, written
 from cnnvis.views.html import image_tag
 
@@ -47,10 +49,13 @@ def layout(shared: Shared) -> Follower:
 
 
 def _draw(choice: Choice) -> tuple[Any, ...]:
+    if concept := cache.chosen_concept(choice.layer, choice.concept):
+        found, number = concept
+        return f"### {found.layer} · concept {number}", mixture(found, number), gr.Image(None, visible=False), ""
     chosen = draw_filter(load_vgg16(SHEET_DEVICE), choice.target)
     name = chosen.layer
     alt = f"{name} filter {choice.channel}, L2 norm {chosen.norm:.2f}"
-    large = gr.Image(picture_file(chosen.picture, f"{name}-filter-{choice.channel}"), alt_text=alt)
+    large = gr.Image(picture_file(chosen.picture, f"{name}-filter-{choice.channel}"), alt_text=alt, visible=True)
     first = _in_colour(choice, chosen, alt) if name == "conv1_1" else ""
     return f"### {name} · filter {choice.channel}", first, large, _facts(chosen)
 
@@ -68,7 +73,8 @@ zero. On an evenly grey surface, the weights {even}."""
 
 @readable_errors
 def _related(picked: Any, by: str) -> str:
-    return relations(Choice.read(picked), by)
+    choice = Choice.read(picked)
+    return relations(choice, by) if choice.concept is None else NO_WEIGHTS
 
 
 def _facts(chosen: Filter) -> str:

@@ -95,7 +95,7 @@ def test_a_result_too_large_to_be_kept_is_still_given(monkeypatch: pytest.Monkey
 
 
 def test_what_is_weighed_does_not_grow_when_it_is_used(vgg16: VGG16) -> None:
-    questions = cache.asked(3, find_layer("conv5_1"), 5, "both")
+    questions = cache.asked(3, find_layer("conv5_1"), 5, "both", "channels")
     before = cache.size(questions)
     assert [len(question.pictures) + len(question.sides) for question in questions]
     assert cache.size(questions) == before

@@ -39,14 +39,14 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
         shutil.copy(BUNDLED / f"conv1_2.{suffix}", tmp_path)  # an atlas of one layer
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
     shown = draw_wall(target().layer, DEFAULT_PHOTO.digest, LOOKS)
-    assert "The atlas has no sheet of conv2_1: make it with" in shown["caption"] and "filters-signed" in shown["src"]
+    assert "The atlas has no sheet of conv2_1: make it with" in shown["said"] and "filters-signed" in shown["src"]
     view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert "grow one picture" in view
     assert view.count("<figcaption>") == 10 and 'class="grown"' not in view
     assert view.count('class="wire"') == 12 and "data-go" in view
     related = relations(Choice(target()), "usual")
     assert 'id="reads"' in related and 'id="like-pictures"' not in related and 'id="like-weights"' in related
-    assert preview_value(target()) == ""
+    assert preview_value(Choice(target())) == ""
     shown = draw_wall(target("conv1_2").layer, DEFAULT_PHOTO.digest, LOOKS)
     assert "conv1_2-atlas" in shown["src"] and "The 64 filters of conv1_2" in shown["caption"]
 
@@ -110,4 +110,4 @@ def test_what_the_dialog_says_of_the_picture_is_in_its_record() -> None:
     words = large_picture(target(), sheet, "grown.webp")
     assert f"{sheet.tiles[5].activation:.1f}, {sheet.tiles[5].robust:.1f} on copies" in words
     assert 'src="grown.webp"' in words
-    assert 'data-name="conv2_1 channel 5"' in preview_value(target())
+    assert 'data-name="conv2_1 channel 5"' in preview_value(Choice(target()))

@@ -36,11 +36,12 @@ def test_what_is_pointed_at_is_what_the_dictionary_says(vgg16: VGG16, layer: str
     for row, column in draw.integers(0, data["places"], (10, 2)).tolist():
         entry = cnnvis.dictionary(vgg16, CAT, layer, row, column, NAMED)
         start = NAMED * (row * data["places"] + column)
-        assert data["channels"][start : start + NAMED] == [named.channel for named in entry.channels]
-        assert data["above"][start : start + NAMED] == pytest.approx(
-            [named.above for named in entry.channels], abs=0.051
+        named = data["channels"]
+        assert named["numbers"][start : start + NAMED] == [channel.channel for channel in entry.channels]
+        assert named["above"][start : start + NAMED] == pytest.approx(
+            [channel.above for channel in entry.channels], abs=0.051
         )
-        down, right = divmod(data["cells"][start], data["side"])
+        down, right = divmod(named["cells"][start], data["side"])
         assert [row * data["side"] + down, column * data["side"] + right] == entry.cell
     most = cnnvis.dictionary(vgg16, CAT, layer)
     assert data["lead"] == [most.row, most.column]

@@ -18,7 +18,7 @@ from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors, sentence
+from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.ui.texts import ABOUT_OWN_KERNEL, CHOOSE_PHOTO
 from cnnvis.views.figures import digits, map_figure, written
@@ -76,7 +76,7 @@ def kernel_answer(value: Any, digest: str) -> dict[str, Any]:
             raise PhotoError(CHOOSE_PHOTO)
         own = apply_to_seen(net, cache.seen(photo), kernel)
     except CnnvisError as error:
-        return {"wrong": sentence(error)}
+        return {"wrong": error.sentence()}
     words, nearest = _nearest(own)
     return {**filled, "said": words, "html": _row("Yours", own) + nearest}
 

@@ -4,22 +4,35 @@ import json
 from typing import Any
 
 import gradio as gr
+import torch
+from torch import Tensor
 
 from cnnvis.analysis.groups import MOST_GROUPS
-from cnnvis.analysis.places import BRIGHT, Places, cells_aside, check_places, direction_target, grid, look_up
+from cnnvis.analysis.places import (
+    BRIGHT,
+    Places,
+    cells_aside,
+    check_places,
+    direction_target,
+    grid,
+    least_spread,
+    look_up,
+)
 from cnnvis.errors import AtlasError, CnnvisError, PhotoError, ShelfError
 from cnnvis.network.architecture import Layer, Target, convolution
+from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.tiles import BEST_COLUMNS, BEST_PX
 from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.concept import concept_target
 from cnnvis.ui.parts.sheet import sprite
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
-from cnnvis.ui.serving.handlers import readable_errors, sentence
-from cnnvis.ui.serving.photos import find_photo
+from cnnvis.ui.serving.handlers import readable_errors
+from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
 from cnnvis.views.html import picture_url
 from cnnvis.views.known import leading_at
@@ -28,8 +41,9 @@ from cnnvis.views.places import group_tiles, through_layers
 NAMED = 6  # channels at a place, and groups of a photo
 
 _TEMPLATE = """<h4>Here <small>what stands out against the shelf's photos, not all that the layer responds to; in
-standard deviations above usual</small></h4>
-<div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
+standard deviations above usual</small> <span class="segments dictionary-kinds" role="group" aria-label="Named are"
+hidden><button type="button" value="channels">Filters</button><button type="button" value="concepts">Concepts</button>
+</span></h4><div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
 <p class="next"><button type="button" class="dictionary-why" hidden></button>
 <button type="button" data-go="maximize" data-of="place">Grow it large</button></p>"""
 
@@ -49,25 +63,53 @@ def seen(picked: Any, digest: str, pipeline: str) -> tuple[gr.HTML, str]:
             return gr.HTML(value="", wrong=""), ""
         net = load_vgg16(SHEET_DEVICE)
         check_places(net, layer.name)
-        value = places_value(cache.places(net, photo, layer))
+        value = places_value(cache.places(net, photo, layer), _concepts(net, photo, layer))
         groups, pictures = cache.grouped(net, photo, layer, NAMED)
     except CnnvisError as error:
-        return gr.HTML(value="", wrong=sentence(error)), ""
+        return gr.HTML(value="", wrong=error.sentence()), ""
     return gr.HTML(value=value, wrong=""), group_tiles(layer, groups, [*map(picture_url, pictures)], cache.tile_url)
 
 
-def places_value(places: Places) -> str:
+def places_value(places: Places, concepts: dict[str, Any] | None = None) -> str:
     """The dictionary of every place as JSON: seen.js says what is in it."""
     layer, (leading, _) = places.layer, places.leading
-    above, channels = places.above.topk(NAMED, 0)
-    cells = places.cells.gather(0, channels)
-    count = len(leading)
-    lists = {"above": (10 * above).round() / 10, "channels": channels, "cells": cells}
-    flat = {name: [round(n, 1) for n in values.movedim(0, 2).flatten().tolist()] for name, values in lists.items()}
+    count, (above, channels) = len(leading), places.above.topk(NAMED, 0)
     most = divmod(int(leading.argmax()), count)
     about = {"layer": layer.name, "places": count, "side": places.side, "named": NAMED, "lead": most}
-    about |= {"bright": max(1e-6, float(leading.quantile(BRIGHT))), "pictures": _pictures(layer), "best": _best(layer)}
-    return json.dumps({**about, **flat}, separators=(",", ":"))
+    about |= {"bright": max(1e-6, float(leading.quantile(BRIGHT))), "concepts": concepts}
+    lists = {**_listed(above, channels), "cells": _by_place(places.cells.gather(0, channels))}
+    named = {**lists, "pictures": _pictures(layer), "best": _best(layer)}
+    return json.dumps({**about, "channels": named}, separators=(",", ":"))
+
+
+def _listed(above: Tensor, numbers: Tensor) -> dict[str, list[float]]:
+    return {"above": [round(value, 1) for value in _by_place(above)], "numbers": _by_place(numbers)}
+
+
+def _by_place(values: Tensor) -> list[Any]:
+    """Values (named, rows, columns) as one list, place by place."""
+    return values.movedim(0, 2).flatten().tolist()
+
+
+def _concepts(net: VGG16, photo: StoredPhoto, layer: Layer) -> dict[str, Any] | None:
+    """The same lists and pictures of the layer's concepts, if it has any; its places are single cells."""
+    try:
+        found = cache.concepts(layer)
+    except CnnvisError:
+        return None  # the wall's lens says why
+    if len(found.concepts) < NAMED:
+        return None
+    mean, spread = (torch.tensor([getattr(concept, name) for concept in found.concepts]) for name in ("mean", "spread"))
+    spread = spread.clamp_min(least_spread(spread))[:, None, None]
+    above = (cache.concept_maps(net, photo, found).values - mean[:, None, None]) / spread
+    size, webp = cache.concepts_best(found)
+    picture = bytes_file(cache.concepts_jpeg(found), f"{layer.name}-concepts.jpg")
+    best = bytes_file(webp, f"{layer.name}-concepts-best.webp")
+    return {
+        **_listed(*above.topk(NAMED, 0)),
+        "pictures": sprite(file_url(picture), found.picture.size, found.cell, found.gap, found.columns),
+        "best": sprite(file_url(best), size, BEST_PX, 0, BEST_COLUMNS),
+    }
 
 
 def _pictures(layer: Layer) -> dict[str, Any] | None:
@@ -107,13 +149,15 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
 
 
 def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Target, str]:
-    """What an ascent of the choice maximises: its channel, or the direction of a place or group of the photo.
+    """What an ascent of the choice maximises: its channel or concept, or the direction of a place or group of a photo.
 
     And the colour that it begins around, a place's own or "".
-    Raises PhotoError, ShelfError, SettingError.
+    Raises LayerError, ConceptsError, PhotoError, ShelfError, SettingError.
     """
     if not choice.of:
         return choice.target, ""
+    if concept := cache.chosen_concept(choice.layer, choice.concept):
+        return concept_target(*concept), ""
     net, layer, photo = load_vgg16(SHEET_DEVICE), convolution(choice.target).layer, find_photo(digest)
     if photo is None:
         raise PhotoError(CHOOSE_PHOTO)

@@ -81,21 +81,26 @@ def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
           column: float | None = None) -> tuple[Any, ...]:  # fmt: skip
     photo = find_photo(digest)
     if photo is None:
-        return _empty(CHOOSE_PHOTO, exemplar_row(choice.target))
+        return _empty(CHOOSE_PHOTO, exemplar_row(choice))
     net, channel = load_vgg16(SHEET_DEVICE), choice.channel
-    # The chain has nothing but convolutions.
-    layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
-    maps = cache.feature_maps(net, photo, layer, pipeline)
-    before, after = _before_and_after(net, photo, maps)
-    drawn = [None if shown is None else draw_map(shown, channel) for shown in (before, after)]
-    chosen = drawn[0] if maps.layer.kind == "conv" else drawn[1]
+    if concept := cache.chosen_concept(choice.layer, choice.concept):
+        found, channel = concept
+        maps, name = cache.concept_maps(net, photo, found), found.named(channel)
+        shown: tuple[Maps | None, Maps | None] = (None, maps)
+    else:
+        # The chain has nothing but convolutions.
+        layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
+        maps, name = cache.feature_maps(net, photo, layer, pipeline), f"{layer.name} channel {channel}"
+        shown = _before_and_after(net, photo, maps)
+    drawn = [None if one is None else draw_map(one, channel) for one in shown]
+    chosen = drawn[0] if drawn[0] and maps.layer.kind == "conv" else drawn[1]
     assert chosen
-    facts = f"<p>{_facts(maps, chosen)} {html.escape(_classes(net, photo))}</p>"
+    facts = f"<p>{_facts(maps, chosen, name, bool(concept))} {html.escape(_classes(net, photo))}</p>"
     return (
-        facts, _patches(maps, channel), exemplar_row(choice.target), "",
-        *_shown("Before ReLU" if pipeline == "network" else "The map", drawn[0]),
-        *_shown("After ReLU" if before else "The map", drawn[1]),
-        *reasons_here(choice, photo, pipeline, (row, column), drawn[0]),
+        facts, _patches(maps, channel), exemplar_row(choice), "",
+        *_shown("Before ReLU" if pipeline == "network" else "The map", drawn[0], name),
+        *_shown("After ReLU" if drawn[0] else "The map", drawn[1], name),
+        *reasons_here(choice, photo, pipeline, (row, column), chosen if concept else drawn[0]),
     )  # fmt: skip
 
 
@@ -115,11 +120,11 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
     return before, before.rectified()
 
 
-def _shown(title: str, drawn: FeatureMap | None) -> tuple[Any, str]:
+def _shown(title: str, drawn: FeatureMap | None, name: str) -> tuple[Any, str]:
     if drawn is None:
         return gr.Image(None, visible=False), ""
     bar = signed_bar(drawn.span[1]) if drawn.layer.startswith("conv") else heat_bar(*drawn.span)
-    picture = gr.Image(_file(drawn, drawn.picture, "map"), alt_text=_words(drawn), visible=True)
+    picture = gr.Image(_file(drawn, drawn.picture, "map"), alt_text=_words(drawn, name), visible=True)
     low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
     return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"
 
@@ -128,18 +133,16 @@ def _file(drawn: FeatureMap, picture: Image.Image, what: str, kind: str = "png")
     return picture_file(picture, f"{drawn.layer}-{what}-{drawn.channel}", kind)
 
 
-def _words(drawn: FeatureMap) -> str:
-    values = f"{written(drawn.min, '.2f')} to {written(drawn.max, '.2f')}"
-    return f"{drawn.layer} channel {drawn.channel}, values {values}"
+def _words(drawn: FeatureMap, name: str) -> str:
+    return f"{name}, values {written(drawn.min, '.2f')} to {written(drawn.max, '.2f')}"
 
 
-def _facts(maps: Maps, drawn: FeatureMap) -> str:
+def _facts(maps: Maps, drawn: FeatureMap, name: str, is_concept: bool) -> str:
     rank = int((maps.strength > maps.strength[drawn.channel]).sum()) + 1
-    who = f"<strong>{drawn.layer} channel {drawn.channel}</strong>"
-    text = f"{who} is rank {rank} of {len(maps.values)} by its mean on this photo."
+    text = f"<strong>{name}</strong> is rank {rank} of {len(maps.values)} by its mean on this photo."
     if drawn.max <= 0:
         return f"{text} It never fires on this photo."
-    if maps.layer.kind == "conv" and maps.pipeline == "network":
+    if maps.layer.kind == "conv" and maps.pipeline == "network" and not is_concept:
         above = 100 * float((maps.values[drawn.channel] > 0).float().mean())
         return f"{text} {above:.0f} % of the map passes the ReLU."
     return text

@@ -14,6 +14,7 @@ from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.concept import concept_here
 from cnnvis.ui.parts.follow import Shared
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -90,14 +91,15 @@ def reasons_here(
     at: tuple[float | None, float | None],
     drawn: FeatureMap | None = None,
 ) -> tuple[Any, ...]:
-    """The map to choose a cell on, and why the filter responds as it does at the chosen one.
+    """The map to choose a cell on, and why the filter or concept responds as it does at the chosen one.
 
-    `drawn` is the convolution's map, if it has been drawn already.
+    `drawn` is the convolution's or the concept's map, if it has been drawn already.
     """
-    net, target = load_vgg16(SHEET_DEVICE), convolution(choice.target)
+    net, target, concept = load_vgg16(SHEET_DEVICE), convolution(choice.target), choice.concept
     maps = cache.feature_maps(net, photo, target.layer, pipeline)
     overlay = (drawn or draw_map(maps, target.number)).overlay
-    views = {"Photo": picture_url(maps.photo), "Mosaic": "", f"Channel {target.number}": picture_url(overlay)}
+    shown = f"Channel {target.number}" if concept is None else f"Concept {concept}"
+    views = {"Photo": picture_url(maps.photo), "Mosaic": "", shown: picture_url(overlay)}
     label, key = f"What {target.layer.name} sees in the photo", f"{target.layer.name} {photo.digest} {pipeline}"
     if pipeline != "network":
         del views["Mosaic"]
@@ -106,10 +108,12 @@ def reasons_here(
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    shown = place_value(views, label, (grid(target.layer), cells_aside(target.layer)), chosen)
+    placed = place_value(views, label, (grid(target.layer), cells_aside(target.layer)), chosen)
     if not chosen:
-        return shown, "", "", "", key
-    return shown, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", "", key
+        return placed, "", "", "", key
+    if of_concept := cache.chosen_concept(target.layer, concept):
+        return placed, concept_here(*of_concept, photo, chosen), "", "", key
+    return placed, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", "", key
 
 
 @readable_errors

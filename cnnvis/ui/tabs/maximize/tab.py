@@ -80,7 +80,7 @@ def layout(shared: Shared) -> Follower:
 
 
 def _draw(choice: Choice) -> tuple[str, str]:
-    return _heading(choice), "" if choice.of else preview_value(choice.target)
+    return _heading(choice), preview_value(choice)
 
 
 def _advanced() -> tuple[dict[str, Any], gr.Textbox, gr.Dropdown, gr.Checkbox]:
@@ -119,9 +119,11 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
 
 
 def _heading(choice: Choice) -> str:
-    """What grows: the channel, or what the layer sees at the chosen place or in a group of the photo."""
+    """What grows: the channel or concept, or what the layer sees at the chosen place or in a group of the photo."""
     if choice.of == SAVED:
         return f"### A direction of {choice.layer.name}, from a saved picture"
+    if choice.concept is not None:
+        return f"### {choice.layer.convolution} · concept {choice.concept}"
     if choice.of:
         where = "here" if choice.of == "place" else f"in group {choice.of.removeprefix('group')}"
         return f"### What {choice.layer.convolution} sees {where}, in the photo"

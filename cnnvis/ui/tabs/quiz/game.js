@@ -5,7 +5,7 @@ const view = element.querySelector('.quiz');
 let quiz = null;  // {key, layer, seed, reference, questions}
 let asked = null;  // the question on show
 let next = null;
-let log = [];  // {question, channel, reference, answer, correct, seconds}
+let log = [];  // {question, of, number, reference, answer, correct, seconds}; `of` is "channel" or "concept"
 let begun = 0;
 let drawn = '';
 
@@ -24,9 +24,9 @@ function begin(value) {
 
 function ask() {
   const about = asked.reference === 'picture'
-    ? `This picture was grown to activate channel ${asked.channel} of ${quiz.layer}.`
-    : `These nine photos activate channel ${asked.channel} of ${quiz.layer} most.`;
-  const alt = asked.reference === 'picture' ? 'the grown picture' : 'a photo that activates the channel';
+    ? `This picture was grown to activate ${asked.of} ${asked.number} of ${quiz.layer}.`
+    : `These nine photos activate ${asked.of} ${asked.number} of ${quiz.layer} most.`;
+  const alt = asked.reference === 'picture' ? 'the grown picture' : `a photo that activates the ${asked.of}`;
   const side = (name) => button('quiz-side', `${figure(asked[name], `the patch on the ${name}`)}<span>${name}</span>`,
     `data-side="${name}"`);
   view.innerHTML = `<p class="quiet">Question ${asked.question} of ${quiz.questions}. ${count()}</p>
@@ -51,8 +51,8 @@ function pick(side) {
 function judge(value) {
   if (!quiz || value.key !== quiz.key || value.question !== asked.question || log.length >= asked.question) return;
   const correct = value.answer === asked.picked;
-  const {question, channel, reference, picked, seconds} = asked;
-  log.push({question, channel, reference, answer: picked, correct, seconds});
+  const {question, of, number, reference, picked, seconds} = asked;
+  log.push({question, of, number, reference, answer: picked, correct, seconds});
   next = value.next;
   for (const side of view.querySelectorAll('.quiz-side')) {
     side.disabled = true;
@@ -104,9 +104,10 @@ function helped() {
 }
 
 function download() {
-  const names = ['question', 'channel', 'answer', 'correct', 'seconds', 'reference'];
+  const names = ['question', 'number', 'answer', 'correct', 'seconds', 'reference'];
+  const head = names.join().replace('number', log[0].of);
   const lines = log.map((entry) => names.map((name) => name === 'seconds' ? entry.seconds.toFixed(1) : entry[name]).join());
-  const blob = new Blob([[names.join(), ...lines, ''].join('\n')], {type: 'text/csv'});
+  const blob = new Blob([[head, ...lines, ''].join('\n')], {type: 'text/csv'});
   const link = Object.assign(document.createElement('a'), {href: URL.createObjectURL(blob),
     download: `quiz-${quiz.layer}-${quiz.seed}.csv`});
   link.click();

@@ -15,6 +15,7 @@ from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import SIDES, Question
 from cnnvis.prepared.shelf import Exemplar
 from cnnvis.ui.parts.base import scripted
+from cnnvis.ui.parts.concept import concept_here
 from cnnvis.ui.parts.exemplars import exemplar_photo
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -38,8 +39,11 @@ def game(elem_id: str) -> gr.HTML:
 
 def first_value(layer: Layer, seed: int, reference: str, asked: list[Question]) -> str:
     """A new quiz: its first question, shown when the visitor starts."""
+    found = asked[0].concepts
     about = {"layer": layer.name, "seed": seed, "reference": reference, "questions": len(asked)}
-    words = f"{len(asked)} questions about {len(asked)} of the {layer.channels} channels of {layer.name}."
+    about["about"] = "channels" if found is None else "concepts"
+    of = f"{layer.channels} channels" if found is None else f"{len(found.concepts)} concepts"
+    words = f"{len(asked)} questions about {len(asked)} of the {of} of {layer.name}."
     return json.dumps({**about, "key": json.dumps(about), "words": words, "first": _shown(asked[0])})
 
 
@@ -60,7 +64,8 @@ def _shown(question: Question) -> dict[str, Any]:
     """A question, without anything that gives away its answer."""
     left, right = map(picture_url, question.sides)
     pictures = [picture_url(picture) for picture in question.pictures]
-    about = {"question": question.question, "channel": question.channel, "reference": question.reference}
+    of, number = ("channel", question.channel) if question.concept is None else ("concept", question.concept)
+    about = {"question": question.question, "of": of, "number": number, "reference": question.reference}
     return {**about, "pictures": pictures, "left": left, "right": right}
 
 
@@ -69,17 +74,28 @@ def _about(question: Question) -> str:
     net = load_vgg16(SHEET_DEVICE)
     figures = "".join(_map(net, question, getattr(question, side)) for side in SIDES)
     best = question.excited
-    photo = exemplar_photo(question.shelf, best)
-    reasons = sum_in_words(net, cache.explained(net, photo, question.target, (best.row, best.column), depth=1))
-    go = f'data-layer="{question.layer}" data-channel="{question.channel}" data-go="atlas"'
-    return f"""<div class="quiz-maps">{figures}</div><p class="quiet">{reasons}</p>
-<p class="next"><button type="button" {go}>See all about channel {question.channel}</button></p>"""
+    photo, cell = exemplar_photo(question.shelf, best), (best.row, best.column)
+    if question.concepts is None or question.concept is None:
+        reasons = (
+            f'<p class="quiet">{sum_in_words(net, cache.explained(net, photo, question.target, cell, depth=1))}</p>'
+        )
+        name, go = f"channel {question.channel}", f'data-channel="{question.channel}"'
+    else:
+        reasons = concept_here(question.concepts, question.concept, photo, cell)
+        name, go = f"concept {question.concept}", f'data-of="concept{question.concept}"'
+    return f"""<div class="quiz-maps">{figures}</div>{reasons}
+<p class="next"><button type="button" data-layer="{question.layer}" {go} data-go="atlas">See all about {name}</button>
+</p>"""
 
 
 def _map(net: VGG16, question: Question, side: Exemplar) -> str:
-    """The uncut photo with the channel's map on it and the patch outlined, its value and its credit."""
-    maps = cache.feature_maps(net, exemplar_photo(question.shelf, side), question.target.layer, "network")
-    overlay = draw_map(maps, question.target.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
+    """The uncut photo with the channel's or concept's map on it and the patch outlined, its value and its credit."""
+    photo = exemplar_photo(question.shelf, side)
+    if question.concepts is None or question.concept is None:
+        maps, number = cache.feature_maps(net, photo, question.target.layer, "network"), question.target.number
+    else:
+        maps, number = cache.concept_maps(net, photo, question.concepts), question.concept
+    overlay = draw_map(maps, number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = credit(vars(side))
     image = image_tag(overlay, f"where the channel responds: {by}", px=VERDICT_MAP_PX)
