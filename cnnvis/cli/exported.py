@@ -9,22 +9,24 @@ from cnnvis.version import __version__
 
 
 def card(options: argparse.Namespace) -> None:
-    """Write a card: one filter, or one place of a photo, as a file that needs no server.
+    """Write a card: a filter, a concept or a place, as a file that needs no server.
 
     The HTML file contains everything: the picture grown for the filter, the photos that
     excite it most with their credits, and its kernels. It opens anywhere, also without
     network; its <figure> alone can be pasted into a page of your own, more than once.
 
     --photo lays the filter's map over a photo of yours and puts it in. --place shows
-    what the layer sees at one place of a photo, counted as in `sees`. With --live, the
-    card's pictures are links to the page at that address.
+    what the layer sees at one place of a photo, counted as in `sees`; --concept shows
+    one of the layer's concepts. With --live, the card's pictures are links to the page
+    at that address.
 
       python -m cnnvis card conv5_1 260 -o card.html
       python -m cnnvis card conv5_1 260 --photo examples/chelsea.jpg -o card.html
       python -m cnnvis card conv5_1 --place examples/chelsea.jpg 4 5 -o eye.html
+      python -m cnnvis card conv5_3 --concept 3 -o concept.html
     """
-    asked = given(options, "theme", "live", "photo", "place")
-    if options.place:
+    asked = given(options, "theme", "live", "photo", "place", "concept")
+    if options.place or options.concept is not None:
         made = cnnvis.card(options.layer, options.channel, **asked)
     else:
         target = named(options)

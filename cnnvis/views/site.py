@@ -139,7 +139,7 @@ def channel_view(source: Source, layer: Layer, number: int, live: str) -> str:
     def stays(data: Data) -> bool:
         return "data-channel" in data or data.get("data-go") in LEADS_TO
 
-    return still(known.channel(source, target).view(), live, target, stays)
+    return still(known.channel(source, target).view(), live, {"layer": layer.name, "channel": number}, stays)
 
 
 def seen(source: Source, places: Places, traced: Trace, number: int) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlencode, urlsplit
 
 from cnnvis.errors import SettingError
-from cnnvis.network.architecture import Target
 
 _BUTTON = re.compile(r"<button\b([^>]*)>(.*?)</button>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'([\w-]+)(?:="([^"]*)")?')
 Data = Mapping[str, str]  # a button's attributes
+Query = Mapping[str, object]  # the names in an address and their values
 _KEPT = ("class", "title")
 
 
@@ -27,11 +27,11 @@ def link_to(live: str, **query: object) -> str:
     return html.escape(f"{live}?{urlencode(query)}")
 
 
-def still(view: str, live: str, here: Target, stays: Callable[[Data], bool] = lambda data: False) -> str:
+def still(view: str, live: str, here: Query, stays: Callable[[Data], bool] = lambda data: False) -> str:
     """A view whose buttons are links to the page at `live`, as far as that can show them, or else plain.
 
-    A button of words alone is left out if nothing can answer it. `here` is what the view is of: its buttons go on from
-    there. Those whose data `stays` accepts remain: a site answers them itself.
+    A button of words alone is left out if nothing can answer it. `here` is what the view is of, as in an address: its
+    buttons go on from there. Those whose data `stays` accepts remain: a site answers them itself.
     """
 
     def replaced(button: re.Match[str]) -> str:
@@ -51,10 +51,10 @@ def still(view: str, live: str, here: Target, stays: Callable[[Data], bool] = la
     return _BUTTON.sub(replaced, view)
 
 
-def _asks(given: Data, here: Target) -> dict[str, object]:
+def _asks(given: Data, here: Query) -> Query:
     """What a button leads to, as the names in an address; nothing for one that opens something in place."""
     if "data-channel" in given:
         return {"tab": "atlas", "layer": given["data-layer"], "channel": given["data-channel"]}
-    if "data-go" in given and "data-of" not in given:
-        return {"tab": given["data-go"], "layer": here.layer.name, "channel": here.number}
-    return {}
+    if given.get("data-of", "").startswith("concept"):
+        return {"tab": given.get("data-go", "atlas"), "layer": here["layer"], "of": given["data-of"]}
+    return {"tab": given["data-go"], **here} if "data-go" in given and "data-of" not in given else {}

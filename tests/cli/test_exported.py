@@ -20,6 +20,10 @@ def test_a_card_is_written_as_the_engine_makes_it(run: Run) -> None:
     assert run("card", "conv1_1", "0", "-o", "c.html").startswith("a card of conv1_1 channel 0, ")
 
 
+def test_a_concept_is_named_by_its_number(run: Run) -> None:
+    assert run("card", "conv5_3", "--concept", "3", "-o", "c.html").startswith("a card of concept 3 of conv5_3, ")
+
+
 def test_a_place_is_named_by_photo_row_and_column(run: Run) -> None:
     said = run("card", "conv5_1", "--place", CAT, "4", "5", "-o", "place.html")
     assert said.startswith("a card of conv5_1, row 4, column 5, ")

@@ -56,3 +56,13 @@ def test_a_visitors_photo_goes_in_only_if_they_agree(visit: Any, tab: str, tmp_p
     assert SOMEBODYS not in downloaded(page)[1]
     page.locator("#card-photo input").check()
     assert f"{SOMEBODYS}, lit where" in downloaded(page)[1]
+
+
+def test_the_card_of_a_concept(visit: Any) -> None:
+    page: Page = visit(query="?tab=atlas&layer=conv5_3&of=concept3&lens=concepts")
+    page.locator("#atlas-filter h3", has_text="Concept 3").wait_for()
+    page.locator("#header [data-panel=share]").click()
+    name, card = downloaded(page)
+    assert name == "conv5_3-concept-3.html" and "<b>concept 3 of conv5_3</b>" in card
+    for one in cnnvis.concepts("conv5_3")[3].exemplars[:9]:
+        assert f"<figcaption>{written(one.value, '.1f')}</figcaption>" in card
