@@ -122,6 +122,8 @@ def _files(photos: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, photos):
         inside = sorted(path.iterdir()) if path.is_dir() else []
         files += [file for file in inside if file.suffix.lower() in PICTURE_SUFFIXES] if inside else [path]
+    if not files:
+        raise SettingError("there are no photos in that folder: name others, or none for two examples.")
     if len({file.name for file in files}) < len(files):
         raise SettingError("two of the photos have one name, and links could not tell them apart: rename one.")
     return [file.absolute() for file in files]
@@ -138,9 +140,10 @@ def _shared(part: Part) -> None:
     A filter may read a layer that is not shown.
     """
     net, shelf, shown = load_vgg16(), load_shelf(), set()
-    for name in part.layers:
-        index = shelf.layer(net.architecture.find(name))
-        shown |= {*index["photo"].flatten().tolist(), *index["low"].flatten().tolist()}
+    for layer in map(net.architecture.find, part.layers):
+        found = site.concepts_in(net, layer)
+        for index in (shelf.layer(layer), *([found.index] if found else [])):
+            shown |= {*index["photo"].flatten().tolist(), *index["low"].flatten().tolist()}
     for number in sorted(shown):
         part.put(site.photo_file(number), encode(shelf.open(number), "webp", quality=82))
     for number, photo in enumerate(part.photos):
@@ -155,7 +158,8 @@ def _layer(part: Part) -> None:
     """All of one layer: what the wall shows, the view of every channel, the places of the photos, and the quiz."""
     net = load_vgg16()
     layer, source = net.architecture.find(part.layer), site.source(net)
-    views = {number: site.channel_view(source, layer, number, part.live) for number in range(layer.channels)}
+    found = site.concepts_in(net, layer)
+    views = {number: site.channel_view(source, layer, number, part.live, found) for number in range(layer.channels)}
     for first in range(0, layer.channels, site.TOGETHER):
         some = {number: views[number] for number in range(first, min(first + site.TOGETHER, layer.channels))}
         part.put(site.views_file(layer, first), packed(some))
@@ -163,7 +167,11 @@ def _layer(part: Part) -> None:
     maps = [_seen(part, source, layer, number) for number in range(len(part.photos))]
     kernels = draw_filters(net, layer, "auto", 0)
     drawn = site.kernels_lens(part.put(f"kernels/{layer.name}.png", encode(kernels.picture)), kernels)
-    lenses = {"pictures": _pictures(part, source, layer), "kernels": drawn, "maps": maps}
+    lenses: dict[str, Any] = {"pictures": _pictures(part, source, layer), "kernels": drawn, "maps": maps}
+    if found:
+        part.put(site.concept_views_file(layer), packed(site.concept_views(source, found, part.live)))
+        file = part.put(site.concepts_file(layer.name), encode(found.picture, "webp", quality=90))
+        lenses["concepts"] = site.concepts_lens(file, found)
     part.finish(name=layer.name, channels=layer.channels, lenses=lenses)
 
 

@@ -26,13 +26,16 @@ function read(search) {
   const number = (key) => /^\d+$/.test(query.get(key) ?? '') ? +query.get(key) : null;
   const channel = Math.min(number('channel') ?? (ours ? 0 : 260), site.layers[layer].channels - 1);
   const photo = Math.max(0, site.photos.findIndex((one) => one.name === query.get('photo')));
-  const lens = Object.values(LENS_OF_TAB).includes(query.get('lens')) ? query.get('lens') : '';
-  return {tab, layer, channel, photo, lens, row: number('row'), column: number('column'), seed: number('seed') ?? 0, wrong};
+  const lens = site.layers[layer].lenses[query.get('lens')] ? query.get('lens') : '';
+  const concept = +(/^concept(\d+)$/.exec(query.get('of'))?.[1] ?? NaN);
+  const of = concept < (site.layers[layer].lenses.concepts?.concepts ?? 0) ? concept : null;
+  return {tab, layer, channel, of, photo, lens, row: number('row'), column: number('column'), seed: number('seed') ?? 0, wrong};
 }
 
 function address() {
-  const {tab, layer, channel, photo, lens, row, column, seed} = state;
+  const {tab, layer, channel, of, photo, lens, row, column, seed} = state;
   const query = new URLSearchParams({tab, layer, channel});
+  if (of !== null) { query.delete('channel'); query.set('of', `concept${of}`); }
   if (photo) query.set('photo', site.photos[photo].name);
   if (lens) query.set('lens', lens);
   if (tab === 'maps' && row !== null) { query.set('row', row); query.set('column', column); }
@@ -48,10 +51,12 @@ function go(change) {
     return;
   }
   state = {...state, wrong: [], ...change};
+  if (state.layer !== before.layer && change.of === undefined) state.of = null;
+  if (!site.layers[state.layer].lenses[state.lens]) state.lens = '';
   if (state.layer !== before.layer || state.photo !== before.photo) Object.assign(state, {row: null, column: null, ...change});
   state.channel = Math.min(state.channel, site.layers[state.layer].channels - 1);
   try {
-    const adds = ['tab', 'layer', 'channel'].some((name) => state[name] !== before[name]);
+    const adds = ['tab', 'layer', 'channel', 'of'].some((name) => state[name] !== before[name]);
     history[adds ? 'pushState' : 'replaceState'](null, '', address());
   } catch (refused) { console.warn(refused); }  // too many changes, or a frame without an address
   show();
@@ -79,7 +84,11 @@ const loaded = (src) => new Promise((done) => Object.assign(new Image(), {onload
 async function wall() {
   const lens = state.lens || LENS_OF_TAB[state.tab], {layer} = state, {lenses, channels} = site.layers[layer];
   const drawn = lens === 'maps' ? lenses.maps[state.photo] : lenses[lens];
-  for (const button of part('#lens').children) button.setAttribute('aria-pressed', button.value === lens);
+  const ofConcepts = lens === 'concepts', kind = ofConcepts ? 'concept' : 'channel';
+  for (const button of part('#lens').children) {
+    button.setAttribute('aria-pressed', button.value === lens);
+    button.hidden = !lenses[button.value];
+  }
   const key = `${layer} ${drawn.src}`;
   if (sheet.dataset.key !== key) {
     const side = drawn.cell - drawn.gap - 2, [wide, high] = drawn.size;
@@ -90,22 +99,23 @@ async function wall() {
     sheet.style.setProperty('--wide', `${100 * wide / side}%`);
     sheet.style.setProperty('--high', `${100 * high / side}%`);
     sprite([drawn.small ?? drawn.src]);
-    sheet.innerHTML = Array.from({length: channels}, (_, i) => {
+    sheet.innerHTML = Array.from({length: drawn.concepts ?? channels}, (_, i) => {
       const across = 100 * (1 + (i % drawn.columns) * drawn.cell) / (wide - side);
       const down = 100 * (1 + Math.floor(i / drawn.columns) * drawn.cell) / (high - side);
-      return `<button type="button" data-channel="${i}" data-layer="${layer}" title="channel ${i}" aria-label="channel ${i}"`
+      const what = ofConcepts ? `data-of="concept${i}"` : `data-channel="${i}"`;
+      return `<button type="button" ${what} data-layer="${layer}" title="${kind} ${i}" aria-label="${kind} ${i}"`
         + ` style="background-position: ${across}% ${down}%"></button>`;
     }).join('');
     part('#wall-caption').innerHTML = `<p>${drawn.words}.</p>${drawn.scale ?? ''}`;
     await loaded(drawn.small ?? drawn.src);  // the sharp sheet comes after what is seen first
     if (drawn.small) loaded(drawn.src).then(() => sheet.dataset.key === key && sprite([drawn.src, drawn.small]));
   }
-  for (const cell of sheet.children) {
-    const chosen = +cell.dataset.channel === state.channel;
-    cell.setAttribute('aria-pressed', chosen);
-    cell.tabIndex = chosen ? 0 : -1;
-    if (chosen) bring(cell);
-  }
+  const cells = [...sheet.children], which = ofConcepts ? state.of : state.of === null ? state.channel : null;
+  cells.forEach((cell, i) => {
+    cell.setAttribute('aria-pressed', i === which);
+    cell.tabIndex = i === (which ?? 0) ? 0 : -1;
+    if (i === which) bring(cell);
+  });
 }
 
 function bring(cell) {  // scrolls the wall alone, not the page
@@ -132,7 +142,8 @@ async function show() {
   for (const button of part('#tabs').children) button.setAttribute('aria-current', button.dataset.go === (tab === 'filters' ? 'atlas' : tab));
   main.classList.toggle('whole', tab === 'quiz');
   document.documentElement.dataset.tab = tab;
-  about.textContent = tab === 'quiz' ? `${layer}: a quiz` : `${layer} channel ${channel}`;
+  const named = state.of === null ? `${layer} channel ${channel}` : `${layer} concept ${state.of}`;
+  about.textContent = tab === 'quiz' ? `${layer}: a quiz` : named;
   note.textContent = state.wrong.join(' ');
   note.hidden = !state.wrong.length;
   const photos = part('.photos');
@@ -149,7 +160,11 @@ async function show() {
 }
 
 async function filter() {
-  const {layer, channel} = state;
+  const {layer, channel, of} = state;
+  if (of !== null) {
+    const concepts = await bundle(`views/${layer}-concepts.gz`);
+    return () => { view.innerHTML = concepts[of]; };
+  }
   const views = await bundle(`views/${layer}-${Math.floor(channel / site.together)}.gz`);
   return () => { view.innerHTML = views[channel]; };
 }
@@ -241,10 +256,12 @@ activate it. Then come two patches of other photos. Which one activates it more?
 document.addEventListener('click', (event) => {
   const button = event.target.closest('button');
   if (!button) return;
-  const {layer, channel, go: tab, step, shown, group} = button.dataset;
-  if (channel) go({layer, channel: +channel, tab: tab ?? (state.tab === 'quiz' ? 'atlas' : state.tab === 'maps' && !button.closest('.sheet') ? 'atlas' : state.tab)});
+  const {layer, channel, of, go: tab, step, shown, group} = button.dataset;
+  const here = button.closest('.sheet') || state.tab === 'filters' ? state.tab : 'atlas';
+  if (channel) go({layer, channel: +channel, of: null, tab: tab ?? here});
+  else if (of) go({layer: layer ?? state.layer, of: +of.replace('concept', ''), tab: tab ?? here});
   else if (tab) go({tab, lens: ''});
-  else if (step) go({channel: (state.channel + +step + site.layers[state.layer].channels) % site.layers[state.layer].channels});
+  else if (step) go({of: null, channel: (state.channel + +step + site.layers[state.layer].channels) % site.layers[state.layer].channels});
   else if (button.closest('#lens')) go({lens: button.value === LENS_OF_TAB[state.tab] ? '' : button.value});
   else if (button.closest('.photos')) go({photo: [...button.parentElement.children].indexOf(button)});
   else if (shown || group) {
@@ -254,7 +271,7 @@ document.addEventListener('click', (event) => {
 });
 part('#layer').append(...names.map((name) => new Option(name)));
 part('#layer').addEventListener('change', (event) => go({layer: event.target.value}));
-part('#channel').addEventListener('change', (event) => { if (event.target.reportValidity()) go({channel: +event.target.value}); });
+part('#channel').addEventListener('change', (event) => { if (event.target.reportValidity()) go({of: null, channel: +event.target.value}); });
 part('.photos').innerHTML = site.photos.map(({name, src}) => `<button type="button" title="${name}" aria-label="photo ${name}"><img alt="" src="${src}"></button>`).join('');
 part('#live').innerHTML = site.live ? `· <a href="${site.live}">Grow pictures, and use your own photo, on the live page</a>`
   : '· Growing pictures and your own photo need a live page, which this site does not have.';

@@ -3,7 +3,7 @@
 import html
 import json
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,19 @@ from cnnvis.analysis.filters import FilterSheet
 from cnnvis.analysis.groups import find_groups
 from cnnvis.analysis.places import Places, look_up
 from cnnvis.analysis.why import Trace, explain
+from cnnvis.errors import ConceptsError, LayerError
 from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE, encode
 from cnnvis.prepared.atlas import AtlasSheet, load_atlas
-from cnnvis.prepared.shelf import Exemplar, Shelf
+from cnnvis.prepared.concepts import Concepts, concept_layer, read_concepts
+from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.prepared.tiles import scale_box
 from cnnvis.views import known
 from cnnvis.views.card import credited
+from cnnvis.views.channel import Best
+from cnnvis.views.concept import concept_view, concepts_of
+from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.figures import signed_bar
 from cnnvis.views.html import LOOKS, Piece, picture_url
 from cnnvis.views.known import Source
@@ -58,7 +63,7 @@ def source(net: VGG16) -> Source:
     return Source(net, cache(lambda layer: load_atlas().sheet(layer, net)), exemplars, large, small)
 
 
-def _tile(sheet: AtlasSheet, channel: int, files: Sequence[str]) -> Piece:
+def _tile(sheet: AtlasSheet | Concepts, channel: int, files: Sequence[str]) -> Piece:
     left, top = channel % sheet.columns * sheet.cell, channel // sheet.columns * sheet.cell
     return Piece(files, sheet.picture.size, (left + RIM_PX, top + RIM_PX, sheet.cell - sheet.gap - 2 * RIM_PX))
 
@@ -117,6 +122,16 @@ def quiz_file(layer: Layer) -> str:
     return f"quiz/{layer.name}.gz"
 
 
+def concepts_file(layer: str) -> str:
+    """The pictures of a layer's concepts."""
+    return f"concepts/{layer}.webp"
+
+
+def concept_views_file(layer: Layer) -> str:
+    """The views of a layer's concepts."""
+    return f"views/{layer.name}-concepts.gz"
+
+
 def lens(file: str, drawn: Any, words: str, **more: Any) -> dict[str, Any]:
     """A sheet of the wall, for the script; `words` say what its tiles are."""
     about = {"cell": drawn.cell, "gap": drawn.gap, "columns": drawn.columns, "size": drawn.picture.size}
@@ -132,14 +147,49 @@ def kernels_lens(file: str, drawn: FilterSheet) -> dict[str, Any]:
     return lens(file, drawn, f"{words}: their kernels for input channel 0", sharp=True, scale=scale)
 
 
-def channel_view(source: Source, layer: Layer, number: int, live: str) -> str:
-    """Everything about a channel; the site answers its buttons as far as it can."""
-    target = Target(layer, {number: 1.0})
+def concepts_lens(file: str, found: Concepts) -> dict[str, Any]:
+    """The lens that shows the concepts."""
+    count = len(found.concepts)
+    words = f"The {count} concepts of {found.layer}: what several filters say together in many photos"
+    return lens(file, found, words, concepts=count)
 
-    def stays(data: Data) -> bool:
-        return "data-channel" in data or data.get("data-go") in LEADS_TO
 
-    return still(known.channel(source, target).view(), live, {"layer": layer.name, "channel": number}, stays)
+def channel_view(source: Source, layer: Layer, number: int, live: str, found: Concepts | None) -> str:
+    """Everything about a channel; `found` are the layer's concepts, if it has any."""
+    part_of = concepts_of(found, number, partial(_concept, found)) if found else ""
+    view = known.channel(source, Target(layer, {number: 1.0})).view("", part_of)
+    return still(view, live, {"layer": layer.name, "channel": number}, _stays)
+
+
+def concept_views(source: Source, found: Concepts, live: str) -> dict[int, str]:
+    """Everything about each of a layer's concepts."""
+    layer, views = source.net.architecture.find(found.layer), {}
+    for number, concept in enumerate(found.concepts):
+        best = [(one, photo_piece(one, layer)) for one in concept.exemplars[:BEST_PHOTOS]]
+        photos, picture = Best(best, len(found.shelf.photos)), _concept(found, number)
+        view = concept_view(found, number, picture, photos, "", partial(source.tile, layer))
+        views[number] = still(view, live, {"layer": layer.name, "of": f"concept{number}"}, _stays)
+    return views
+
+
+def _concept(found: Concepts, number: int) -> Piece:
+    return _tile(found, number, [concepts_file(found.layer)])
+
+
+def _stays(data: Data) -> bool:
+    """Whether the site itself answers a button."""
+    if "data-go" in data:
+        return data["data-go"] in LEADS_TO
+    return "data-channel" in data or "data-of" in data
+
+
+def concepts_in(net: VGG16, layer: Layer) -> Concepts | None:
+    """The concepts of a layer that were found in the shelf in use; None if there are none."""
+    try:
+        found = read_concepts(net, concept_layer(net.architecture, layer.name))
+    except (LayerError, ConceptsError):
+        return None
+    return found if found.shelf.folder == load_shelf().folder else None
 
 
 def seen(source: Source, places: Places, traced: Trace, number: int) -> dict[str, Any]:

@@ -92,6 +92,30 @@ def test_a_link_of_the_page_works_here(visit: Any) -> None:
     )
 
 
+def test_concepts_are_a_lens_and_views_of_their_own(visit: Any) -> None:
+    page: Page = visit("?layer=conv5_1&channel=260&tab=atlas")
+    page.locator("#view [data-of]").first.click()
+    expect(page.locator("#about")).to_have_text(
+        "conv5_1 concept " + page.evaluate("location.search").split("concept")[1]
+    )
+    page.locator("#lens [value=concepts]").click()
+    found = cnnvis.concepts("conv5_1")
+    expect(page.locator(".sheet button")).to_have_count(len(found.concepts))
+    page.locator('.sheet [data-of="concept3"]').click()
+    expect(page.locator("#view h3")).to_contain_text("Concept 3")
+    expect(page.locator("#view .nine figcaption")).to_have_text(
+        [written(one.value, ".1f") for one in found[3].exemplars[:9]]
+    )
+    assert page.evaluate("location.search") == "?tab=atlas&layer=conv5_1&of=concept3&lens=concepts"
+    page.reload()
+    expect(page.locator(".sheet [aria-pressed=true]")).to_have_attribute("data-of", "concept3")
+    page.locator("#view .wire[data-channel]").first.click()
+    expect(page.locator("#about")).to_contain_text("conv5_1 channel")
+    page.locator("#layer").select_option("conv1_1")
+    expect(page.locator("#lens [value=concepts]")).to_be_hidden()
+    expect(page.locator("#lens [aria-pressed=true]")).to_have_text("Pictures")
+
+
 def test_what_a_site_cannot_show_it_says(visit: Any) -> None:
     page: Page = visit("?tab=maximize&layer=conv3_1&channel=900&seed=3")
     note = page.locator("#note")
@@ -166,7 +190,7 @@ def test_no_view_breaks_an_accessibility_rule(visit: Any, width: int, height: in
     except ImportError:
         missing("the package axe-playwright-python is not installed")
     broken = []
-    views = {"atlas": "", "filters": "", "maps": "#here .entry", "quiz": ".quiz-next"}
+    views = {"atlas": "", "atlas&of=concept3&lens=concepts": "", "maps": "#here .entry", "quiz": ".quiz-next"}
     for tab, drawn in views.items():
         page = visit(f"?tab={tab}&layer=conv4_3&channel=8", width, height, color_scheme=scheme)
         page.locator(drawn or "#view .nine").first.wait_for()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import EXAMPLES
+from helpers import EXAMPLES, ROOT
 from helpers.ascents import CAT
 from PIL import Image
 
@@ -72,6 +72,19 @@ def test_groups_and_reasons_are_the_engines(site: Path) -> None:
     assert f"is <b>{written(why.value)}</b> here" in seen["why"][0][1]
     with Image.open(site / seen["mosaic"]) as mosaic:
         assert mosaic.size == (448, 448)
+
+
+def test_a_concepts_numbers_are_the_engines(site: Path) -> None:
+    views, found = unpacked(site / "views" / "conv5_1-concepts.gz"), cnnvis.concepts("conv5_1")
+    assert len(views) == len(found.concepts) == lens(site, "conv5_1", "concepts")["concepts"]
+    for number, concept in enumerate(found.concepts):
+        shown = re.findall("<figcaption>(.*?)</figcaption>", views[str(number)])
+        assert shown == [written(one.value, ".1f") for one in concept.exemplars[:9]]
+        assert f"It is {100 * concept.share:.1f} % of what" in views[str(number)]
+    ours = unpacked(site / "views" / "conv5_1-8.gz")["260"]
+    parts = re.findall(r'data-of="concept(\d+)"', ours)
+    assert parts == [str(number) for number, _ in found.with_channel(260)[:6]]
+    assert not (site / "views" / "conv2_1-concepts.gz").exists()
 
 
 def test_the_quiz_asks_what_the_engine_asks(site: Path) -> None:
@@ -145,6 +158,7 @@ def test_making_again_makes_only_what_is_missing(site: Path, monkeypatch: pytest
         ({"layers": ["relu5_1"]}, LayerError, "choose a convolution"),
         ({"live": "ftp://a.example"}, SettingError, "begins with https"),
         ({"photos": [EXAMPLES / "chelsea.jpg"] * 2}, SettingError, "have one name"),
+        ({"photos": [ROOT / "cnnvis" / "cli"]}, SettingError, "no photos in that folder"),
         ({"photos": ["nowhere.jpg"]}, cnnvis.PhotoError, "nowhere.jpg"),
         ({"workers": -1}, SettingError, "workers -1 is out of range"),
     ],
