@@ -145,11 +145,11 @@ def _shared(part: Part) -> None:
         for index in (shelf.layer(layer), *([found.index] if found else [])):
             shown |= {*index["photo"].flatten().tolist(), *index["low"].flatten().tolist()}
     for number in sorted(shown):
-        part.put(site.photo_file(number), encode(shelf.open(number), "webp", quality=82))
+        part.put(site.file("photo", number), encode(shelf.open(number), "webp", quality=82))
     for number, photo in enumerate(part.photos):
-        part.put(site.given_file(number), encode(crop_like_training(open_photo(photo)), "webp", quality=90))
+        part.put(site.file("given", number), encode(crop_like_training(open_photo(photo)), "webp", quality=90))
     for layer in map(net.architecture.find, net.architecture.convolutions):
-        part.put(site.half_file(layer), smaller(load_atlas().sheet(layer, net).picture, site.HALF))
+        part.put(site.file("half", layer.name), smaller(load_atlas().sheet(layer, net).picture, site.HALF))
     part.put("credits.html", site.credits_page([shelf.photos[number] for number in sorted(shown)]).encode())
     part.finish()
 
@@ -162,15 +162,15 @@ def _layer(part: Part) -> None:
     views = {number: site.channel_view(source, layer, number, part.live, found) for number in range(layer.channels)}
     for first in range(0, layer.channels, site.TOGETHER):
         some = {number: views[number] for number in range(first, min(first + site.TOGETHER, layer.channels))}
-        part.put(site.views_file(layer, first), packed(some))
-    part.put(site.quiz_file(layer), packed(quizzes(source, layer, partial(site.photo_piece, layer=layer))))
+        part.put(site.file("views", layer.name, first // site.TOGETHER), packed(some))
+    part.put(site.file("quiz", layer.name), packed(quizzes(source, layer, partial(site.photo_piece, layer=layer))))
     maps = [_seen(part, source, layer, number) for number in range(len(part.photos))]
     kernels = draw_filters(net, layer, "auto", 0)
-    drawn = site.kernels_lens(part.put(f"kernels/{layer.name}.png", encode(kernels.picture)), kernels)
+    drawn = site.kernels_lens(part.put(site.file("kernels", layer.name), encode(kernels.picture)), kernels)
     lenses: dict[str, Any] = {"pictures": _pictures(part, source, layer), "kernels": drawn, "maps": maps}
     if found:
-        part.put(site.concept_views_file(layer), packed(site.concept_views(source, found, part.live)))
-        file = part.put(site.concepts_file(layer.name), encode(found.picture, "webp", quality=90))
+        part.put(site.file("concept views", layer.name), packed(site.concept_views(source, found, part.live)))
+        file = part.put(site.file("concepts", layer.name), encode(found.picture, "webp", quality=90))
         lenses["concepts"] = site.concepts_lens(file, found)
     part.finish(name=layer.name, channels=layer.channels, lenses=lenses)
 
@@ -178,8 +178,8 @@ def _layer(part: Part) -> None:
 def _pictures(part: Part, source: Source, layer: Layer) -> dict[str, Any]:
     """The atlas's sheet as it is stored, and one that is seen first."""
     sheet, words = source.sheet(layer), f"The {layer.channels} filters of {layer.name}: what each looks for"
-    small = part.put(site.small_file(layer), smaller(sheet.picture, site.SMALL))
-    return site.lens(part.put(site.sheet_file(layer), load_atlas().webp(layer)), sheet, words, small=small)
+    small = part.put(site.file("small", layer.name), smaller(sheet.picture, site.SMALL))
+    return site.lens(part.put(site.file("sheet", layer.name), load_atlas().webp(layer)), sheet, words, small=small)
 
 
 def _seen(part: Part, source: Source, layer: Layer, number: int) -> dict[str, Any]:
@@ -188,11 +188,11 @@ def _seen(part: Part, source: Source, layer: Layer, number: int) -> dict[str, An
     maps = compute_maps(source.net, photo, [layer], "network")[0]
     places = find_places(source.net, maps)
     mosaic = draw_mosaic(places, source.sheet(layer).tile).picture.resize((2 * PHOTO_SIDE, 2 * PHOTO_SIDE))
-    file = part.put(f"seen/{number}-{layer.name}.jpg", encode(mosaic, "jpeg", quality=80))
+    file = part.put(site.file("mosaic", number, layer.name), encode(mosaic, "jpeg", quality=80))
     seen = site.seen(source, places, trace(source.net, photo, layer), number)
-    part.put(site.seen_file(layer, number), packed({**seen, "mosaic": file}))
+    part.put(site.file("seen", number, layer.name), packed({**seen, "mosaic": file}))
     drawn = draw_sheet(maps, "index", "map")
-    file = part.put(f"maps/{number}-{layer.name}.jpg", encode(drawn.picture, "jpeg"))
+    file = part.put(site.file("maps", number, layer.name), encode(drawn.picture, "jpeg"))
     return site.lens(file, drawn, f"The {drawn.channels} maps of {layer.name} on the photo")
 
 

@@ -32,6 +32,21 @@ from cnnvis.views.question import SEEDS
 from cnnvis.views.still import Data, still
 from cnnvis.views.why import Patch, why_tree
 
+FILES = {
+    "sheet": "atlas/{}.webp",  # the atlas's sheet of a layer,
+    "half": "half/{}.jpg",  # half as wide, for pictures in a row,
+    "small": "small/{}.jpg",  # and a quarter: the first that a visitor sees
+    "kernels": "kernels/{}.png",
+    "concepts": "concepts/{}.webp",
+    "maps": "maps/{}-{}.jpg",  # of a given photo, in a layer
+    "mosaic": "seen/{}-{}.jpg",
+    "seen": "seen/{}-{}.gz",  # its places, groups and reasons
+    "photo": "photos/{}.webp",  # the 224 px of one on the shelf
+    "given": "given/{}.webp",  # the same of one that the site was made with
+    "views": "views/{}-{}.gz",  # of TOGETHER channels of a layer
+    "concept views": "views/{}-concepts.gz",
+    "quiz": "quiz/{}.gz",
+}
 SMALL, HALF = 4, 2  # how much smaller a sheet is that is seen first, and one for pictures in a row
 TOGETHER = 32  # channels whose views are one file
 RIM_PX = 1  # cut off a tile: browsers round, and the gap beside it would show as a line
@@ -44,7 +59,6 @@ _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 def source(net: VGG16) -> Source:
     """Where a site's views come from: its pictures are pieces of the sheets and photos in its folder."""
-    layer_of = net.architecture.find
     kept: dict[tuple[str, int, int], list[tuple[Exemplar, Piece]]] = {}
 
     def exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, Piece]]:
@@ -54,11 +68,10 @@ def source(net: VGG16) -> Source:
         return kept[key]
 
     def large(sheet: AtlasSheet, channel: int) -> Piece:
-        layer = layer_of(sheet.layer)
-        return _tile(sheet, channel, [sheet_file(layer), half_file(layer), small_file(layer)])
+        return _tile(sheet, channel, [file(kind, sheet.layer) for kind in ("sheet", "half", "small")])
 
     def small(sheet: AtlasSheet, channel: int) -> Piece:
-        return _tile(sheet, channel, [half_file(layer_of(sheet.layer))])
+        return _tile(sheet, channel, [file("half", sheet.layer)])
 
     return Source(net, cache(lambda layer: load_atlas().sheet(layer, net)), exemplars, large, small)
 
@@ -70,88 +83,43 @@ def _tile(sheet: AtlasSheet | Concepts, channel: int, files: Sequence[str]) -> P
 
 def photo_piece(exemplar: Exemplar, layer: Layer) -> Piece:
     """As much of an exemplar's photo as a tile of the layer shows."""
-    return _cut(photo_file(exemplar.photo), scale_box(exemplar, layer))
+    return _cut(file("photo", exemplar.photo), scale_box(exemplar, layer))
 
 
 def patches_of(number: int) -> Patch:
     """The pieces of a given photo."""
-    return lambda box: _cut(given_file(number), box)
+    return lambda box: _cut(file("given", number), box)
 
 
-def _cut(file: str, box: Sequence[int]) -> Piece:
-    return Piece([file], (PHOTO_SIDE, PHOTO_SIDE), (box[0], box[1], box[2] - box[0]))
+def _cut(src: str, box: Sequence[int]) -> Piece:
+    return Piece([src], (PHOTO_SIDE, PHOTO_SIDE), (box[0], box[1], box[2] - box[0]))
 
 
-def sheet_file(layer: Layer) -> str:
-    """The atlas's sheet of a layer."""
-    return f"atlas/{layer.name}.webp"
+def file(kind: str, *of: object) -> str:
+    """The file of a kind in a site's folder: of a layer, of a photo by its number, or of both."""
+    return FILES[kind].format(*of)
 
 
-def small_file(layer: Layer) -> str:
-    """The same, a quarter as wide: the first that a visitor sees."""
-    return f"small/{layer.name}.jpg"
-
-
-def half_file(layer: Layer) -> str:
-    """The same, half as wide: for pictures in a row."""
-    return f"half/{layer.name}.jpg"
-
-
-def photo_file(number: int) -> str:
-    """The 224 px of a photo of the shelf."""
-    return f"photos/{number}.webp"
-
-
-def given_file(number: int) -> str:
-    """The 224 px of a photo that the site was made with."""
-    return f"given/{number}.webp"
-
-
-def views_file(layer: Layer, first: int) -> str:
-    """The views of TOGETHER channels of a layer."""
-    return f"views/{layer.name}-{first // TOGETHER}.gz"
-
-
-def seen_file(layer: Layer, number: int) -> str:
-    """What a layer sees in a given photo."""
-    return f"seen/{number}-{layer.name}.gz"
-
-
-def quiz_file(layer: Layer) -> str:
-    """The quizzes about a layer."""
-    return f"quiz/{layer.name}.gz"
-
-
-def concepts_file(layer: str) -> str:
-    """The pictures of a layer's concepts."""
-    return f"concepts/{layer}.webp"
-
-
-def concept_views_file(layer: Layer) -> str:
-    """The views of a layer's concepts."""
-    return f"views/{layer.name}-concepts.gz"
-
-
-def lens(file: str, drawn: Any, words: str, **more: Any) -> dict[str, Any]:
+def lens(src: str, drawn: Any, words: str, **more: Any) -> dict[str, Any]:
     """A sheet of the wall, for the script; `words` say what its tiles are."""
     about = {"cell": drawn.cell, "gap": drawn.gap, "columns": drawn.columns, "size": drawn.picture.size}
-    return {"src": file, "words": words, **about, **more}
+    return {"src": src, "words": words, **about, **more}
 
 
-def kernels_lens(file: str, drawn: FilterSheet) -> dict[str, Any]:
+def kernels_lens(src: str, drawn: FilterSheet) -> dict[str, Any]:
     """The lens that shows the filters' weights."""
     words = f"The {drawn.channels} filters of {drawn.layer}"
     if drawn.view == "rgb":
-        return lens(file, drawn, f"{words}, in colour: mid-grey is zero", sharp=True)
+        return lens(src, drawn, f"{words}, in colour: mid-grey is zero", sharp=True)
     scale = signed_bar(drawn.scale or 0)
-    return lens(file, drawn, f"{words}: their kernels for input channel 0", sharp=True, scale=scale)
+    return lens(src, drawn, f"{words}: their kernels for input channel 0", sharp=True, scale=scale)
 
 
-def concepts_lens(file: str, found: Concepts) -> dict[str, Any]:
+def concepts_lens(src: str, found: Concepts) -> dict[str, Any]:
     """The lens that shows the concepts."""
     count = len(found.concepts)
     words = f"The {count} concepts of {found.layer}: what several filters say together in many photos"
-    return lens(file, found, words, concepts=count)
+    return lens(src, found, words, concepts=count)
 
 
 def channel_view(source: Source, layer: Layer, number: int, live: str, found: Concepts | None) -> str:
@@ -173,7 +141,7 @@ def concept_views(source: Source, found: Concepts, live: str) -> dict[int, str]:
 
 
 def _concept(found: Concepts, number: int) -> Piece:
-    return _tile(found, number, [concepts_file(found.layer)])
+    return _tile(found, number, [file("concepts", found.layer)])
 
 
 def _stays(data: Data) -> bool:
@@ -213,7 +181,7 @@ def seen(source: Source, places: Places, traced: Trace, number: int) -> dict[str
 
 def index_page(walls: Sequence[Mapping[str, Any]], photos: Sequence[str], live: str) -> str:
     """The page of a site; `walls` are its layers' lenses."""
-    shown = [{"name": name, "src": given_file(number)} for number, name in enumerate(photos)]
+    shown = [{"name": name, "src": file("given", number)} for number, name in enumerate(photos)]
     layers = {wall["name"]: wall for wall in walls}
     about = {"layers": layers, "photos": shown, "live": html.escape(live), "seeds": SEEDS}
     data = json.dumps({**about, "together": TOGETHER}, separators=(",", ":")).replace("<", "\\u003c")
