@@ -5,16 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from cnnvis.analysis.places import cells_aside, check_places, grid, look_up
+from cnnvis.checks import whole_number
 from cnnvis.export.card import NAMED, SOMEBODYS, TREE_DEPTH, made_card
 from cnnvis.network.architecture import Target, convolution
+from cnnvis.pictures.photo import open_photo
 from cnnvis.ui.parts.channel import own_map, source
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import best_of, own_concept
+from cnnvis.ui.parts.concept import best_of, concept_target, own_concept
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import bytes_file, file_url
+from cnnvis.ui.serving.files import bytes_file, file_at, file_url
 from cnnvis.ui.serving.handlers import readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
-from cnnvis.views.card import Looks, Shown, of_channel, of_concept, of_place
+from cnnvis.views.card import Frame, Looks, Shown, few, of_channel, of_concept, of_place
 from cnnvis.views.channel import Own
 from cnnvis.views.known import Seen, channel, leading
 from cnnvis.views.still import check_live
@@ -31,16 +33,20 @@ def card_link(picked: Any, digest: str, row: float | None, column: float | None,
     if photo and not photo.name and not agreed:
         photo = None
     target = convolution(choice.target)
+    frames: list[Frame] = []
     at = [int(cell) // cells_aside(target.layer) for cell in (row, column) if cell is not None]
     if choice.tab == "maps" and photo and len(at) == 2 and max(at) < grid(target.layer):
         shown, what = _place(target, photo, at), f"place-{at[0]}-{at[1]}"
     elif concept := cache.chosen_concept(choice.layer, choice.concept):
         own = _authors(own_concept(*concept, photo.digest if photo else ""), photo)
         shown, what = of_concept(source(), *concept, best_of(*concept), own, _credit(photo)), f"concept-{concept[1]}"
+        frames = _frames(picked, concept_target(*concept))
     else:
         own = _authors(own_map(target, photo.digest if photo else ""), photo)
         shown, what = of_channel(channel(source(), target), own, _credit(photo)), str(target.number)
-    file, name = made_card(shown, Looks(live=check_live(link))).html.encode(), f"{target.layer.name}-{what}.html"
+        frames = _frames(picked, choice.target)
+    card, name = made_card(shown, Looks(live=check_live(link), frames=frames)), f"{target.layer.name}-{what}.html"
+    file = card.html.encode()
     url = html.escape(file_url(bytes_file(file, name)))
     return f'<a href="{url}" download="{name}">{name} ({len(file) // 1000} kB)</a>'
 
@@ -53,6 +59,19 @@ def _place(target: Target, photo: StoredPhoto, at: list[int]) -> Shown:
     cell = place.cell[0], place.cell[1]
     leads = cache.explained(page.net, photo, leading(layer, place), cell, TREE_DEPTH)
     return of_place(page, Seen(places, place, cache.leading(page.net, photo), leads), _credit(photo))
+
+
+def _frames(picked: Any, target: Target) -> list[Frame]:
+    """How the target grew, if that is what grew last, from the pictures that the browser names."""
+    grown = picked.get("grown") if isinstance(picked, dict) else None
+    if not isinstance(grown, dict) or grown.get("names") != [str(target)]:
+        return []
+    frames, steps = [], whole_number(grown.get("steps"))
+    for step, url in few(grown.get("frames") or []):
+        path = file_at(url)
+        if path:  # it is deleted two hours after its last use
+            frames.append(Frame(f"step {whole_number(step)} of {steps}", open_photo(path)))
+    return frames
 
 
 def _authors(own: Own | str, photo: StoredPhoto | None) -> Own | str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -18,6 +18,7 @@ from cnnvis.views.html import LOOKS, image_tag, picture_url
 from cnnvis.views.known import Channel, Seen, Source, large_tile, named_at
 from cnnvis.views.still import Query, link_to, still
 
+Moment = TypeVar("Moment")
 MOST_FRAMES, FRAME_PX = 12, 128
 STYLE = f".cnnvis-card {{ {LOOKS}\n{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')} }}"
 SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
@@ -130,7 +131,7 @@ def credited(about: Mapping[str, Any]) -> str:
     return f'<a href="{source}" rel="noopener">{by}</a>' if source.startswith("https://") else by
 
 
-def few(frames: Sequence[Frame]) -> list[Frame]:
+def few(frames: Sequence[Moment]) -> list[Moment]:
     """At most a dozen frames, evenly spaced, the first and the last among them."""
     last, gaps = len(frames) - 1, MOST_FRAMES - 1
     return [frames[round(i * last / gaps)] for i in range(MOST_FRAMES)] if last > gaps else list(frames)
