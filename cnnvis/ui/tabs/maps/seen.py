@@ -44,7 +44,8 @@ _TEMPLATE = """<span class="segments dictionary-kinds" role="group" aria-label="
 hidden><button type="button" value="channels">Filters</button><button type="button" value="concepts">Concepts</button>
 </span><h4>Here <small>what stands out against the shelf's photos<span class="wide">, not all that the layer responds
 to; in standard deviations above usual</span></small></h4><div class="dict"></div>
-<p class="dictionary-said quiet" role="status"></p><p class="next"><button type="button" class="dictionary-why" hidden></button>
+<p class="dictionary-said quiet" role="status"></p>
+<p class="next"><button type="button" class="dictionary-why" hidden></button>
 <button type="button" data-go="maximize" data-of="place">Grow it large</button></p>"""
 
 
