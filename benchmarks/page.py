@@ -89,7 +89,7 @@ def visit(page: Page, url: str) -> dict[str, float]:
     times = {"first sheet visible": time.perf_counter() - begun}
     page.locator("#network", has_text="is ready").wait_for()
     if page.locator("#atlas-sheet, #wall").count():
-        times |= walls(page)
+        times |= walls(page) | concepts(page)
         times |= own_kernel(page, url)
     # An ascent of its own number of steps could end before it is stopped.
     page.goto(f"{url}?tab=filters&steps=512")
@@ -128,6 +128,23 @@ def walls(page: Page) -> dict[str, float]:
             timed(page, TILE % channel, shown % channel) for channel in (101, 102, 103)
         ),
     }
+
+
+def concepts(page: Page) -> dict[str, float]:
+    """Seconds until the wall shows another layer's concepts, and until one is shown whole; {} where there are none."""
+    lens = '#lens [value="concepts"]'
+    if not page.locator(lens).count():
+        return {}
+    shown = "document.querySelector('#atlas-filter h3').textContent.includes('Concept %d ')"
+    there = PAINTED % (SHEETS["atlas"], "%s", "-concepts")
+    clicked(page, lens, there % "conv5_3")
+    for layer in ("conv5_1", "conv5_3"):  # afterwards browser and server both have these sheets
+        timed(page, CHOOSE % layer, there % layer)
+    times = {"wall of concepts, conv5_1": timed(page, CHOOSE % "conv5_1", there % "conv5_1")}
+    click = "document.querySelector('#wall [data-of=\"concept%d\"]').click()"
+    times["concept whole, conv5_1"] = statistics.median(timed(page, click % n, shown % n) for n in (5, 6, 7))
+    clicked(page, '#lens [value="pictures"]', painted("atlas", "conv5_1"))
+    return times
 
 
 def own_kernel(page: Page, url: str) -> dict[str, float]:

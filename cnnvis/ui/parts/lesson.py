@@ -87,7 +87,7 @@ photo. It shows the filters that respond there far more than they usually do, ea
          ("Fur", "Eyes and round things", "A whole cat"), 1,
          """Eyes, beads, shiny dots: no filter is <i>the</i> one for a cat's eye. Point at the nose, the whiskers or the
 background to see what VGG16 has for those."""),
-    Page("Is one filter the unit?", "tab=atlas&layer=conv5_1&of=concept6&lens=concepts", "#atlas-filter .look",
+    Page("Is one filter the unit?", "tab=atlas&layer=conv5_1&of=concept6&lens=concepts", "#atlas-filter .nine",
          """In deep layers one filter often responds to several unlike things, and several filters share one thing. A
 <b>concept</b> is a set of filters that respond together in many photos. The tiles are the concepts of conv5_1; this one
 adds up 60 filters. Beside its picture are the nine photos that have most of it.""",

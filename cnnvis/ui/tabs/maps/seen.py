@@ -40,10 +40,11 @@ from cnnvis.views.places import group_tiles, through_layers
 
 NAMED = 6  # channels at a place, and groups of a photo
 
-_TEMPLATE = """<h4>Here <small>what stands out against the shelf's photos, not all that the layer responds to; in
-standard deviations above usual</small> <span class="segments dictionary-kinds" role="group" aria-label="Named are"
+_TEMPLATE = """<span class="segments dictionary-kinds" role="group" aria-label="Named are"
 hidden><button type="button" value="channels">Filters</button><button type="button" value="concepts">Concepts</button>
-</span></h4><div class="dict"></div><p class="dictionary-said quiet" role="status"></p>
+</span><h4>Here <small>what stands out against the shelf's photos<span class="wide">, not all that the layer responds
+to; in standard deviations above usual</span></small></h4><div class="dict"></div>
+<p class="dictionary-said quiet" role="status"></p>
 <p class="next"><button type="button" class="dictionary-why" hidden></button>
 <button type="button" data-go="maximize" data-of="place">Grow it large</button></p>"""
 
