@@ -32,7 +32,6 @@ from cnnvis.views.wiring import readers_row, reads_row
 
 WIRES_BESIDE = 6  # of what it reads, and of what reads it
 MAP_PX = 192  # side of the photo with the map laid over it
-DEPTHS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")  # the last of each block
 Everywhere = Mapping[str, tuple[Tensor, Tensor, Tensor]]  # by layer: see `leading_everywhere`
 
 
@@ -178,8 +177,8 @@ def leading(layer: Layer, place: Dictionary) -> Target:
 
 def leading_everywhere(net: VGG16, photo: Image.Image) -> Everywhere:
     """For each place in the last layer of each block: how unusual its leading channel is, which, and in which cell."""
-    layers = [net.architecture.find(name) for name in DEPTHS]
-    every = (find_places(net, maps) for maps in compute_maps(net, photo, layers, "network"))
+    last = {layer.block: layer for layer in net.architecture.layers if layer.kind == "conv"}
+    every = (find_places(net, maps) for maps in compute_maps(net, photo, [*last.values()], "network"))
     return {found.layer.name: (*found.leading, found.leading_cells) for found in every}
 
 

@@ -29,7 +29,9 @@ function read(search) {
   const lens = site.layers[layer].lenses[query.get('lens')] ? query.get('lens') : '';
   const concept = +(/^concept(\d+)$/.exec(query.get('of'))?.[1] ?? NaN);
   const of = concept < (site.layers[layer].lenses.concepts?.concepts ?? 0) ? concept : null;
-  return {tab, layer, channel, of, photo, lens, row: number('row'), column: number('column'), seed: number('seed') ?? 0, wrong};
+  const seed = tab === 'quiz' ? number('seed') ?? 0 : 0;
+  if (seed >= site.seeds) wrong.push(`This site has quizzes with the seeds 0 to ${site.seeds - 1}: this is ${seed % site.seeds}.`);
+  return {tab, layer, channel, of, photo, lens, row: number('row'), column: number('column'), seed: seed % site.seeds, wrong};
 }
 
 function address() {
@@ -213,7 +215,7 @@ out against the shelf's photos, in standard deviations above usual</small></h4><
 // The quiz: its questions are fixed, by layer and seed.
 
 async function quiz() {
-  const quizzes = await bundle(`quiz/${state.layer}.gz`), asked = quizzes[state.seed % (quizzes.length || 1)] ?? [];
+  const quizzes = await bundle(`quiz/${state.layer}.gz`), asked = quizzes[state.seed] ?? [];
   let right = 0;
   const button = (words) => `<button type="button" class="quiz-next">${words}</button>`;
   const ask = (i) => {
@@ -272,7 +274,11 @@ document.addEventListener('click', (event) => {
 part('#layer').append(...names.map((name) => new Option(name)));
 part('#layer').addEventListener('change', (event) => go({layer: event.target.value}));
 part('#channel').addEventListener('change', (event) => { if (event.target.reportValidity()) go({of: null, channel: +event.target.value}); });
-part('.photos').innerHTML = site.photos.map(({name, src}) => `<button type="button" title="${name}" aria-label="photo ${name}"><img alt="" src="${src}"></button>`).join('');
+part('.photos').append(...site.photos.map(({name, src}) => {
+  const photo = Object.assign(document.createElement('button'), {type: 'button', title: name, innerHTML: `<img alt="" src="${src}">`});
+  photo.setAttribute('aria-label', `photo ${name}`);
+  return photo;
+}));
 part('#live').innerHTML = site.live ? `· <a href="${site.live}">Grow pictures, and use your own photo, on the live page</a>`
   : '· Growing pictures and your own photo need a live page, which this site does not have.';
 addEventListener('popstate', () => { state = read(location.search); show(); });

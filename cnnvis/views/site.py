@@ -185,7 +185,7 @@ def index_page(walls: Sequence[Mapping[str, Any]], photos: Sequence[str], live: 
     layers = {wall["name"]: wall for wall in walls}
     about = {"layers": layers, "photos": shown, "live": html.escape(live), "seeds": SEEDS}
     data = json.dumps({**about, "together": TOGETHER}, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {"STYLE": LOOKS + _STYLE, "DATA": data, "SCRIPT": _SCRIPT}
+    parts = {"STYLE": LOOKS + _STYLE, "SCRIPT": _SCRIPT, "DATA": data}  # last what has names of files in it
     page = _FRAME
     for name, content in parts.items():
         page = page.replace(f"{{{name}}}", content)

@@ -123,6 +123,7 @@ def test_what_a_site_cannot_show_it_says(visit: Any) -> None:
     shows(page, "conv5_1", 511)
     page.locator("#view .wire[data-layer=conv5_2]").first.click()
     expect(note).to_have_text("conv5_2 is not on this site.")
+    expect(visit("?tab=quiz&layer=conv5_1&seed=11").locator("#note")).to_contain_text("seeds 0 to 7: this is 3.")
     shows(page, "conv5_1", 511)
 
 
