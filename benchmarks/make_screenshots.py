@@ -7,11 +7,16 @@ Needs Debian's chromium and the package playwright. Starts its own page.
 
 import io
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
 
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+import cnnvis
 from benchmarks.page import FLAGS, chromium
 from benchmarks.serving import ROOT, running
 
@@ -72,6 +77,7 @@ def photographs(browser: Browser, url: str) -> dict[str, Image.Image]:
     page.locator(".quiz-maps").wait_for()
     pictures["quiz"] = taken(page)
     pictures["phone-and-embed"] = phone_and_post(browser, url)
+    pictures["site-and-card"] = without_server(browser)
     return pictures
 
 
@@ -149,6 +155,26 @@ def phone_and_post(browser: Browser, url: str) -> Image.Image:
     both = Image.new("RGB", (left.width + POST[0], left.height))
     both.paste(left)
     both.paste(taken(page), (left.width, 0))
+    return both
+
+
+def without_server(browser: Browser) -> Image.Image:
+    """A site on a laptop, and a card on a phone in dark mode."""
+    with TemporaryDirectory() as folder:
+        cnnvis.make_site(folder, ["conv5_1"])
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+        Thread(target=server.serve_forever, daemon=True).start()
+        laptop = browser.new_page(viewport={"width": SCREEN[0], "height": SCREEN[1]})
+        laptop.goto(f"http://127.0.0.1:{server.server_port}/?tab=maps&layer=conv5_1&channel=376")
+        laptop.locator("#here .entry").first.wait_for()
+        left = taken(laptop)
+        server.shutdown()
+    card = cnnvis.card("conv5_1", 260, photo=ROOT / "examples" / "chelsea.jpg", theme="dark")
+    phone = browser.new_page(viewport={"width": 390, "height": SCREEN[1]})
+    phone.set_content(card.html)
+    both = Image.new("RGB", (left.width + GAP_PX + 390, left.height), BACKGROUND)
+    both.paste(left)
+    both.paste(taken(phone), (left.width + GAP_PX, 0))
     return both
 
 

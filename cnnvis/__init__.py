@@ -37,6 +37,7 @@ from cnnvis.errors import (
     WeightsError,
 )
 from cnnvis.export.card import Card, card
+from cnnvis.export.site import make_site
 from cnnvis.maximization.ascent import Snapshot, maximize, maximize_many
 from cnnvis.maximization.experiment import Experiment, read_experiment
 from cnnvis.maximization.ladder import Rung, ladder
@@ -68,8 +69,8 @@ __all__ = [
     "UnavailableError", "Watched", "WeightsError", "Why", "Wire", "Wiring",
     "__version__", "animation", "atlas_sheet", "card", "channel_path", "concepts", "cut", "dictionary", "encode",
     "exemplars", "feature_map", "feature_maps", "filter_sheet", "find_layer", "groups", "ladder", "limits",
-    "load_vgg16", "load_whole_vgg16", "make_atlas", "make_concepts", "make_shelf", "map_sheet", "maximize",
-    "maximize_many", "mosaic",
+    "load_vgg16", "load_whole_vgg16", "make_atlas", "make_concepts", "make_shelf", "make_site", "map_sheet",
+    "maximize", "maximize_many", "mosaic",
     "one_filter", "open_photo", "patches", "quiz", "read_experiment", "score", "scored_record", "top_classes", "watch",
     "why", "wiring",
 ]  # fmt: skip

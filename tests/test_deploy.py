@@ -16,6 +16,7 @@ from helpers import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from cnnvis.cli.parser import build_parser
 from cnnvis.network.weights import HUB_FILE, HUB_REPO, HUB_REVISION
 
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -171,6 +172,14 @@ def test_the_hub_accepts_the_fields_of_the_readme(head: dict[str, Any]) -> None:
 def test_the_deployment_waits_for_a_workflow_that_exists() -> None:
     awaited = workflow("deploy.yml")[True]["workflow_run"]["workflows"]  # YAML 1.1 reads the key `on` as true
     assert awaited and set(awaited) <= {workflow(path.name)["name"] for path in WORKFLOWS.glob("*.yml")}
+
+
+def test_the_site_is_built_by_a_command_that_exists() -> None:
+    steps = workflow("pages.yml")["jobs"]["site"]["steps"]
+    (command,) = (shlex.split(step["run"]) for step in steps if "cnnvis site" in step.get("run", ""))
+    options = build_parser().parse_args(command[command.index("cnnvis") + 1 :])
+    (published,) = (step["with"]["path"] for step in steps if "upload-pages" in step.get("uses", ""))
+    assert str(options.output) == published
 
 
 def test_one_command_sets_the_repositorys_address(tmp_path: Path) -> None:

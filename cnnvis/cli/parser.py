@@ -15,7 +15,7 @@ from cnnvis.analysis.maps import CONTRASTS, ORDERS, PIPELINES
 from cnnvis.analysis.why import MOST_COUNT, MOST_DEPTH
 from cnnvis.analysis.wiring import MOST_WIRES
 from cnnvis.cli.commands import SETTING_OPTIONS, filters, info, layers, maps, maximize, overlay_path, page, score
-from cnnvis.cli.exported import card
+from cnnvis.cli.exported import card, site
 from cnnvis.cli.exports import ARRAY_SUFFIXES
 from cnnvis.cli.places import sees
 from cnnvis.cli.prepared import (
@@ -60,6 +60,8 @@ OUTPUTS: Mapping[Run, tuple[str, ...]] = {  # of the commands that do not only w
     wiring: (".csv",),
     card: (".html",),
 }
+LIVE: dict[str, Any] = {"metavar": "URL", "help": "the address of a live page to link to (default: no links)"}
+WORKERS: dict[str, Any] = {"metavar": "N", "help": "use this many processes, with one thread each"}
 Adder = Callable[..., argparse.Action]
 PARSER_STYLE: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
 
@@ -68,7 +70,7 @@ def check_files(options: argparse.Namespace) -> None:
     """Before any work, raise SettingError for an output with a wrong suffix, that cannot be written, or named twice."""
     given = vars(options)
     files = {name: Path(given[name]) for name in SUFFIXES if given.get(name) not in (None, "-")}
-    if options.run in (shelf_make, atlas_make, concepts_make):  # their output is a folder
+    if options.run in (shelf_make, atlas_make, concepts_make, site):  # their output is a folder
         files.pop("output", None)
     if options.run is maps and options.channel is not None and options.output.suffix.lower() in PICTURE_SUFFIXES:
         files["overlay"] = overlay_path(options.output)
@@ -188,13 +190,16 @@ def _add_exported(commands: Any) -> None:
     add("-o", "--output", metavar="F.html", type=Path, required=True, help="the card's file")
     where = ("PHOTO", "ROW", "COLUMN")
     add("--place", metavar=where, nargs=3, help="show what the layer sees at this place of a photo, not a channel")
-    add("--photo", metavar="F", help="put this photo in, with the channel's map laid over it")
+    add("--concept", metavar="N", help="show this concept of the layer, not a channel")
+    add("--photo", metavar="F", help="put this photo in, with the map laid over it")
     add("--theme", metavar="T", help=f"{', '.join(THEMES)} (default {THEMES[0]}: as the reader's system)")
-    _add_live(add)
-
-
-def _add_live(add: Adder) -> None:
-    add("--live", metavar="URL", help="the address of a live page to link to (default: no links)")
+    add("--live", **LIVE)
+    add = _command(commands, site)
+    add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="the site's folder")
+    add("--layers", metavar="LAYER", nargs="+", help="show only these convolutions")
+    add("--photos", metavar="F", nargs="+", help="photos, or folders of them (default: two examples)")
+    add("--live", **LIVE)
+    add("--workers", **WORKERS)
 
 
 def _add_shelf(shelf: argparse.ArgumentParser) -> None:
@@ -237,5 +242,5 @@ def _add_seed_and_device(add: Adder) -> None:
 
 def _add_workers(add: Adder) -> None:
     """The options that say where the making runs."""
-    add("--workers", metavar="N", help="use this many processes, with one thread each")
+    add("--workers", **WORKERS)
     add("--scheduler", metavar="TCP", help="use the Dask cluster at this address, tcp://HOST:PORT")

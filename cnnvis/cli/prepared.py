@@ -113,7 +113,7 @@ def atlas_make(options: argparse.Namespace) -> None:
 def _make_layers(options: argparse.Namespace, make: Callable[..., list[str]], folder: Path, unit: str) -> None:
     """Make what a folder holds layer by layer, and report the layers; the progress bar counts `unit`s."""
     asked = given(options, "layers", "seed") | _where(options)
-    with _bar(unit) as progress:
+    with bar(unit) as progress:
         made = make(cnnvis.load_vgg16(options.device), folder=folder, progress=progress, **asked)
     report(options, {"folder": str(folder), "layers": made}, f"{', '.join(made)}: {str(folder)!r}")
 
@@ -172,7 +172,7 @@ def _listed(found: Concepts) -> Iterator[str]:
 
 
 @contextmanager
-def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+def bar(unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar, if there is a terminal: a function to call with what is done and the total."""
     with tqdm(unit=unit, disable=None, smoothing=0.05) as bar:
 

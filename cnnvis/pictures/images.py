@@ -114,11 +114,13 @@ def blend(photo: Image.Image, heat: Pixels, opacity: Tensor) -> Image.Image:
     return Image.fromarray(mixed.round().astype(np.uint8))
 
 
-def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | None = None) -> bytes:
-    """Encode a picture as PNG, JPEG or lossless WebP.
+def encode(
+    picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | None = None, quality: int | None = None
+) -> bytes:
+    """Encode a picture as PNG, JPEG or WebP.
 
     `kind` is png, jpg, jpeg or webp. A PNG keeps `record` as JSON in its text chunk "cnnvis"; JPEG (quality 90) and
-    WebP carry no record.
+    WebP (lossless) carry no record. `quality`, 0 to 100, is another one for JPEG, or makes a lossy WebP.
     """
     buffer = io.BytesIO()
     if kind == "png":
@@ -127,9 +129,9 @@ def encode(picture: Image.Image, kind: str = "png", record: Mapping[str, Any] | 
             chunks.add_itxt(RECORD_CHUNK, json.dumps(record))
         picture.save(buffer, "PNG", pnginfo=chunks)
     elif kind == "webp":
-        picture.save(buffer, "WEBP", lossless=True)
+        picture.save(buffer, "WEBP", **({"lossless": True} if quality is None else {"quality": quality}))
     else:
-        picture.save(buffer, "JPEG", quality=90)
+        picture.save(buffer, "JPEG", quality=90 if quality is None else quality)
     return buffer.getvalue()
 
 

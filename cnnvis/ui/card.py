@@ -1,20 +1,24 @@
-"""A card of what the page shows, to download: in the tab Feature maps of the chosen place, else of the channel."""
+"""A card of what the page shows, to download: of channel or concept, or in the tab Feature maps of the kept place."""
 
 import html
 from dataclasses import replace
 from typing import Any
 
 from cnnvis.analysis.places import cells_aside, check_places, grid, look_up
-from cnnvis.export.card import NAMED, SOMEBODYS, TREE_DEPTH, Card, Seen, channel_card, leading, place_card
+from cnnvis.checks import whole_number
+from cnnvis.export.card import NAMED, SOMEBODYS, TREE_DEPTH, made_card
 from cnnvis.network.architecture import Target, convolution
+from cnnvis.pictures.photo import open_photo
 from cnnvis.ui.parts.channel import own_map, source
 from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.concept import best_of, concept_target, own_concept
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import bytes_file, file_url
+from cnnvis.ui.serving.files import bytes_file, file_at, file_url
 from cnnvis.ui.serving.handlers import readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
-from cnnvis.views.card import Looks
+from cnnvis.views.card import Frame, Looks, Shown, few, of_channel, of_concept, of_place
 from cnnvis.views.channel import Own
+from cnnvis.views.known import Seen, channel, leading
 from cnnvis.views.still import check_live
 
 
@@ -29,33 +33,50 @@ def card_link(picked: Any, digest: str, row: float | None, column: float | None,
     if photo and not photo.name and not agreed:
         photo = None
     target = convolution(choice.target)
+    frames: list[Frame] = []
     at = [int(cell) // cells_aside(target.layer) for cell in (row, column) if cell is not None]
     if choice.tab == "maps" and photo and len(at) == 2 and max(at) < grid(target.layer):
-        made, name = _of_place(target, photo, at, link), f"{target.layer.name}-place-{at[0]}-{at[1]}.html"
+        shown, what = _place(target, photo, at), f"place-{at[0]}-{at[1]}"
+    elif concept := cache.chosen_concept(choice.layer, choice.concept):
+        own = _authors(own_concept(*concept, photo.digest if photo else ""), photo)
+        shown, what = of_concept(source(), *concept, best_of(*concept), own, _credit(photo)), f"concept-{concept[1]}"
+        frames = _frames(picked, concept_target(*concept))
     else:
-        own = own_map(target, photo.digest if photo else "")
-        if isinstance(own, Own) and photo and not photo.name:
-            own = replace(own, whose=SOMEBODYS)  # to whoever reads the card it is not theirs
-        made = channel_card(source(), target, own, _looks(link), _credit(photo))
-        name = f"{target.layer.name}-{target.number}.html"
-    file = made.html.encode()
-    url = file_url(bytes_file(file, name))
-    return f'<a href="{html.escape(url)}" download="{name}">{name} ({len(file) // 1000} kB)</a>'
+        own = _authors(own_map(target, photo.digest if photo else ""), photo)
+        shown, what = of_channel(channel(source(), target), own, _credit(photo)), str(target.number)
+        frames = _frames(picked, choice.target)
+    card, name = made_card(shown, Looks(live=check_live(link), frames=frames)), f"{target.layer.name}-{what}.html"
+    file = card.html.encode()
+    url = html.escape(file_url(bytes_file(file, name)))
+    return f'<a href="{url}" download="{name}">{name} ({len(file) // 1000} kB)</a>'
 
 
-def _of_place(target: Target, photo: StoredPhoto, at: list[int], link: str) -> Card:
+def _place(target: Target, photo: StoredPhoto, at: list[int]) -> Shown:
     page, layer = source(), target.layer
     check_places(page.net, layer.name)
     places = cache.places(page.net, photo, layer)
     place = look_up(places, at[0], at[1], NAMED)
     cell = place.cell[0], place.cell[1]
     leads = cache.explained(page.net, photo, leading(layer, place), cell, TREE_DEPTH)
-    seen = Seen(places, place, cache.leading(page.net, photo), leads)
-    return place_card(page, seen, _looks(link), _credit(photo))
+    return of_place(page, Seen(places, place, cache.leading(page.net, photo), leads), _credit(photo))
 
 
-def _looks(link: str) -> Looks:
-    return Looks(live=check_live(link))
+def _frames(picked: Any, target: Target) -> list[Frame]:
+    """How the target grew, if that is what grew last, from the pictures that the browser names."""
+    grown = picked.get("grown") if isinstance(picked, dict) else None
+    if not isinstance(grown, dict) or grown.get("names") != [str(target)]:
+        return []
+    frames, steps = [], whole_number(grown.get("steps"))
+    for step, url in few(grown.get("frames") or []):
+        path = file_at(url)
+        if path:  # it is deleted two hours after its last use
+            frames.append(Frame(f"step {whole_number(step)} of {steps}", open_photo(path)))
+    return frames
+
+
+def _authors(own: Own | str, photo: StoredPhoto | None) -> Own | str:
+    """A visitor's photo as whoever reads the card sees it: to them it is not theirs."""
+    return replace(own, whose=SOMEBODYS) if isinstance(own, Own) and photo and not photo.name else own
 
 
 def _credit(photo: StoredPhoto | None) -> str:

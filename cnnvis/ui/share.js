@@ -50,8 +50,9 @@
     `<iframe src="${link}${link.includes('?') ? '&amp;' : '?'}embed=1" title="Inside VGG16" width="100%"`
       + ` height="${page.embedHeight}" style="border:0" loading="lazy"></iframe>`, 'Embed code', 'Copy embed code');
 
-  // The card is of the open tab, which only the browser knows; the link to it is followed at once.
-  page.ofTab = (choice, ...given) => [{...choice, tab: document.documentElement.dataset.tab}, ...given];
+  // The card is of the open tab, with what has grown last (stage.js): only the browser knows both. The link to it is
+  // followed at once.
+  page.ofTab = (choice, ...given) => [{...choice, tab: document.documentElement.dataset.tab, grown: page.grown}, ...given];
   page.saveCard = () => { document.querySelector('#card-link a')?.click(); };
 
   // The button of the tab that an address opens, as links.py reads it.

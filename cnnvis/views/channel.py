@@ -9,7 +9,7 @@ from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.shelf import Exemplar
 from cnnvis.views.exemplars import photo_figures
 from cnnvis.views.figures import written
-from cnnvis.views.html import image_at
+from cnnvis.views.html import Address, image_at
 
 NEXT = (
     ("maximize", "Grow it live", "data-start"),
@@ -22,7 +22,7 @@ NEXT = (
 class Best:
     """The photos of a shelf that excite a channel most, with the addresses of their patches."""
 
-    tiles: Sequence[tuple[Exemplar, str]]
+    tiles: Sequence[tuple[Exemplar, Address]]
     photos: int  # on the shelf
 
 
@@ -38,7 +38,7 @@ class Own:
 
 def channel_view(
     target: Target,
-    grown: tuple[AtlasSheet, str] | str,
+    grown: tuple[AtlasSheet, Address] | str,
     best: Best | str,
     own: Own | str,
     rows: tuple[str, str],
@@ -67,14 +67,14 @@ def look(parts: Sequence[Part]) -> str:
     return f'<div class="look">{picture}<div>{beside}</div></div>'
 
 
-def grown_picture(name: str, url: str) -> str:
+def grown_picture(name: str, url: Address) -> str:
     """The picture at an address, which opens large."""
     picture = image_at(url, f"the picture grown to activate {name}")
     button = f'<button type="button" data-large="grown" title="What this picture is">{picture}</button>'
     return f'<figure class="grown">{button}</figure>'
 
 
-def _grown(target: Target, grown: tuple[AtlasSheet, str] | str) -> Part:
+def _grown(target: Target, grown: tuple[AtlasSheet, Address] | str) -> Part:
     """The atlas's picture, and what to say of it."""
     if isinstance(grown, str):
         return "", html.escape(grown)
@@ -110,7 +110,7 @@ def own_photo(name: str, own: Own | str, kind: str = "filter", asks: str = ": se
     return f'<figure class="own">{button}{caption}</figure>', f"Last: {own.whose}, {where}{rank}."
 
 
-def large_picture(target: Target, sheet: AtlasSheet, url: str) -> str:
+def large_picture(target: Target, sheet: AtlasSheet, url: Address) -> str:
     """The atlas's picture of a channel, large, and what it is."""
     tile = sheet.tiles[target.number]
     fires, robust = " The filter's map stays below zero everywhere on it: this filter never fires.", ""

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from cnnvis.prepared.concepts import NAMED, Concept, Concepts
 from cnnvis.views.channel import Best, Own, best_photos, grown_picture, look, own_photo
 from cnnvis.views.figures import written
-from cnnvis.views.html import channel_button, concept_button, image_at, quiet
+from cnnvis.views.html import Address, channel_button, concept_button, image_at, quiet
 
 NEXT = (("maximize", "Grow it live", "data-start"), ("maps", "Where on my photo?", ""))
 SHOWN = 6  # concepts of a filter
-JUDGED = """To a network that is not VGG16, concepts are hardly easier to tell than single filters: after nine photos of
-one, it picked the right one of two patches in 89 % of cases at conv5_1 and in 85 % at conv5_3; after nine photos of a
-filter, in 88 and 82 %. People find them easier (Colin et al. 2024)."""  # benchmarks/results/concepts.json
-Picture = Callable[[int], str]  # the address of the picture of a channel or concept of the layer; "" for none
+JUDGED = """To a network that is not VGG16, on the bundled photos, concepts are hardly easier to tell than single filters:
+after nine photos of one, it picked the right one of two patches in 89 % of cases at conv5_1 and in 85 % at conv5_3; after
+nine photos of a filter, in 88 and 82 %. People find them easier (Colin et al. 2024)."""  # benchmarks/results/concepts.json
+Picture = Callable[[int], Address]  # the picture of a channel or concept of the layer; "" for none
 
 
-def concept_view(concepts: Concepts, number: int, url: str, best: Best, own: Own | str, channel: Picture) -> str:
+def concept_view(concepts: Concepts, number: int, url: Address, best: Best, own: Own | str, channel: Picture) -> str:
     """Everything about a concept on one screen, as HTML; `url` is the address of its picture, `channel` of others."""
     concept, name = concepts.concepts[number], concepts.named(number)
     picture = grown_picture(name, url), "The large picture was grown by a computer."
@@ -87,7 +87,7 @@ def concepts_of(concepts: Concepts, channel: int, picture: Picture) -> str:
     return f'<h4>{head}</h4><div class="wires">{cells}</div>'
 
 
-def large_picture(concepts: Concepts, number: int, url: str) -> str:
+def large_picture(concepts: Concepts, number: int, url: Address) -> str:
     """The picture of a concept, large, and what it is."""
     concept, tile = concepts.concepts[number], concepts.made["tiles"][number]
     name = concepts.named(number)

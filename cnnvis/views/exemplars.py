@@ -8,7 +8,7 @@ from cnnvis.network.architecture import Target
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.shelf import Exemplar, Spread
 from cnnvis.views.figures import written
-from cnnvis.views.html import image_at, quiet
+from cnnvis.views.html import Address, image_at, quiet
 
 BEST_PHOTOS = 9  # of a channel
 UNCUT_PX = 112  # side of a photo that is shown uncut
@@ -21,13 +21,13 @@ def credit(about: Mapping[str, Any]) -> str:
     return f"{title} ({by})" if by else title
 
 
-def photo_figures(tiles: Iterable[tuple[Exemplar, str]], asks: str, spec: str = ".1f") -> str:
+def photo_figures(tiles: Iterable[tuple[Exemplar, Address]], asks: str, spec: str = ".1f") -> str:
     """Photos with the addresses of their pictures, as buttons with the value below; `asks` is what they ask for."""
     numbered = enumerate(tiles)
     return "".join(_figure(exemplar, url, f'data-{asks}="{number}"', spec) for number, (exemplar, url) in numbered)
 
 
-def _figure(exemplar: Exemplar, url: str, asks: str, spec: str) -> str:
+def _figure(exemplar: Exemplar, url: Address, asks: str, spec: str) -> str:
     by, value = credit(vars(exemplar)), written(exemplar.value, spec)
     label = html.escape(f"{by}; value {value} ({written(exemplar.deviations, '+.1f')} standard deviations from usual)")
     button = f'<button type="button" {asks} title="{label}" aria-label="{label}">{image_at(url)}</button>'

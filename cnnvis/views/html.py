@@ -2,7 +2,8 @@
 
 import base64
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -12,8 +13,27 @@ from cnnvis.pictures.images import encode
 
 LOOKS = Path(__file__).with_name("looks.css").read_text(encoding="utf-8")
 TILE_PX = 64  # side of the atlas's picture of a channel in a row of them
-# The address of the atlas's picture of a channel, "" where there is none: a page, a card and a site keep it elsewhere.
-Tile = Callable[[Layer, int], str]
+EMPTY = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"  # a picture through which one sees
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A square piece of pictures that lie elsewhere, which the browser cuts out: a site has no file for each tile."""
+
+    urls: Sequence[str]  # of one picture in several sizes, the best first: the others are seen until it has come
+    size: tuple[int, int]  # of the picture, in any unit,
+    box: tuple[float, float, float]  # and in the same one the piece's left, top and side
+
+    def style(self) -> str:
+        """How CSS shows it, in an element of any size."""
+        left, top, side = self.box
+        at = " ".join(f"{100 * edge / (whole - side):.3f}%" for edge, whole in zip((left, top), self.size, strict=True))
+        scale = " ".join(f"{100 * whole / side:.2f}%" for whole in self.size)
+        return f"background:{','.join(f'url({url}) {at}/{scale}' for url in self.urls)}"
+
+
+Address = str | Piece  # of a picture, "" where there is none: a page, a card and a site keep it elsewhere
+Tile = Callable[[Layer, int], Address]  # the atlas's picture of a channel
 
 
 def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
@@ -22,9 +42,11 @@ def picture_url(picture: Image.Image | bytes, kind: str = "jpeg") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def image_at(url: str, alt: str = "", *, title: str = "", looks: str = "") -> str:
+def image_at(url: Address, alt: str = "", *, title: str = "", looks: str = "") -> str:
     """The picture at an address as an <img>, or nothing; `looks` are its CSS classes."""
     given = {"alt": alt, "class": looks, "title": title}
+    if isinstance(url, Piece):
+        given["style"], url = url.style(), EMPTY
     attributes = "".join(f' {name}="{html.escape(text)}"' for name, text in given.items() if text or name == "alt")
     return url and f'<img src="{url}"{attributes}>'
 
@@ -32,14 +54,16 @@ def image_at(url: str, alt: str = "", *, title: str = "", looks: str = "") -> st
 def image_tag(
     picture: Image.Image | bytes, alt: str = "", *, px: int = 0, kind: str = "jpeg", title: str = "", looks: str = ""
 ) -> str:
-    """A small picture as an <img> that contains it, `px` wide and high.
-
-    If the picture has few pixels, each stays visible when they are enlarged.
-    """
+    """A small picture as an <img> that contains it, `px` wide and high."""
     if px and isinstance(picture, Image.Image):
-        sharp = picture.width < px // 2
-        picture = picture.resize((px, px), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
+        picture = enlarged(picture, px)
     return image_at(picture_url(picture, kind), alt, title=title, looks=looks)
+
+
+def enlarged(picture: Image.Image, px: int) -> Image.Image:
+    """A picture, `px` wide and high; if it has few pixels, each stays visible."""
+    sharp = picture.width < px // 2
+    return picture.resize((px, px), Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC)
 
 
 def channel_button(

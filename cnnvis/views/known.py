@@ -5,7 +5,7 @@ shown says why in its place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -21,10 +21,11 @@ from cnnvis.network.architecture import Layer, Target
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.atlas import AtlasSheet
+from cnnvis.prepared.concepts import Concepts
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.views.channel import Best, Own, channel_view
 from cnnvis.views.exemplars import BEST_PHOTOS
-from cnnvis.views.html import TILE_PX, picture_url
+from cnnvis.views.html import TILE_PX, Address, picture_url
 from cnnvis.views.places import Leading, Named, place_view, through_layers
 from cnnvis.views.why import why_tree
 from cnnvis.views.wiring import readers_row, reads_row
@@ -51,11 +52,11 @@ class Source:
 
     net: VGG16
     sheet: Callable[[Layer], AtlasSheet]  # a convolution's; raises AtlasError
-    exemplars: Callable[[Shelf, Target, int], Sequence[tuple[Exemplar, str]]]  # at the scale of the atlas's pictures
-    large: Callable[[AtlasSheet, int], str] = large_tile  # the address of the picture of one channel
-    small: Callable[[AtlasSheet, int], str] = small_tile  # the same in a row of many
+    exemplars: Callable[[Shelf, Target, int], Sequence[tuple[Exemplar, Address]]]  # at the scale of its pictures
+    large: Callable[[AtlasSheet, int], Address] = large_tile  # the address of the picture of one channel
+    small: Callable[[AtlasSheet, int], Address] = small_tile  # the same in a row of many
 
-    def tile(self, layer: Layer, channel: int) -> str:
+    def tile(self, layer: Layer, channel: int) -> Address:
         """The address of the picture of a channel, small; "" if there is none."""
         try:
             return self.small(self.sheet(layer), channel)
@@ -68,7 +69,7 @@ class Channel:
     """What is known of a channel; a sentence stands for what is not."""
 
     target: Target
-    grown: tuple[AtlasSheet, str] | str  # its sheet of the atlas, and the picture's address
+    grown: tuple[AtlasSheet, Address] | str  # its sheet of the atlas, and the picture's address
     best: Best | str
     rows: tuple[str, str]  # what it reads and what reads it, as HTML
 
@@ -87,7 +88,7 @@ def channel(source: Source, target: Target) -> Channel:
     return Channel(target, grown(source, target), best(source, target), rows)
 
 
-def grown(source: Source, target: Target) -> tuple[AtlasSheet, str] | str:
+def grown(source: Source, target: Target) -> tuple[AtlasSheet, Address] | str:
     """The atlas's sheet and the address of a channel's picture; or why there is none."""
     try:
         sheet = source.sheet(target.layer)
@@ -110,6 +111,20 @@ def own_map(maps: Maps, target: Target, whose: str) -> Own:
     drawn = draw_map(maps, target.number)
     overlay = picture_url(drawn.overlay.resize((MAP_PX, MAP_PX)))
     return Own(overlay, whose, drawn.max, stronger_photos(target, drawn.max))
+
+
+def own_concept(found: Concepts, number: int, maps: Maps, whose: str) -> Own:
+    """The same for a concept; `maps` are those of `concept_maps`."""
+    drawn = draw_map(maps, number)
+    kept = [exemplar.value for exemplar in found.concepts[number].exemplars]
+    stronger = sum(value > drawn.max for value in kept), len(found.shelf.photos)
+    overlay = picture_url(drawn.overlay.resize((MAP_PX, MAP_PX)))
+    return Own(overlay, whose, drawn.max, stronger if drawn.max > kept[-1] else None)
+
+
+def concept_maps(found: Concepts, maps: Maps) -> Maps:
+    """The values of every concept at every cell of a photo, in place of the layer's maps."""
+    return replace(maps, values=found.values_of(maps.values), usual=None)
 
 
 def stronger_photos(target: Target, value: float) -> tuple[int | None, int] | None:
@@ -138,14 +153,27 @@ def named_at(source: Source, layer: Layer, place: Dictionary) -> list[Named]:
     return named
 
 
-def place(
-    source: Source, places: Places, at: Dictionary, named: Sequence[Named], everywhere: Everywhere, leads: Why
-) -> str:
-    """Everything about a place of a photo on one screen, as HTML; `leads` explains its leading channel there."""
-    middle = [(at.box[1] + at.box[3]) / 2, (at.box[0] + at.box[2]) / 2]
-    depths = through_layers(leading_at(source.net, everywhere, places.photo, middle), source.tile)
-    tree = why_tree(source.net, leads, places.photo, source.tile)
-    return f"{place_view(at, picture_url(places.photo), named)}{depths}<h4>Why there?</h4>{tree}"
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a place of a photo."""
+
+    places: Places
+    at: Dictionary
+    everywhere: Everywhere
+    leads: Why  # of the leading channel at its cell
+
+    def view(self, source: Source, named: Sequence[Named]) -> str:
+        """Everything about it on one screen, as HTML; `named` are the channels that stand out."""
+        (left, top, right, bottom), photo = self.at.box, self.places.photo
+        here = leading_at(source.net, self.everywhere, photo, [(top + bottom) / 2, (left + right) / 2])
+        tree = why_tree(source.net, self.leads, photo, source.tile)
+        view = place_view(self.at, picture_url(photo), named)
+        return f"{view}{through_layers(here, source.tile)}<h4>Why there?</h4>{tree}"
+
+
+def leading(layer: Layer, place: Dictionary) -> Target:
+    """The channel that leads at a place."""
+    return Target(layer, {place.channels[0].channel: 1.0})
 
 
 def leading_everywhere(net: VGG16, photo: Image.Image) -> Everywhere:

@@ -11,16 +11,19 @@ from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.shelf import Exemplar
 from cnnvis.views.exemplars import credit
 from cnnvis.views.figures import written
-from cnnvis.views.html import Tile, channel_button, image_at
+from cnnvis.views.html import Address, Tile, channel_button, image_at
 
 GROUP_CHANNELS = 3  # shown below a group
 
 
-def group_tiles(layer: Layer, groups: Sequence[Group], pictures: Sequence[str], tile: Tile) -> str:
-    """The groups of a photo as buttons, with the addresses of their pictures, and their leading channels below."""
-    shown = ""
+def group_tiles(layer: Layer, groups: Sequence[Group], pictures: Sequence[str], tile: Tile, grows: bool = True) -> str:
+    """The groups of a photo as buttons, with the addresses of their pictures, and their leading channels below.
+
+    `grows` says whether what a group stands for can be grown.
+    """
+    shown, offer = "", "grow what it stands for" if grows else "light it"
     for number, (group, url) in enumerate(zip(groups, pictures, strict=True), 1):
-        words = f"group {number}: {100 * group.share:.0f} % of what {layer.name} sees here; grow what it stands for"
+        words = f"group {number}: {100 * group.share:.0f} % of what {layer.name} sees here; {offer}"
         about = f'data-group="group{number}" title="{words}" aria-label="{words}"'
         lit = f'<button type="button" {about}>{image_at(url)}</button>'
         channels = ""
@@ -29,7 +32,7 @@ def group_tiles(layer: Layer, groups: Sequence[Group], pictures: Sequence[str], 
             channels += channel_button(picture, "wire", layer.name, member.channel, f"channel {member.channel}")
         shown += f"<section>{lit}<small>{100 * group.share:.0f} %</small><div>{channels}</div></section>"
     return f"""<h4>Groups <small>channels that rise and fall together: where, which, and their share; touch one to light
-and grow it</small></h4><div class="groups">{shown}</div>"""
+{"and grow it" if grows else "it"}</small></h4><div class="groups">{shown}</div>"""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Named:
     """One channel of a place, with the address of its picture and the photo of the shelf that excites it most."""
 
     entry: Entry
-    picture: str  # "": there is none
-    best: tuple[Exemplar, str] | None
+    picture: Address
+    best: tuple[Exemplar, Address] | None
 
 
 def place_view(place: Dictionary, photo: str, named: Iterable[Named]) -> str:

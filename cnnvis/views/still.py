@@ -2,14 +2,15 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode, urlsplit
 
 from cnnvis.errors import SettingError
-from cnnvis.network.architecture import Target
 
 _BUTTON = re.compile(r"<button\b([^>]*)>(.*?)</button>", re.DOTALL)
 _ATTRIBUTE = re.compile(r'([\w-]+)(?:="([^"]*)")?')
+Data = Mapping[str, str]  # a button's attributes
+Query = Mapping[str, object]  # the names in an address and their values
 _KEPT = ("class", "title")
 
 
@@ -26,15 +27,17 @@ def link_to(live: str, **query: object) -> str:
     return html.escape(f"{live}?{urlencode(query)}")
 
 
-def still(view: str, live: str, here: Target | None) -> str:
+def still(view: str, live: str, here: Query, stays: Callable[[Data], bool] = lambda data: False) -> str:
     """A view whose buttons are links to the page at `live`, as far as that can show them, or else plain.
 
-    A button of words alone is left out if nothing can answer it. `here` is what the view is of: its buttons go on from
-    there.
+    A button of words alone is left out if nothing can answer it. `here` is what the view is of, as in an address: its
+    buttons go on from there. Those whose data `stays` accepts remain: a site answers them itself.
     """
 
     def replaced(button: re.Match[str]) -> str:
         given, inside = dict(_ATTRIBUTE.findall(button[1])), button[2]
+        if stays(given):
+            return button[0]
         query = _asks(given, here) if live else {}
         if not query and "<img" not in inside:
             return ""
@@ -48,10 +51,10 @@ def still(view: str, live: str, here: Target | None) -> str:
     return _BUTTON.sub(replaced, view)
 
 
-def _asks(given: Mapping[str, str], here: Target | None) -> dict[str, object]:
+def _asks(given: Data, here: Query) -> Query:
     """What a button leads to, as the names in an address; nothing for one that opens something in place."""
     if "data-channel" in given:
         return {"tab": "atlas", "layer": given["data-layer"], "channel": given["data-channel"]}
-    if here and "data-go" in given and "data-of" not in given:
-        return {"tab": given["data-go"], "layer": here.layer.name, "channel": here.number}
-    return {}
+    if given.get("data-of", "").startswith("concept"):
+        return {"tab": given.get("data-go", "atlas"), "layer": here["layer"], "of": given["data-of"]}
+    return {"tab": given["data-go"], **here} if "data-go" in given and "data-of" not in given else {}

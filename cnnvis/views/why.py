@@ -1,5 +1,7 @@
 """Why a value is what it is, as a tree: each input with its picture, its patch of the photo, and what it adds."""
 
+from collections.abc import Callable
+
 from PIL import Image
 
 from cnnvis.analysis.interventions import Ablated
@@ -10,12 +12,18 @@ from cnnvis.analysis.wiring import INPUT
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.views.figures import written
-from cnnvis.views.html import TILE_PX, Tile, channel_button, image_at, image_tag
+from cnnvis.views.html import TILE_PX, Address, Tile, channel_button, enlarged, image_at, picture_url
+
+Patch = Callable[[tuple[int, int, int, int]], Address]  # the piece of a photo in a box of its 224 px
 
 
-def why_tree(net: VGG16, explanation: Why, seen: Image.Image, tile: Tile) -> str:
-    """The tree as HTML, after the answer in short; `seen` is the 224 px photo. Its rows open at a touch."""
-    tree = _branches(net, explanation, seen, tile)
+def why_tree(net: VGG16, explanation: Why, seen: Image.Image, tile: Tile, patch: Patch | None = None) -> str:
+    """The tree as HTML, after the answer in short; `seen` is the 224 px photo. Its rows open at a touch.
+
+    `patch` gives the addresses of the photo's pieces, where they do not lie in the HTML.
+    """
+    patch = patch or (lambda box: picture_url(enlarged(seen.crop(box), TILE_PX)))
+    tree = _branches(net, explanation, patch, tile)
     whole = f'<details class="quiet"><summary>The whole sum</summary><p>{sum_in_words(net, explanation)}</p></details>'
     return f'<p class="why-sum">{in_short(net, explanation)}</p><div class="tree">{tree}</div>{whole}'
 
@@ -69,23 +77,23 @@ def _short(part: Contribution) -> str:
     return COLOURS[part.channel] if part.layer == INPUT else f"channel {part.channel}"
 
 
-def _branches(net: VGG16, above: Why | Contribution, seen: Image.Image, tile: Tile, is_open: bool = True) -> str:
+def _branches(net: VGG16, above: Why | Contribution, patch: Patch, tile: Tile, is_open: bool = True) -> str:
     """What a value is made of, as a list; below its first level each part is opened by a touch."""
     if not above.contributions:
         return ""
-    rows = f"<ul>{''.join(_branch(net, part, above.value, seen, tile) for part in above.contributions)}</ul>"
+    rows = f"<ul>{''.join(_branch(net, part, above.value, patch, tile) for part in above.contributions)}</ul>"
     return rows if is_open else f"<details><summary>What makes it</summary>{rows}</details>"
 
 
-def _branch(net: VGG16, part: Contribution, value: float, seen: Image.Image, tile: Tile) -> str:
+def _branch(net: VGG16, part: Contribution, value: float, patch: Patch, tile: Tile) -> str:
     """One input of a value: what share of it the input makes, or takes away."""
     share = f"{written(100 * part.adds / value, '+.0f')} %" if value > 0 else _adds(part)
     if part.layer == INPUT:
         return f"<li><span class='node'><b>{share}</b> from {_short(part)}</span></li>"
     layer = net.architecture.find(part.layer)
     words = f"<b>{share}</b> from {part.layer} {part.channel}<i>its value {written(part.value)}</i>"
-    patch = seen.crop(moved_inside(layer.field(part.row, part.column), PHOTO_SIDE))
-    inside = f"{image_at(tile(layer, part.channel))}{image_tag(patch, px=TILE_PX)}<span>{words}</span>"
+    piece = patch(moved_inside(layer.field(part.row, part.column), PHOTO_SIDE))
+    inside = f"{image_at(tile(layer, part.channel))}{image_at(piece)}<span>{words}</span>"
     name = f"{part.layer} channel {part.channel} adds {written(part.adds, '+.3g')}; its value is {written(part.value)}"
     button = channel_button(inside, "node", part.layer, part.channel, name)
-    return f"<li>{button}{_branches(net, part, seen, tile, is_open=False)}</li>"
+    return f"<li>{button}{_branches(net, part, patch, tile, is_open=False)}</li>"

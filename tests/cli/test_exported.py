@@ -1,4 +1,4 @@
-"""What `card` writes is what the engine makes."""
+"""What `card` and `site` write is what the engine makes."""
 
 import json
 from collections.abc import Callable
@@ -20,6 +20,10 @@ def test_a_card_is_written_as_the_engine_makes_it(run: Run) -> None:
     assert run("card", "conv1_1", "0", "-o", "c.html").startswith("a card of conv1_1 channel 0, ")
 
 
+def test_a_concept_is_named_by_its_number(run: Run) -> None:
+    assert run("card", "conv5_3", "--concept", "3", "-o", "c.html").startswith("a card of concept 3 of conv5_3, ")
+
+
 def test_a_place_is_named_by_photo_row_and_column(run: Run) -> None:
     said = run("card", "conv5_1", "--place", CAT, "4", "5", "-o", "place.html")
     assert said.startswith("a card of conv5_1, row 4, column 5, ")
@@ -39,3 +43,12 @@ def test_a_place_is_named_by_photo_row_and_column(run: Run) -> None:
 def test_a_card_that_cannot_be_made_is_refused(argv: list[str], words: str, refusal: Run) -> None:
     assert words in refusal("card", *argv)
     assert not Path("c.html").exists()
+
+
+def test_a_site_is_written_and_reported(run: Run) -> None:
+    said = run("site", "-o", "site", "--layers", "conv1_1", "--photos", CAT)
+    assert said.startswith("conv1_1, ") and Path("site/index.html").is_file()
+    record = json.loads(run("site", "-o", "site", "--layers", "block1_conv1", "--photos", CAT, "--json", "-"))
+    assert record["layers"] == ["conv1_1"] and record["bytes"] == sum(
+        path.stat().st_size for path in Path("site").rglob("*") if path.is_file()
+    )

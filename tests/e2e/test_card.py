@@ -25,6 +25,7 @@ def cards() -> dict[str, cnnvis.Card]:
     return {
         "channel": cnnvis.card("conv5_1", 260, photo=CAT, **live),
         "grown": cnnvis.card("conv1_2", 3, grown=grown),
+        "concept": cnnvis.card("conv5_3", concept=3, **live),
         "place": cnnvis.card("conv5_1", place=(CAT, 4, 5), **live),
     }
 

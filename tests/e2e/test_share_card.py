@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 import cnnvis
 from cnnvis.export.card import SOMEBODYS
+from cnnvis.views.card import MOST_FRAMES
 from cnnvis.views.figures import written
 
 
@@ -56,3 +57,28 @@ def test_a_visitors_photo_goes_in_only_if_they_agree(visit: Any, tab: str, tmp_p
     assert SOMEBODYS not in downloaded(page)[1]
     page.locator("#card-photo input").check()
     assert f"{SOMEBODYS}, lit where" in downloaded(page)[1]
+
+
+def test_the_card_of_a_concept(visit: Any) -> None:
+    page: Page = visit(query="?tab=atlas&layer=conv5_3&of=concept3&lens=concepts")
+    page.locator("#atlas-filter h3", has_text="Concept 3").wait_for()
+    page.locator("#header [data-panel=share]").click()
+    name, card = downloaded(page)
+    assert name == "conv5_3-concept-3.html" and "<b>concept 3 of conv5_3</b>" in card
+    for one in cnnvis.concepts("conv5_3")[3].exemplars[:9]:
+        assert f"<figcaption>{written(one.value, '.1f')}</figcaption>" in card
+
+
+def test_what_has_grown_can_be_wound_back_in_the_card(visit: Any) -> None:
+    page: Page = visit(query="?tab=maximize&layer=conv1_2&channel=3&steps=20&size=64")
+    page.locator("#start").click()
+    page.locator("#stage a[href$='.gif']").wait_for()
+    page.locator("#header [data-panel=share]").click()
+    card = downloaded(page)[1]
+    assert 'type="range"' in card and 2 <= card.count('alt="the picture at step') <= MOST_FRAMES
+    assert "<figcaption>step 20 of 20</figcaption>" in card
+    page.keyboard.press("Escape")
+    page.locator(".choice-next").click()
+    page.locator("#about-choice", has_text="channel 4").wait_for()
+    page.locator("#header [data-panel=share]").click()
+    assert 'type="range"' not in downloaded(page)[1]

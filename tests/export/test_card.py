@@ -11,8 +11,7 @@ from helpers.ascents import CAT
 
 import cnnvis
 from cnnvis.errors import ChannelError, LayerError, SettingError
-from cnnvis.export.card import MOST_FRAMES, few
-from cnnvis.views.card import SCRIPT, Frame
+from cnnvis.views.card import MOST_FRAMES, SCRIPT, Frame, few
 from cnnvis.views.figures import written
 
 MOST_BYTES = 400_000
@@ -125,6 +124,9 @@ def test_a_places_numbers_are_the_engines(row: int | None, column: int | None) -
         ({"layer": "conv5_1", "channel": 3, "theme": "blue"}, SettingError, "choose one of auto, light, dark"),
         ({"layer": "conv5_1", "channel": 3, "live": "javascript:alert()"}, SettingError, "begins with https"),
         ({"layer": "conv5_1", "channel": 3, "place": (CAT, 1, 1)}, SettingError, "leave out everything else"),
+        ({"layer": "conv5_1", "channel": 3, "concept": 3}, SettingError, "leave out everything else"),
+        ({"layer": "conv5_1", "concept": 64}, SettingError, "concept 64 is out of range"),
+        ({"layer": "conv3_1", "concept": 0}, LayerError, "has no concepts"),
         ({"layer": "conv5_1", "place": (CAT, 14, 0)}, SettingError, "row 14 is out of range"),
         ({"layer": "conv5_1", "place": (CAT, None, 3)}, SettingError, "row is missing"),
     ],
@@ -147,3 +149,25 @@ def test_without_a_shelf_or_an_atlas_a_card_says_so(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))
     figure = cnnvis.card("conv3_1", 5).figure
     assert "make one with" in figure and "has no sheet of conv3_1" in figure and "reads" in figure
+
+
+@pytest.mark.parametrize("layer", ["conv4_3", "conv5_1", "conv5_2", "conv5_3"])
+def test_every_concepts_numbers_are_the_engines(layer: str) -> None:
+    found = cnnvis.concepts(layer)
+    for number, concept in enumerate(found.concepts):
+        card = cnnvis.card(layer, concept=number)
+        assert values(card.figure) == [written(one.value, ".1f") for one in concept.exemplars[:9]]
+        weights = re.findall(r"<i>(\d+) <b>(\d+) %</b></i>", card.figure)
+        assert weights == [(str(one.channel), f"{100 * one.weight:.0f}") for one in concept.channels[: len(weights)]]
+        assert weights and f"It is {100 * concept.share:.1f} % of what" in card.figure
+        assert len(card.html.encode()) < MOST_BYTES and not Read(card.html).all("button")
+
+
+def test_a_concepts_card_has_its_map_and_its_links() -> None:
+    card = cnnvis.card("conv5_3", concept=3, photo=CAT, live="https://a.example/")
+    found, net = cnnvis.concepts("conv5_3"), cnnvis.load_vgg16()
+    assert values(card.figure)[-1] == written(float(found.values(net, CAT)[3].max()), ".1f")
+    hrefs = {link["href"] for link in Read(card.figure).all("a")}
+    assert "https://a.example/?tab=maximize&layer=conv5_3&of=concept3" in hrefs
+    assert "https://a.example/?tab=atlas&layer=conv5_3&of=concept3" in hrefs
+    assert card.name == "concept 3 of conv5_3"

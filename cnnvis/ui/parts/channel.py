@@ -10,6 +10,7 @@ from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import find_photo
 from cnnvis.views import known
 from cnnvis.views.channel import Own
+from cnnvis.views.html import Address
 
 
 def source() -> known.Source:
@@ -26,7 +27,7 @@ def channel_view(target: Target, photo: str, concepts: str = "") -> str:
     return known.channel(source(), target).view(own_map(target, photo), concepts)
 
 
-def grown(target: Target) -> tuple[AtlasSheet, str] | str:
+def grown(target: Target) -> tuple[AtlasSheet, Address] | str:
     """The atlas's sheet and the address of a channel's picture; or why there is none."""
     return known.grown(source(), target)
 

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from cnnvis.analysis.maps import draw_map
 from cnnvis.errors import CnnvisError, PhotoError
 from cnnvis.network.architecture import Target, find_layer
 from cnnvis.network.weights import load_vgg16
@@ -12,19 +11,23 @@ from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.views import concept as views
+from cnnvis.views import known
 from cnnvis.views.channel import Best, Own
 from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import picture_url
-from cnnvis.views.known import MAP_PX
 
 
 def concept_view(found: Concepts, number: int, photo: str) -> str:
     """Everything about a concept on one screen, as HTML; `photo` is the digest of the visitor's photo."""
+    tile = partial(cache.tile_url, find_layer(found.layer))
+    best, own = best_of(found, number), own_concept(found, number, photo)
+    return views.concept_view(found, number, concept_url(found, number), best, own, tile)
+
+
+def best_of(found: Concepts, number: int) -> Best:
+    """The photos that have most of a concept."""
     tiles = [(exemplar, picture_url(jpeg)) for exemplar, jpeg in cache.concept_tiles(found, number, BEST_PHOTOS)]
-    best, own = Best(tiles, len(found.shelf.photos)), _own(found, number, photo)
-    return views.concept_view(
-        found, number, concept_url(found, number), best, own, partial(cache.tile_url, find_layer(found.layer))
-    )
+    return Best(tiles, len(found.shelf.photos))
 
 
 def concept_target(found: Concepts, number: int) -> Target:
@@ -58,7 +61,7 @@ def concepts_of(target: Target) -> str:
     return views.concepts_of(found, target.number, partial(concept_url, found))
 
 
-def _own(found: Concepts, number: int, digest: str) -> Own | str:
+def own_concept(found: Concepts, number: int, digest: str) -> Own | str:
     """The visitor's photo, lit where it has the concept; or why not, "" if they have chosen none."""
     try:
         photo = find_photo(digest)
@@ -67,8 +70,4 @@ def _own(found: Concepts, number: int, digest: str) -> Own | str:
         maps = cache.concept_maps(load_vgg16(SHEET_DEVICE), photo, found)
     except PhotoError as error:
         return error.sentence()
-    drawn = draw_map(maps, number)
-    kept = [exemplar.value for exemplar in found.concepts[number].exemplars]
-    stronger = sum(value > drawn.max for value in kept), len(found.shelf.photos)
-    overlay = picture_url(drawn.overlay.resize((MAP_PX, MAP_PX)))
-    return Own(overlay, whose(photo), drawn.max, stronger if drawn.max > kept[-1] else None)
+    return known.own_concept(found, number, maps, whose(photo))

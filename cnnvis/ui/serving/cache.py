@@ -7,7 +7,7 @@ Not `gr.cache` (6.12), which limits each function by itself, and takes a datacla
 import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from cnnvis.prepared.shelf import Exemplar, Shelf, atlas_scale_tile, load_shelf,
 from cnnvis.prepared.tiles import best_photos, small_pieces
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
+from cnnvis.views import known
 from cnnvis.views.html import picture_url
 from cnnvis.views.known import Everywhere, leading_everywhere, small_tile
 
@@ -239,8 +240,7 @@ def concepts_best(found: Concepts) -> tuple[tuple[int, int], bytes]:
 
 def concept_maps(net: VGG16, photo: StoredPhoto, found: Concepts) -> Maps:
     """The values of every concept at every cell of a photo, in place of the layer's maps. Raises PhotoError."""
-    maps = feature_maps(net, photo, net.architecture.find(found.layer), "network")
-    return replace(maps, values=found.values_of(maps.values), usual=None)
+    return known.concept_maps(found, feature_maps(net, photo, net.architecture.find(found.layer), "network"))
 
 
 def tile_url(layer: Layer, channel: int) -> str:

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -31,6 +31,7 @@ from cnnvis.pictures.images import encode
 KEPT_SECONDS = 2 * 3600  # after it was last written or looked up
 MAX_FILES_BYTES = 2_000_000_000  # of all files together; the oldest go first
 SWEPT_SECONDS = 60  # between two sweeps
+ADDRESS = "gradio_api/file="  # of a file, before its path
 TRIES = 5  # to remove the folder while an ascent is still writing pictures to it
 PREFIX = "cnnvis-files-"  # of a folder that is the page's own
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -127,6 +128,13 @@ def remove_folder() -> None:
                 break
 
 
+def file_at(url: object) -> Path | None:
+    """The file that a browser was given this address of, if it is still there; None for anything else."""
+    path = Path(unquote(str(url).removeprefix(ADDRESS)))
+    mine = SHA256.fullmatch(path.parent.name) and path.parents[1] == Path(get_upload_folder())
+    return path if mine and path.is_file() and touch(path) else None
+
+
 def file_url(path: str | Path) -> str:
     """The address of a file in Gradio's cache folder, relative to the page, whatever its folders are called."""
-    return f"gradio_api/file={quote(Path(path).as_posix())}"
+    return ADDRESS + quote(Path(path).as_posix())

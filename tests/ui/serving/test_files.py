@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cnnvis.errors import UnavailableError
-from cnnvis.ui.serving.files import bytes_file, picture_file, sweep, touch
+from cnnvis.ui.serving.files import bytes_file, file_at, file_url, picture_file, sweep, touch
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,16 @@ def test_different_content_gets_a_different_file(cache: Path) -> None:
     first, second = Path(bytes_file(b"one", "a.png")), Path(bytes_file(b"two", "a.png"))
     assert first.read_bytes() == b"one" and second.read_bytes() == b"two"
     assert first.is_relative_to(cache)
+
+
+def test_only_the_pages_own_files_are_found_by_their_addresses(cache: Path) -> None:
+    path = Path(bytes_file(b"one", "a b.png"))
+    assert file_at(file_url(path)) == path
+    (cache / "else.txt").write_text("x", encoding="utf-8")
+    other = (cache / "else.txt", path.parent, path.parent / "..", path.parent / "none.png", Path("/etc/hostname"))
+    traversed = path.parent / ".." / path.parent.name / "a b.png"
+    assert [file_at(file_url(wrong)) for wrong in (*other, traversed)] == [None] * 6
+    assert file_at(None) is None and file_at("https://a.example/x.png") is None
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("png", ".png"), ("jpeg", ".jpg")])

@@ -8,7 +8,7 @@ from cnnvis.ui.parts.channel import grown
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.concept import concept_target, concept_url
 from cnnvis.ui.serving import cache
-from cnnvis.views.html import image_at
+from cnnvis.views.html import Address, image_at
 
 
 def preview(elem_id: str) -> gr.HTML:
@@ -29,6 +29,6 @@ def preview_value(choice: Choice) -> str:
     return _figure(target, shown[1], f"the atlas's picture of {convolution(target)}", tile.seed)
 
 
-def _figure(target: Target, url: str, alt: str, seed: int) -> str:
+def _figure(target: Target, url: Address, alt: str, seed: int) -> str:
     words = f"Grown ahead, with seed {seed}: a piece of it, enlarged. Press Grow to watch it grow from noise."
     return f'<figure data-name="{target}">{image_at(url, alt)}<figcaption>{words}</figcaption></figure>'

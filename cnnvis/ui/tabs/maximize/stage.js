@@ -104,8 +104,12 @@ watch('value', () => {
     build(value);
   }
   const following = shown >= frames.length - 1;
-  if (value.frames) frames = value.frames;  // at the end all are sent again: none is missing, and the last is a PNG
-  else frames.push(value.frame);
+  if (value.frames) {  // at the end all are sent again: none is missing, and the last is a PNG
+    frames = value.frames;
+    const moments = frames.map(({step, urls}) => [step, urls[0]]);
+    // For a card, which must not contain a visitor's photo unasked.
+    window.cnnvis.grown = value.photo ? null : {names: value.names, steps: value.steps, frames: moments};
+  } else frames.push(value.frame);
   frames.forEach((frame) => { frame.kept ??= frame.urls.map((url) => Object.assign(new Image(), {src: url})); });
   shown = following ? frames.length - 1 : Math.min(shown, frames.length - 1);
   plot(value);

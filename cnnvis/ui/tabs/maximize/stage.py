@@ -51,5 +51,6 @@ def stage_value(
     """
     names = [str(snapshot.target) for snapshot in snapshots]
     about = {"ascent": ascent, "names": names, "steps": snapshots[0].steps, "note": note}
+    about["photo"] = snapshots[0].build.get("start_sha256") is not None  # whether it began from one
     curves = [snapshot.curve for snapshot in snapshots]
     return json.dumps({**about, "curves": curves, "frame": moment, "frames": moments, "files": files})
