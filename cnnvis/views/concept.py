@@ -12,9 +12,10 @@ from cnnvis.views.html import Address, channel_button, concept_button, image_at,
 
 NEXT = (("maximize", "Grow it live", "data-start"), ("maps", "Where on my photo?", ""))
 SHOWN = 6  # concepts of a filter
-JUDGED = """To a network that is not VGG16, on the bundled photos, concepts are hardly easier to tell than single filters:
-after nine photos of one, it picked the right one of two patches in 89 % of cases at conv5_1 and in 85 % at conv5_3; after
-nine photos of a filter, in 88 and 82 %. People find them easier (Colin et al. 2024)."""  # benchmarks/results/concepts.json
+# benchmarks/results/concepts.json
+JUDGED = """To a network that is not VGG16, on the bundled photos, concepts are hardly easier to tell than single
+filters: after nine photos of one, it picked the right one of two patches in 89 % of cases at conv5_1 and in 85 % at
+conv5_3; after nine photos of a filter, in 88 and 82 %. People find them easier (Colin et al. 2024)."""
 Picture = Callable[[int], Address]  # the picture of a channel or concept of the layer; "" for none
 
 
