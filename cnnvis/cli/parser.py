@@ -62,6 +62,16 @@ OUTPUTS: Mapping[Run, tuple[str, ...]] = {  # of the commands that do not only w
 }
 LIVE: dict[str, Any] = {"metavar": "URL", "help": "the address of a live page to link to (default: no links)"}
 WORKERS: dict[str, Any] = {"metavar": "N", "help": "use this many processes, with one thread each"}
+
+
+class _Names(argparse.Action):
+    """Names, between spaces or commas."""
+
+    def __call__(self, parser: Any, options: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        setattr(options, self.dest, [name for word in values for name in word.split(",") if name])
+
+
+LAYERS: dict[str, Any] = {"metavar": "LAYER", "nargs": "+", "action": _Names}
 Adder = Callable[..., argparse.Action]
 PARSER_STYLE: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
 
@@ -196,7 +206,7 @@ def _add_exported(commands: Any) -> None:
     add("--live", **LIVE)
     add = _command(commands, site)
     add("-o", "--output", metavar="FOLDER", type=Path, required=True, help="the site's folder")
-    add("--layers", metavar="LAYER", nargs="+", help="show only these convolutions")
+    add("--layers", **LAYERS, help="show only these convolutions")
     add("--photos", metavar="F", nargs="+", help="photos, or folders of them (default: two examples)")
     add("--live", **LIVE)
     add("--workers", **WORKERS)
@@ -220,7 +230,7 @@ def _add_atlas(atlas: argparse.ArgumentParser) -> None:
     among = atlas.add_subparsers(metavar="COMMAND", required=True)
     add = _command(among, atlas_make)
     add("-o", "--output", metavar="ATLAS", type=Path, help="the atlas's folder (default: the one in use)")
-    add("--layers", metavar="LAYER", nargs="+", help="grow only these convolutions")
+    add("--layers", **LAYERS, help="grow only these convolutions")
     _add_seed_and_device(add)
     _add_output(_command(among, atlas_show, "layer"))
 
@@ -229,7 +239,7 @@ def _add_concepts(concepts: argparse.ArgumentParser) -> None:
     among = concepts.add_subparsers(metavar="COMMAND", required=True)
     add = _command(among, concepts_make)
     add("-o", "--output", metavar="CONCEPTS", type=Path, help="the concepts' folder (default: the one in use)")
-    add("--layers", metavar="LAYER", nargs="+", help="only of these convolutions (default: all that have concepts)")
+    add("--layers", **LAYERS, help="only of these convolutions (default: all that have concepts)")
     _add_seed_and_device(add)
     _add_output(_command(among, concepts_show, "layer", "concept?"))
 

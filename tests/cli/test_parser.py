@@ -48,6 +48,7 @@ REFUSED = {  # CAT is an example photo, PROJECT a file that is no picture
     "shelf make . -o x --top few": "top 'few' is out of range: choose a whole number from 1 to 1024",
     "atlas show relu1_1 -o x.png": "choose a convolution, for example 'conv1_1'",
     "atlas make -o x --layers pool1": "choose a convolution, for example 'conv1_2'",
+    "site -o x --layers conv1_1,pool1 conv1_2": "choose a convolution, for example 'conv1_2'",
     "atlas make -o x --layers conv1_1 --seed -1": "seed '-1' is out of range",
     "atlas make -o x --layers conv1_1 --workers many": "workers 'many' is out of range: choose a whole number from 0",
     "concepts make -o x --layers conv3_1": "layer 'conv3_1' has no concepts",

@@ -93,8 +93,8 @@ background to see what VGG16 has for those."""),
 adds up 60 filters. Beside its picture are the nine photos that have most of it.""",
          "What do these filters say together?",
          ("Grass", "Legs of animals", "Fur"), 1,
-         """Legs. Choose a filter that it mixes: is that one as clear? To 481 people, such mixtures were easier to
-understand than single filters of this very network, the more so the deeper (Colin et al. 2024). But some mean little:
+         """Legs. Is one of the filters that it mixes as clear? To 481 people, such mixtures were easier to understand
+than this network's filters (Colin et al. 2024). With another network as the judge, we found hardly any difference; and
 the last on the wall are vague."""),
     Page("What these pictures cannot tell you", "tab=atlas&layer=conv5_1&channel=260", "#atlas-filter .grown img",
          """A grown picture shows what <i>can</i> excite a channel, not what usually does. A study asked people which of
