@@ -35,7 +35,7 @@ def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_fil
     assert len(channels(page)) == LANDING.layer.channels
     assert cell(page, LANDING.number).get_attribute("aria-pressed") == "true"
     # The picture; nine photos and the visitor's; what it reads and what reads it.
-    for part, count in ((".grown img", 1), (".nine img", 10), (".wires button", 12)):
+    for part, count in ((".grown img", 1), (".nine img", 10), (".two .wires button", 12)):
         assert view.locator(part).count() == count
     for part in (".look", ".next"):
         box = view.locator(part).bounding_box()
