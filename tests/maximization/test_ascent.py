@@ -102,7 +102,7 @@ def test_fourier_equals_lucids_loop(tiny: VGG16, layer: str, channel: int, more:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_erhan_reaches_the_activations_of_the_original_notebook(vgg16: VGG16, seed: int) -> None:
     seen = activations(list(maximize(vgg16, "pool3", 28, "erhan", seed=seed, every=0)))
     assert len(seen) == 50
