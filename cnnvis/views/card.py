@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from cnnvis.pictures.images import encode
 from cnnvis.prepared.concepts import Concepts
 from cnnvis.version import __version__
 from cnnvis.views.channel import Best, Own
 from cnnvis.views.concept import concept_view
 from cnnvis.views.exemplars import credit
-from cnnvis.views.html import LOOKS, image_tag, picture_url
+from cnnvis.views.html import LOOKS, enlarged, image_tag, picture_url
 from cnnvis.views.known import Channel, Seen, Source, large_tile, named_at
 from cnnvis.views.still import Query, link_to, still
 
@@ -143,7 +144,8 @@ def _growing(frames: Sequence[Frame]) -> str:
         return ""
     shown = ""
     for frame in frames:
-        picture = image_tag(frame.picture, f"the picture at {frame.words}", px=FRAME_PX)
+        jpeg = encode(enlarged(frame.picture, FRAME_PX), "jpeg", quality=80)
+        picture = image_tag(jpeg, f"the picture at {frame.words}")
         hidden = "" if frame is frames[-1] else " hidden"
         shown += f"<figure{hidden}>{picture}<figcaption>{frame.words}</figcaption></figure>"
     last = len(frames) - 1

@@ -5,13 +5,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers import EXAMPLES
 from helpers.ascents import CAT
+from PIL import Image
 
 import cnnvis
 from cnnvis.errors import ChannelError, LayerError, SettingError
-from cnnvis.views.card import MOST_FRAMES, SCRIPT, Frame, few
+from cnnvis.views.card import MOST_FRAMES, SCRIPT, Frame, _growing, few
 from cnnvis.views.figures import written
 
 MOST_BYTES = 400_000
@@ -92,6 +94,13 @@ def test_a_card_winds_its_ascent_back() -> None:
     assert "<figcaption>step 20 of 20</figcaption>" in card.figure and len(card.html) < MOST_BYTES
     with pytest.raises(SettingError, match=r"are of conv1_1 channel 5: give those of conv1_1 channel 6\."):
         cnnvis.card("conv1_1", 6, grown=grown)
+
+
+def test_even_a_dozen_frames_of_noise_leave_a_card_small() -> None:
+    chance = np.random.default_rng(0)
+    noise = [Image.fromarray(chance.integers(0, 256, (128, 128, 3), np.uint8)) for _ in range(MOST_FRAMES)]
+    frames = _growing([Frame(f"step {number}", picture) for number, picture in enumerate(noise)])
+    assert len(cnnvis.card("conv5_1", 260, photo=CAT).html.encode()) + len(frames) < MOST_BYTES
 
 
 @pytest.mark.parametrize("count", [1, 2, 11, 12, 13, 60])
