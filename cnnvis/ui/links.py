@@ -17,12 +17,12 @@ from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import ABOUT, REFERENCES, check_quiz
 from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED, concept_number
-from cnnvis.ui.parts.lesson import PAGES
 from cnnvis.ui.parts.wall import LENSES, ORDERS
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.quiz.tab import COUNTS
+from cnnvis.views.lesson import PAGES
 
 
 def _one_of(name: str, allowed: Iterable[str]) -> Callable[[str], str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from cnnvis.views.html import LOOKS
+from cnnvis.views.lesson import STYLE as LESSON
 
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -38,9 +39,8 @@ def theme() -> gr.themes.Base:
 STYLES = (
     "page.css",
     "parts/large.css",
-    "parts/lesson.css",
     "tabs/maps/tab.css",
     "tabs/learn/tab.css",
     "tabs/quiz/game.css",
 )
-CSS = LOOKS + "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)
+CSS = LOOKS + LESSON + "".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in STYLES)

@@ -10,6 +10,11 @@ const names = Object.keys(site.layers);
 const [main, sheet, view, note, about] = ['main', '.sheet', '#view', '#note', '#about'].map(part);
 let state = {};
 let turn = 0;  // of the newest view: an older one may come later
+let lesson = () => {};  // shows a page of the lesson by its number, null for none
+// The lesson's script is the page's (lesson.js): this is what it asks for.
+const lessonHost = {element: part('#lesson'), props: {value: 0, pages: site.lesson}, trigger: () => go({lesson: null}),
+  watch: (_, changed) => { lesson = (number) => { lessonHost.props.value = number ?? 0; changed(); }; }};
+window.cnnvis = {address: (how, to) => history[how](null, '', to), restore: (query) => { state = read(query); show(); }};
 
 // The address, as the page reads and writes it.
 
@@ -31,7 +36,8 @@ function read(search) {
   const of = concept < (site.layers[layer].lenses.concepts?.concepts ?? 0) ? concept : null;
   const seed = tab === 'quiz' ? number('seed') ?? 0 : 0;
   if (seed >= site.seeds) wrong.push(`This site has quizzes with the seeds 0 to ${site.seeds - 1}: this is ${seed % site.seeds}.`);
-  return {tab, layer, channel, of, photo, lens, row: number('row'), column: number('column'), seed: seed % site.seeds, wrong};
+  const rest = {row: number('row'), column: number('column'), seed: seed % site.seeds, lesson: number('lesson')};
+  return {tab, layer, channel, of, photo, lens, ...rest, wrong};
 }
 
 function address() {
@@ -42,6 +48,7 @@ function address() {
   if (lens) query.set('lens', lens);
   if (tab === 'maps' && row !== null) { query.set('row', row); query.set('column', column); }
   if (tab === 'quiz' && seed) query.set('seed', seed);
+  if (state.lesson) query.set('lesson', state.lesson);
   return `?${query}`;
 }
 
@@ -139,6 +146,7 @@ sheet.addEventListener('keydown', (event) => {
 
 async function show() {
   const mine = turn += 1, {tab, layer, channel} = state, {channels} = site.layers[layer];
+  lesson(state.lesson);
   part('#layer').value = layer;
   Object.assign(part('#channel'), {value: channel, max: channels - 1});
   for (const button of part('#tabs').children) button.setAttribute('aria-current', button.dataset.go === (tab === 'filters' ? 'atlas' : tab));
@@ -282,5 +290,6 @@ part('.photos').append(...site.photos.map(({name, src}) => {
 part('#live').innerHTML = site.live ? `· <a href="${site.live}">Grow pictures, and use your own photo, on the live page</a>`
   : '· Growing pictures and your own photo need a live page, which this site does not have.';
 addEventListener('popstate', () => { state = read(location.search); show(); });
+part('#lesson').hidden = !site.lesson.some(Boolean);
 state = read(location.search);
 show();

@@ -19,7 +19,7 @@ from cnnvis.prepared.atlas import AtlasSheet, load_atlas
 from cnnvis.prepared.concepts import Concepts, concept_layer, read_concepts
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.prepared.tiles import scale_box
-from cnnvis.views import known
+from cnnvis.views import known, lesson
 from cnnvis.views.card import credited
 from cnnvis.views.channel import Best
 from cnnvis.views.concept import concept_view, concepts_of
@@ -183,9 +183,11 @@ def index_page(walls: Sequence[Mapping[str, Any]], photos: Sequence[str], live: 
     """The page of a site; `walls` are its layers' lenses."""
     shown = [{"name": name, "src": file("given", number)} for number, name in enumerate(photos)]
     layers = {wall["name"]: wall for wall in walls}
+    pages = lesson.still_pages(layers, photos)
     about = {"layers": layers, "photos": shown, "live": html.escape(live), "seeds": SEEDS}
-    data = json.dumps({**about, "together": TOGETHER}, separators=(",", ":")).replace("<", "\\u003c")
-    parts = {"STYLE": LOOKS + _STYLE, "SCRIPT": _SCRIPT, "DATA": data}  # last what has names of files in it
+    data = json.dumps({**about, "together": TOGETHER, "lesson": pages}, separators=(",", ":")).replace("<", "\\u003c")
+    parts = {"STYLE": LOOKS + lesson.STYLE + _STYLE, "LESSON": lesson.TEMPLATE, "PAGES": lesson.SCRIPT}
+    parts |= {"SCRIPT": _SCRIPT, "DATA": data}  # last what has names of files in it
     page = _FRAME
     for name, content in parts.items():
         page = page.replace(f"{{{name}}}", content)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from cnnvis.ui.parts.lesson import PAGES
+from cnnvis.views.lesson import PAGES
 
 from .conftest import go
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 import cnnvis
 from cnnvis.views.figures import written
+from cnnvis.views.lesson import PAGES, still_pages
 
 from .conftest import SIDEWAYS, missing
 
@@ -159,6 +160,28 @@ def test_places_are_pointed_at_and_kept(visit: Any) -> None:
     )
     page.get_by_role("button", name="photo chelsea.jpg").click()
     expect(page.locator(".place img")).to_have_attribute("src", "given/0.webp")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_lesson_has_the_pages_that_need_no_server(visit: Any, width: int, height: int) -> None:
+    numbers = [number for number, page in enumerate(still_pages(LAYERS, ["chelsea.jpg"]), 1) if page]
+    page: Page = visit("", width, height)
+    page.get_by_role("button", name="Lesson").click()
+    for number in numbers:
+        shown = PAGES[number - 1]
+        expect(page.locator(".lesson")).to_contain_text(f"page {number} of {len(PAGES)}")
+        page.wait_for_function(f"location.search.includes('lesson={number}')")
+        page.locator(shown.still).first.wait_for()
+        page.locator(".lesson-option").nth(shown.right).click()
+        expect(page.locator(".lesson-answer")).to_contain_text("Correct.")
+        assert page.evaluate(SIDEWAYS) <= 0
+        page.locator(".lesson-on").click()
+    expect(page.locator(".lesson")).to_be_hidden()
+    page.wait_for_function("!location.search.includes('lesson')")
+    page.go_back()
+    expect(page.locator(".lesson")).to_contain_text(f"page {numbers[-2]} of")
+    page.locator(".lesson-back").click()
+    expect(page.locator(".lesson")).to_contain_text(f"page {numbers[-3]} of")
 
 
 def test_the_wall_by_keyboard(visit: Any) -> None:

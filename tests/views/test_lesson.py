@@ -7,11 +7,11 @@ from helpers import EXAMPLES
 
 import cnnvis
 from cnnvis.analysis.interventions import ablate
-from cnnvis.network.architecture import find_layer
+from cnnvis.network.architecture import CONVOLUTIONS, find_layer
 from cnnvis.network.vgg import VGG16, conv_module
 from cnnvis.ui.links import read_query
-from cnnvis.ui.parts.lesson import PAGES, Page
 from cnnvis.ui.serving.cache import TREE_COUNT, TREE_DEPTH
+from cnnvis.views.lesson import PAGES, Page, pages, still_pages
 
 CAT = EXAMPLES / "chelsea.jpg"
 BY_TITLE = {page.title: page for page in PAGES}
@@ -28,13 +28,26 @@ def test_a_page_is_a_view_and_short(page: Page) -> None:
     address, wrong = read_query(dict(parse_qsl(page.query)))
     assert not wrong and dict(parse_qsl(page.query))["tab"] == address.tab
     assert 2 <= len(page.options) <= 3 and 0 <= page.right < len(page.options)
-    assert len(f"{page.text} {page.asks}".split()) <= 85 and len(page.answer.split()) <= 50
+    assert len(f"{page.text} {page.asks}".split()) <= 85 and len(f"{page.answer}{page.more}".split()) <= 50
 
 
 def test_there_are_twelve_at_most_and_the_last_is_a_quiz_of_five() -> None:
     assert 8 <= len(PAGES) <= 12
     address, _ = read_query(dict(parse_qsl(PAGES[-1].query)))
     assert (address.tab, address.values["questions"]) == ("quiz", "5")
+
+
+def test_a_site_has_the_pages_whose_layer_and_photo_it_has() -> None:
+    every = [page["title"] for page in still_pages(CONVOLUTIONS, ["chelsea.jpg"]) if page]
+    assert len(every) == 6 and "Now you" not in every and "A picture grown from noise" not in every
+    shown = still_pages(["conv5_1"], ["coffee.jpg"])
+    assert len(shown) == len(PAGES)  # each keeps its number, and so its link
+    for number, (page, whole) in enumerate(zip(shown, pages(), strict=True), 1):
+        if page:
+            assert "layer=conv5_1" in page["query"] and page["query"].endswith(f"lesson={number}")
+            assert page["query"] == whole["query"] and whole["answer"].startswith(page["answer"])
+            assert "Feature maps tab" not in page["answer"] and page["title"] != "What does it see here?"
+    assert sum(map(bool, shown)) == 3 and not any(still_pages(["conv1_2"], []))
 
 
 def test_the_first_filter_responds_to_dark_above_bright(vgg16: VGG16) -> None:

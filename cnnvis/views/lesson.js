@@ -7,6 +7,13 @@ const DRAWN_MS = 5000;  // by then the view that a page is about has been drawn
 let scrolled = false;  // whether the visitor has scrolled, clicked or typed since
 let shown = 0;
 
+// The next page in a direction that is there: a site has some only.
+function beside(way) {
+  let at = shown - 1 + way;
+  while (at in props.pages && !props.pages[at]) at += way;
+  return props.pages[at];
+}
+
 function visit(query) {
   window.cnnvis.address('pushState', location.pathname + query);
   window.cnnvis.restore(query);
@@ -30,12 +37,11 @@ function show() {
   lights.textContent = page ? `:is(${page.lights}) { outline: 3px solid var(--color-accent); outline-offset: 4px; border-radius: 4px; }` : '';
   if (!page) return;
   const options = page.options.map((words, i) => `<button type="button" class="lesson-option" data-option="${i}">${words}</button>`);
-  const last = number === props.pages.length;
   panel.innerHTML = `<div class="lesson-text" tabindex="0"><p class="quiet">Lesson, page ${number} of ${props.pages.length}</p>
 <h2 id="lesson-title" tabindex="-1">${page.title}</h2><p>${page.text}</p></div><p><b>${page.asks}</b></p>
 <div class="lesson-options">${options.join('')}</div><p class="lesson-answer" role="status" aria-live="polite"></p>
-<p class="lesson-steps"><button type="button" class="lesson-back" ${number === 1 ? 'disabled' : ''}>Back</button>
-<button type="button" class="lesson-on">${last ? 'Finish' : 'Next'}</button>
+<p class="lesson-steps"><button type="button" class="lesson-back" ${beside(-1) ? '' : 'disabled'}>Back</button>
+<button type="button" class="lesson-on">${beside(1) ? 'Next' : 'Finish'}</button>
 <button type="button" class="lesson-close">Leave</button></p>`;
   panel.scrollTop = 0;
   panel.querySelector('h2').focus({preventScroll: true});
@@ -71,13 +77,13 @@ for (const name of ['wheel', 'pointerdown', 'keydown']) {  // the visitor has ta
 watch('value', show);
 show();
 
-opener.addEventListener('click', () => visit(props.pages[0].query));
+opener.addEventListener('click', () => visit(props.pages.find(Boolean).query));
 panel.addEventListener('click', (event) => {
   const pressed = event.target.closest('button');
   if (!pressed) return;
   if (pressed.matches('.lesson-option')) predict(pressed);
-  if (pressed.matches('.lesson-back')) visit(props.pages[shown - 2].query);
-  if (pressed.matches('.lesson-on') && shown < props.pages.length) visit(props.pages[shown].query);
+  if (pressed.matches('.lesson-back')) visit(beside(-1).query);
+  if (pressed.matches('.lesson-on') && beside(1)) visit(beside(1).query);
   else if (pressed.matches('.lesson-on, .lesson-close')) close();
 });
 panel.addEventListener('keydown', (event) => { if (event.key === 'Escape') close(); });
