@@ -78,13 +78,6 @@ and again, it changes every pixel a little in the direction that raises the acti
          "Predict: how will the activation rise? Then press Grow and watch the curve.",
          ("Evenly, step by step", "Fast at first, then slowly", "Only near the end"), 1,
          "After a third of the steps, most of the rise is over. The picture keeps getting clearer, though."),
-    Page("What it reads", "tab=filters&layer=conv4_2&channel=384", "#reads",
-         """A deep filter is built on the channels it <b>reads</b>. Each tile shows one: its picture, the kernel that
-reads it, and whether it excites (+) or inhibits (−).""",
-         "This filter reads 512 channels. What share of it is its strongest kernel?",
-         ("About half", "About a tenth", "About a hundredth"), 2,
-         """Many channels decide together. Click a tile to visit its channel, and go on from there, down to colours and
-edges. Your browser's Back button brings you back.""", still=".two section:first-child"),
     Page("Why here?", "tab=maps&layer=conv4_1&channel=371&row=8&column=8", "#why .tree, #silence",
          """Every value is a sum, so we can list its parts: what each channel adds, and what that is made of in turn,
 three layers back. That is arithmetic. That these channels really <i>matter</i> is a claim, and claims can fail.""",
@@ -99,6 +92,13 @@ photo. It shows the filters that respond there far more than they usually do, ea
          ("Fur", "Eyes and round things", "A whole cat"), 1,
          """Eyes, beads, shiny dots: no filter is <i>the</i> one for a cat's eye. Point at the nose, the whiskers or the
 background to see what VGG16 has for those.""", still="#here", photo="chelsea.jpg"),
+    Page("Parts of a photo", "tab=maps&layer=conv5_1&channel=471&row=5&column=4",
+         "#groups section:last-child",
+         """Some filters rise and fall together, wherever you look in the photo. Such <b>groups</b> share out most of
+what a layer sees. Each picture is the photo, lit where one group responds; the last is lit at the eyes.""",
+         "Touch the last group: a picture grows for all its filters at once. What will it show?",
+         ("Stripes of fur", "Eyes", "A whole cat"), 1,
+         "Eyes: what the filters of a group have in common is often clearer than any one of them."),
     Page("Is one filter the unit?", "tab=atlas&layer=conv5_1&of=concept6&lens=concepts", "#atlas-filter .nine",
          """In deep layers one filter often responds to several unlike things, and several filters share one thing. A
 <b>concept</b> is a set of filters that respond together in many photos. The tiles are the concepts of conv5_1; this one
