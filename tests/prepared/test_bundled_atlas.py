@@ -18,7 +18,7 @@ from cnnvis.prepared.atlas import BUNDLED, AtlasSheet
 from cnnvis.prepared.atlas_growing import grow, made_on, tile_of
 from cnnvis.prepared.atlas_making import QUALITY
 
-CHANNELS = {"conv2_1": 20, "conv3_3": 100, "conv4_1": 300}  # whose batches are grown again
+CHANNELS = {"conv2_1": 20, "conv4_1": 300}  # whose batches are grown again
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def concept_target(found: Concepts, number: int) -> Target:
 
 def concept_url(found: Concepts, number: int) -> str:
     """The address of a concept's picture."""
-    return picture_url(found.tile(number), "webp")
+    return picture_url(found.tile(number))
 
 
 def mixture(found: Concepts, number: int) -> str:
