@@ -24,7 +24,6 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out to the workers by file, so that what a file sets up is set up once; e2e has one page."""
     for item in items:
