@@ -24,13 +24,6 @@ from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import read_weights
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to the workers by file, so that what a file sets up is set up once; e2e has one page."""
-    for item in items:
-        folder = item.path.parent
-        item.add_marker(pytest.mark.xdist_group(str(folder if folder.name == "e2e" else item.path)))
-
-
 @pytest.fixture(scope="session")
 def tiny() -> VGG16:
     """One toy network for all tests: never change its weights."""
