@@ -16,8 +16,6 @@ from cnnvis.views.lesson import PAGES, still_pages
 
 from .conftest import SIDEWAYS, missing
 
-pytestmark = pytest.mark.xdist_group("site")  # what it sets up is set up once
-
 LAYERS = ["conv1_1", "conv4_3", "conv5_1"]
 PHOTOS = [EXAMPLES / "chelsea.jpg", EXAMPLES / "coffee.jpg"]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], "resultTypes": ["violations"]}

@@ -20,8 +20,6 @@ from cnnvis.views.figures import written
 from cnnvis.views.html import Piece
 from cnnvis.views.site import HALF, SMALL, TOGETHER
 
-pytestmark = pytest.mark.xdist_group("export")  # what it sets up is set up once
-
 LAYERS = ["conv2_1", "conv5_1"]
 CHANNELS = [("conv2_1", number) for number in (0, 31, 32, 127)] + [("conv5_1", number) for number in range(0, 512, 32)]
 

@@ -24,8 +24,6 @@ import asyncio, json, sys
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
-pytestmark = pytest.mark.xdist_group("mcp")  # what it sets up is set up once
-
 async def main():
     async with streamablehttp_client(sys.argv[1]) as (read, write, _), ClientSession(read, write) as session:
         await session.initialize()

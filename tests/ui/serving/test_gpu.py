@@ -16,8 +16,6 @@ from cnnvis.maximization.recipes import RECIPES, settle
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, CONVOLUTIONS
 from cnnvis.ui.serving.gpu import MOST_SECONDS, SHEET_DEVICE, ZERO, ascent_seconds, ladder_seconds, on_gpu
 
-pytestmark = pytest.mark.xdist_group("space")  # what it sets up is set up once
-
 ON_CPU = "on the CPU: ZeroGPU gave no GPU time"
 ANONYMOUS = 120  # seconds of GPU time that a visitor has a day who is not signed in
 # Milliseconds a step on an H100, from benchmarks/README.md: the layer, pictures at once, milliseconds.
