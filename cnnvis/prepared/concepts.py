@@ -132,10 +132,7 @@ class Concepts(Pictured):
 
     def values_of(self, maps: Tensor) -> Tensor:
         """The same from the layer's maps before ReLU, (channels, rows, columns)."""
-        directions = torch.zeros(len(self.concepts), len(maps), dtype=maps.dtype, device=maps.device)
-        for row, concept in zip(directions, self.concepts, strict=True):
-            row[list(concept.direction)] = row.new_tensor(list(concept.direction.values()))
-        return concept_values(maps, directions)
+        return concept_values(maps, torch.from_numpy(self.index["directions"]).to(maps))
 
 
 def concept_values(maps: Tensor, directions: Tensor) -> Tensor:

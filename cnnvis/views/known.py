@@ -107,18 +107,22 @@ def best(source: Source, target: Target, count: int = BEST_PHOTOS) -> Best | str
 
 def own_map(maps: Maps, target: Target, whose: str) -> Own:
     """A photo with a channel's map laid over it; `whose` says whose it is."""
-    drawn = draw_map(maps, target.number)
-    overlay = picture_url(drawn.overlay.resize((MAP_PX, MAP_PX)))
-    return Own(overlay, whose, drawn.max, stronger_photos(target, drawn.max))
+    return _own(maps, target.number, whose, lambda value: stronger_photos(target, value))
 
 
 def own_concept(found: Concepts, number: int, maps: Maps, whose: str) -> Own:
     """The same for a concept; `maps` are those of `concept_maps`."""
-    drawn = draw_map(maps, number)
     kept = [exemplar.value for exemplar in found.concepts[number].exemplars]
-    stronger = sum(value > drawn.max for value in kept), len(found.shelf.photos)
-    overlay = picture_url(drawn.overlay.resize((MAP_PX, MAP_PX)))
-    return Own(overlay, whose, drawn.max, stronger if drawn.max > kept[-1] else None)
+
+    def stronger(most: float) -> tuple[int, int] | None:
+        return (sum(value > most for value in kept), len(found.shelf.photos)) if most > kept[-1] else None
+
+    return _own(maps, number, whose, stronger)
+
+
+def _own(maps: Maps, number: int, whose: str, stronger: Callable[[float], tuple[int | None, int] | None]) -> Own:
+    drawn = draw_map(maps, number)
+    return Own(picture_url(drawn.overlay.resize((MAP_PX, MAP_PX))), whose, drawn.max, stronger(drawn.max))
 
 
 def concept_maps(found: Concepts, maps: Maps) -> Maps:

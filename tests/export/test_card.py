@@ -153,6 +153,7 @@ def test_a_card_is_shown_in_a_notebook_and_saved(tmp_path: Path) -> None:
     assert re.fullmatch(r"<card of conv1_1 channel 0, \d+ kB>", repr(card))
 
 
+@pytest.mark.usefixtures("vgg16")  # loaded with the bundled shelf, as every later test expects
 def test_without_a_shelf_or_an_atlas_a_card_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
     monkeypatch.setenv("CNNVIS_ATLAS", str(tmp_path))

@@ -70,9 +70,10 @@ def wall(shared: Shared) -> Follower:
     with gr.Row(elem_id="wall-bar"):
         lens = segments("lens", "What a tile shows", LENSES, LENS_OF_TAB)
         order = menu("order", "Order of the tiles", ORDERS, "index")
-    html_block("wall-said", html_template='<p class="said" role="status"></p>')  # and this
+    # The wall's script fills what is said above it and below it.
+    html_block("wall-said", html_template='<p class="said" role="status"></p>')
     chooser = sheet("wall", lens_of_tab=LENS_OF_TAB, of_photo=OF_PHOTO)
-    html_block("wall-caption", "quiet", html_template='<div class="caption"></div>')  # the wall's script fills it
+    html_block("wall-caption", "quiet", html_template='<div class="caption"></div>')
     inputs = [lens, order, shared.view, shared.source, shared.pipeline, shared.contrast, shared.photo]
     settings = [shared.view.input, shared.source.submit, shared.source.blur]
     settings += [shared.pipeline.input, shared.contrast.input]

@@ -6,7 +6,7 @@ Not `gr.cache` (6.12), which limits each function by itself, and takes a datacla
 
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
 from threading import Lock
@@ -141,8 +141,11 @@ def exemplar_tiles(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemp
 @_kept
 def scaled_exemplars(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, bytes]]:
     """The same at the scale of the atlas's pictures."""
-    tiles = [(exemplar, atlas_scale_tile(shelf, exemplar, target.layer)) for exemplar in shelf.exemplars(target, count)]
-    return [(exemplar, encode(tile, "jpeg")) for exemplar, tile in tiles]
+    return _scaled(shelf, target.layer, shelf.exemplars(target, count))
+
+
+def _scaled(shelf: Shelf, layer: Layer, exemplars: Iterable[Exemplar]) -> list[tuple[Exemplar, bytes]]:
+    return [(exemplar, encode(atlas_scale_tile(shelf, exemplar, layer), "jpeg")) for exemplar in exemplars]
 
 
 def scaled_addresses(shelf: Shelf, target: Target, count: int) -> list[tuple[Exemplar, str]]:
@@ -227,8 +230,7 @@ def concepts_jpeg(found: Concepts) -> bytes:
 @_kept
 def concept_tiles(found: Concepts, number: int, count: int) -> list[tuple[Exemplar, bytes]]:
     """The exemplars of a concept, each at the scale of its picture as a JPEG."""
-    layer, shown = find_layer(found.layer), found.concepts[number].exemplars[:count]
-    return [(exemplar, encode(atlas_scale_tile(found.shelf, exemplar, layer), "jpeg")) for exemplar in shown]
+    return _scaled(found.shelf, find_layer(found.layer), found.concepts[number].exemplars[:count])
 
 
 @_kept

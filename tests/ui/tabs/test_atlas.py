@@ -51,12 +51,14 @@ def test_a_layer_that_is_missing_is_said_and_everything_else_stands(
     assert "conv1_2-atlas" in shown["src"] and "The 64 filters of conv1_2" in shown["caption"]
 
 
+@pytest.mark.usefixtures("vgg16")  # loaded with the bundled shelf, as every later test expects
 def test_without_a_shelf_the_picture_stands_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNVIS_SHELF", str(tmp_path))
     view = channel_view(target(), DEFAULT_PHOTO.digest)
     assert 'class="grown"' in view and "<figure>" not in view and "make one" in view and "excite it more" not in view
 
 
+@pytest.mark.usefixtures("vgg16")  # loaded with the bundled shelf, as every later test expects
 def test_a_shelf_that_keeps_only_the_strongest_gives_no_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = target("conv5_1", 17)
     kept = load_shelf().layer(chosen.layer)["value"][17]
