@@ -55,11 +55,13 @@ def photo() -> Image.Image:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The page, served on its own port. Gradio takes seconds to import, so only this fixture imports it."""
     from cnnvis.ui import build_page, launch_options
+    from cnnvis.ui.page import show_first_wall
 
     # Gradio reads this variable when it creates components.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         built = build_page()
+        show_first_wall(built)
         with socket.socket() as free:  # of two processes that look for a port from 7860 on, one may come too late
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

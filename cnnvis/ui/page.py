@@ -32,7 +32,7 @@ from cnnvis.ui.parts.follow import Follower, Shared, connect
 from cnnvis.ui.parts.large import large
 from cnnvis.ui.parts.lesson import lesson
 from cnnvis.ui.parts.photo import photo_chip, photo_panel
-from cnnvis.ui.parts.wall import wall
+from cnnvis.ui.parts.wall import first_wall, wall
 from cnnvis.ui.parts.welcome import welcome
 from cnnvis.ui.serving import monitoring
 from cnnvis.ui.serving.files import remove_folder, start_sweeping
@@ -195,9 +195,15 @@ def serve(page: gr.Blocks) -> None:
     monitoring.print_lines()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, _end)
+    show_first_wall(page)
     with _no_proxy():
         page.launch(**launch_options(), prevent_thread_lock=True)
     page.block_thread()
+
+
+def show_first_wall(page: gr.Blocks) -> None:
+    """Send the first wall with the page: without it, a visitor would see tiles only after two more answers."""
+    next(part for part in page.blocks.values() if part.elem_id == "wall").value = first_wall()
 
 
 @contextmanager

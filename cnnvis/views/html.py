@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,15 @@ def concept_button(inside: str, looks: str, layer: str, concept: int, words: str
     """The same for a concept of a layer."""
     about = f'data-layer="{layer}" data-of="concept{concept}" title="{words}" aria-label="{words}"'
     return f'<button type="button" class="{looks}" {about}>{inside}</button>'
+
+
+def gallery(pictures: Iterable[tuple[str, str]]) -> str:
+    """Pictures side by side, each given by its address and a caption; one that is touched opens by itself."""
+    figures = ""
+    for url, caption in pictures:
+        shown = f'<a href="{url}" target="_blank">{image_at(url, caption)}</a>'
+        figures += f"<figure>{shown}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    return f'<div class="gallery">{figures}</div>'
 
 
 def quiet(text: str) -> str:

@@ -12,7 +12,7 @@ import cnnvis
 from cnnvis.ui.parts.choice import LANDING
 from cnnvis.ui.tabs import TABS
 
-from .conftest import SIDEWAYS, go
+from .conftest import SIDEWAYS, go, picture_at
 
 
 def view_of(page, layer: str, channel: int):
@@ -43,6 +43,21 @@ def test_a_visitor_without_an_address_sees_the_wall_and_everything_about_one_fil
     assert view.locator(".grown img").bounding_box()["width"] >= 230
     assert "of the 352 photos excite it more" in view.inner_text()
     assert page.evaluate("location.search") == ""
+
+
+def test_the_first_wall_comes_with_the_page(visit) -> None:
+    page = visit(query="")
+    page.route("**/queue/join*", lambda route: None)  # the server never answers
+    page.reload()
+    expect(cell(page, LANDING.number)).to_have_attribute("aria-pressed", "true")
+    assert len(channels(page)) == LANDING.layer.channels
+    source = page.locator("#wall .sheet").evaluate("sheet => sheet.style.getPropertyValue('--sprite')")
+    assert picture_at(page, source[5:-2]).size == cnnvis.atlas_sheet(LANDING.layer.name).picture.size
+    expect(page.locator("#wall-caption .caption")).to_contain_text("512 filters of conv5_1")
+    # Whoever comes with an address sees the wall that it asks for, or none.
+    page.goto(f"{page.url.partition('?')[0]}?layer=conv1_1")
+    page.locator("#wall .sheet").wait_for(state="attached")
+    expect(page.locator("#wall .sheet")).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 const kept = new Map();  // the newest values by their keys, each with its picture, which so stays loaded
 const KEPT = 12;
+const asked = location.search;  // the page comes with a first wall, of no use to whoever comes with an address
 let drawn = {};
 let focused = false;
 
@@ -28,11 +29,10 @@ function draw(value) {
     return `<button type="button" data-layer="${value.layer}" ${what} title="${name}" aria-label="${name}"`
       + ` style="background-position: ${across}% ${down}%"></button>`;
   }).join('');
-  const parts = {'#wall-caption .caption': value.caption, '#wall-said .said': value.said};
-  for (const [name, html] of Object.entries(parts)) {
-    const part = document.querySelector(name);
-    if (part) part.innerHTML = html;
-  }
+  requestAnimationFrame(() => {  // the first sheet is drawn before what stands around it is on the page
+    document.querySelector('#wall-caption .caption').innerHTML = value.caption;
+    document.querySelector('#wall-said .said').innerHTML = value.said;
+  });
 }
 
 // An arrangement is seen whole, with small tiles, or nearer.
@@ -51,7 +51,7 @@ function mark() {
     cell.tabIndex = cell === stop ? 0 : -1;
   }
   if (focused && stop && document.activeElement !== stop) stop.focus({preventScroll: true});
-  if (stop && isChosen(stop)) bring(stop);
+  if (stop && isChosen(stop)) requestAnimationFrame(() => bring(stop));  // sooner, the browser would lay out the page twice
 }
 
 // Scrolls the sheet alone, not the page, until the cell is in view.
@@ -62,10 +62,11 @@ function bring(cell) {
 }
 
 function update() {
-  holder.hidden = !props.value;
-  if (props.value && props.value !== drawn.json) {
-    const value = JSON.parse(props.value);
-    drawn = {key: value.key, json: props.value, picture: Object.assign(new Image(), {src: value.src})};
+  const json = asked && props.value?.includes('"first":true') ? null : props.value;
+  holder.hidden = !json;
+  if (json && json !== drawn.json) {
+    const value = JSON.parse(json);
+    drawn = {key: value.key, json, picture: Object.assign(new Image(), {src: value.src})};
     kept.delete(drawn.key);
     kept.set(drawn.key, drawn);
     if (kept.size > KEPT) kept.delete(kept.keys().next().value);

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from cnnvis.analysis.maps import knows_usual
+from cnnvis.analysis.maps import CONTRASTS, PIPELINES, knows_usual
 from cnnvis.errors import AtlasError, CnnvisError, PhotoError, SettingError
 from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.vgg import conv_module
@@ -20,12 +20,12 @@ from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.concepts import Concept
 from cnnvis.ui.parts.base import html_block
-from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.choice import LANDING, Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.sheet import sheet, sprite
 from cnnvis.ui.parts.switch import menu, segments
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import bytes_file, file_url
+from cnnvis.ui.serving.files import bytes_file, file_url, pin
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.texts import CHOOSE_PHOTO
@@ -48,12 +48,12 @@ OF_PHOTO = ("maps", "unusual", "strength")  # the lenses and orders that depend 
 class Looks:
     """What the wall is asked to show, besides the layer; a visitor's settings in the tabs go with it."""
 
-    lens: str
-    order: str
-    view: str  # of kernels
-    source: int  # the input channel whose kernels are shown
-    pipeline: str  # of maps
-    contrast: str
+    lens: str = "pictures"
+    order: str = "index"
+    view: str = "auto"  # of kernels
+    source: int = 0  # the input channel whose kernels are shown
+    pipeline: str = PIPELINES[0]  # of maps
+    contrast: str = CONTRASTS[0]
 
     @property
     def of_photo(self) -> bool:
@@ -88,11 +88,25 @@ def _draw(choice: Choice, lens: str, order: str, view: str, source: float | None
     kernels = conv_module(load_vgg16(SHEET_DEVICE), choice.layer).in_channels
     lens, order = lens if lens in LENSES else LENS_OF_TAB[choice.tab], order if order in ORDERS else "index"
     looks = Looks(lens, order, view, min(int(source or 0), kernels - 1), pipeline, contrast)
-    # The browser keeps what it has been sent by this key, and makes the same one (sheet.js).
-    key = " ".join(map(str, (choice.layer.name, *astuple(looks), digest if looks.of_photo else "")))
-    if key == choice.wall:
-        return (gr.skip(),)
-    return (json.dumps({"key": key, **draw_wall(choice.layer, digest, looks)}, separators=(",", ":")),)
+    return (gr.skip() if _key(choice.layer, digest, looks) == choice.wall else _value(choice.layer, digest, looks),)
+
+
+def _key(layer: Layer, digest: str, looks: Looks) -> str:
+    """By this key the browser keeps what it has been sent; it makes the same one (sheet.js)."""
+    return " ".join(map(str, (layer.name, *astuple(looks), digest if looks.of_photo else "")))
+
+
+def _value(layer: Layer, digest: str, looks: Looks, **more: Any) -> str:
+    """The value of the wall, for its script."""
+    value = {"key": _key(layer, digest, looks), **draw_wall(layer, digest, looks), **more}
+    return json.dumps(value, separators=(",", ":"))
+
+
+def first_wall() -> str:
+    """The value of the wall that a visitor without an address sees first: it travels with the page itself."""
+    value = _value(LANDING.layer, "", Looks(), first=True)
+    pin(value)
+    return value
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ from cnnvis.views.known import Everywhere, leading_everywhere, small_tile
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 BEST_QUALITY = 75  # of the sheet of best photos: at most 350 kB
-ATLAS_QUALITY = 80  # of the atlas's sheet for the browser: about as many bytes as the stored one
+ATLAS_QUALITY = 60  # of the atlas's sheet for the browser: three times as large, a tile still looks as stored
 TREE_COUNT, TREE_DEPTH = 3, 3  # of an explanation: the inputs named at each node, and the layers back
 
 Function = TypeVar("Function", bound=Callable[..., Any])

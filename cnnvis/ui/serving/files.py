@@ -37,6 +37,7 @@ PREFIX = "cnnvis-files-"  # of a folder that is the page's own
 SHA256 = re.compile("[0-9a-f]{64}")
 
 log = logging.getLogger(__name__)
+_pinned: set[Path] = set()
 
 
 def picture_file(picture: Image.Image, name: str, kind: str = "png", record: Mapping[str, Any] | None = None) -> str:
@@ -77,6 +78,11 @@ def touch(path: Path) -> bool:
     return True
 
 
+def pin(text: str) -> None:
+    """Never sweep the files whose addresses stand in a text: it travels with the page itself."""
+    _pinned.update(filter(None, map(file_at, re.findall(rf"{ADDRESS}[^\"\\\\]+", text))))
+
+
 def sweep(seconds: float = KEPT_SECONDS, size: int = MAX_FILES_BYTES) -> None:
     """Delete the files that nobody wrote or looked up for `seconds`, then the oldest beyond `size` bytes in all."""
     now, kept = time.time(), 0
@@ -94,7 +100,7 @@ def _stored() -> Iterator[tuple[float, int, Path]]:
     Each lies in a folder named after a sha256. Nothing else is touched: GRADIO_TEMP_DIR may hold other things too.
     """
     for path in Path(get_upload_folder()).glob("*/*"):
-        if SHA256.fullmatch(path.parent.name):
+        if SHA256.fullmatch(path.parent.name) and path not in _pinned:
             try:
                 status = path.lstat()
             except OSError:  # it has just gone

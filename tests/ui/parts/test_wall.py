@@ -16,7 +16,7 @@ from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 
 LAYER, DIGEST = ARCHITECTURE.find("conv2_1"), DEFAULT_PHOTO.digest
-LOOKS = Looks("pictures", "index", "auto", 0, "network", "map")
+LOOKS = Looks()
 
 
 def channels(**looks: str) -> list[int]:

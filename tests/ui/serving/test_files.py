@@ -1,5 +1,6 @@
 """Files for the browser: they are kept while in use and deleted two hours after their last use."""
 
+import json
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cnnvis.errors import UnavailableError
-from cnnvis.ui.serving.files import bytes_file, file_at, file_url, picture_file, sweep, touch
+from cnnvis.ui.serving.files import bytes_file, file_at, file_url, picture_file, pin, sweep, touch
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,14 @@ def test_the_oldest_files_go_first_when_there_are_too_many() -> None:
     assert touch(files[0])
     sweep(size=250)
     assert [path.exists() for path in files] == [True, False, False, True]
+
+
+def test_what_the_page_itself_names_is_never_swept() -> None:
+    named, link, other = (Path(bytes_file(name, "a 'b.png")) for name in (b"named", b"link", b"other"))
+    pin(json.dumps({"src": file_url(named), "caption": f'<a href="{file_url(link)}">'}))
+    sweep(seconds=-1)
+    sweep(size=0)
+    assert [path.exists() for path in (named, link, other)] == [True, True, False]
 
 
 def test_a_file_or_folder_that_was_deleted_from_outside_is_made_again(cache: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -95,13 +96,18 @@ def on_the_tab(seconds: int = 0, size: int = 64, kill: bool = False) -> dict[str
     }
 
 
+def captions(rungs: str) -> list[str]:
+    """What stands below the ladder's pictures."""
+    return re.findall("<figcaption>(.*?)</figcaption>", rungs)
+
+
 def ladder_taken() -> list[str]:
     """The newest rung at each of the ladder's first moments, when its GPU is taken away after the first one."""
     from cnnvis.ui.tabs.maximize.tab import _run_ladder
 
     newest: list[str] = []
     for rungs in _run_ladder(CHOICE, 1):
-        newest.append(rungs[-1][1].partition(":")[0])
+        newest.append(captions(rungs)[-1].partition(":")[0])
         if len(newest) == 1:
             take_gpu_away()
         if len(newest) == 4:
@@ -157,7 +163,7 @@ def facts(url: str) -> dict[str, Any]:
     made["gone on the tab"] = on_the_tab()
     made["too large"] = message(on_the_tab, size=512)
     *_, rungs = _run_ladder(CHOICE, 1)
-    made["ladder"] = [caption for _, caption in rungs]
+    made["ladder"] = captions(rungs)
     made["reserved in vain"] = scheduled()
     *_, (snapshot,) = gpu.grow([ARCHITECTURE.target("conv1_1", 3)], "fourier", None, {"steps": 1, "size": 64})
     on_a_gpu = replace(snapshot, build={**snapshot.build, "device": "NVIDIA RTX PRO 6000"})

@@ -12,20 +12,20 @@ from cnnvis.errors import CnnvisError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import large_picture
+from cnnvis.ui.parts.base import html_block, large_picture
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.exemplars import best_photo, exemplar_row, weaker_photos
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.photo import photo_buttons
 from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.files import picture_file
+from cnnvis.ui.serving.files import file_url, picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOTO
 from cnnvis.views.figures import heat_bar, signed_bar, written
-from cnnvis.views.html import image_tag
+from cnnvis.views.html import gallery, image_tag
 
 PICTURE_PX = 120
 LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
@@ -65,8 +65,7 @@ def _path_box(shared: Shared) -> None:
     gr.Markdown(ABOUT_PATH, elem_classes="quiet")
     with gr.Column(elem_id="path-box"):
         show = gr.Button("Show this channel number in every convolution", size="sm", elem_id="path-button")
-        label = "One channel number, in every convolution that has it"
-        path = gr.Gallery(columns=7, object_fit="contain", height="auto", elem_id="path", label=label)
+        path = html_block("path")
     show.click(_path, [shared.layer_picker, shared.photo, shared.pipeline], path, **PAGE, **LIGHT)
 
 
@@ -192,9 +191,9 @@ def _exemplar(picked: Any, event: gr.SelectData) -> tuple[str, int, int]:
 
 
 @readable_errors
-def _path(picked: Any, digest: str, pipeline: str) -> list[tuple[str, str]]:
+def _path(picked: Any, digest: str, pipeline: str) -> str:
     photo = find_photo(digest)
     if photo is None:
-        return []
+        return CHOOSE_PHOTO
     maps = channel_path(load_vgg16(SHEET_DEVICE), photo.path, Choice.read(picked).channel, pipeline)
-    return [(_file(drawn, drawn.picture, "map"), drawn.layer) for drawn in maps]
+    return gallery((file_url(_file(drawn, drawn.picture, "map")), drawn.layer) for drawn in maps)

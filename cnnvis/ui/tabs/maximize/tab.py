@@ -15,9 +15,10 @@ from cnnvis.network.architecture import ARCHITECTURE, CLASS, Target
 from cnnvis.network.classes import CLASSES
 from cnnvis.network.precision import precision_of
 from cnnvis.network.weights import load_vgg16, pick_device
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import SAVED, Choice
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving.files import picture_file
+from cnnvis.ui.serving.files import file_url, picture_file
 from cnnvis.ui.serving.gpu import grow_ladder, missing_gpu
 from cnnvis.ui.serving.handlers import PAGE, QUICK, readable_errors
 from cnnvis.ui.serving.photos import find_photo
@@ -29,6 +30,7 @@ from cnnvis.ui.tabs.maximize.stage import stage
 from cnnvis.ui.tabs.maximize.visitor import VisitorAscent
 from cnnvis.ui.texts import ABOUT_LADDER, ABOUT_MAXIMIZE
 from cnnvis.views.figures import written
+from cnnvis.views.html import gallery
 
 RECIPE_NAMES = {
     "fourier": "fourier: clear and quick",
@@ -113,7 +115,7 @@ def _ladder(shared: Shared, seed: gr.Number) -> None:
             start = gr.Button("Run the ladder", size="sm", elem_id="climb")
             stop = gr.Button("Stop", size="sm", elem_id="climb-stop")
         slot = line("ladder-waiting")
-        rungs = gr.Gallery(columns=5, height="auto", object_fit="contain", elem_id="ladder", label="The ladder")
+        rungs = html_block("ladder")
     _, running = join(start, slot, _run_ladder, [shared.layer_picker, seed], rungs)
     stop.click(None, None, None, cancels=[running], **PAGE)
 
@@ -203,7 +205,7 @@ def _about(made: Experiment, values: dict[str, Any]) -> str:
 
 
 @readable_errors
-def _run_ladder(picked: Any, seed: float | None) -> Iterator[list[tuple[str, str]]]:
+def _run_ladder(picked: Any, seed: float | None) -> Iterator[str]:
     shown: dict[str, tuple[str, str]] = {}
     for rung in grow_ladder(Choice.read(picked).target, int(seed or 0)):
         shown = {} if rung.name in shown else shown  # it began again on the CPU
@@ -211,5 +213,5 @@ def _run_ladder(picked: Any, seed: float | None) -> Iterator[list[tuple[str, str
         figures = [f"saved activation {saved}", f"robust activation {robust}", missing_gpu(rung.snapshot)]
         caption = f"{rung.name}: {', '.join(filter(None, figures))}"
         name = f"{rung.snapshot.layer}-{rung.snapshot.channel}-rung{len(shown) + 1}"
-        shown[rung.name] = (picture_file(rung.picture, name), caption)
-        yield list(shown.values())
+        shown[rung.name] = (file_url(picture_file(rung.picture, name)), caption)
+        yield gallery(shown.values())
