@@ -30,6 +30,9 @@ MOST_NAMED = 16  # channels named at a place
 LEAST_SPREAD = 0.1  # of the layer's median: otherwise a channel that is silent on the shelf would lead everywhere
 DIRECTION_CHANNELS = 60
 DIRECTION_SHARE = 1 / 20  # of the first channel's: what stands out less is left out of a direction
+# A picture shows a whole field, so a place's direction takes in what lies around: with weights that fall from the
+# place as a Gaussian of this deviation, as a share of the field. benchmarks/README.md has what others gave.
+AROUND = 0.2
 # Of a mosaic: its side, so that a tile of 14 × 14 places has its full 96 px; and how dark the photo is below it.
 MOSAIC_PX, DIMMED = 1344, 0.4
 BRIGHT = 0.9  # a place whose leading channel is at this quantile of all is opaque
@@ -46,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Dictionary(Recorded):
-    """What stands out at one place of a photo: its channels, strongest first, and the direction they make together."""
+    """What stands out at one place of a photo: its channels, strongest first, and a direction to grow a picture for."""
 
     layer: str
     rows: int  # of the grid
@@ -57,7 +60,7 @@ class Dictionary(Recorded):
     field: list[int]  # the same of what its cells see, moved inside the crop
     cell: list[int]  # row and column of the cell, in the layer's own map, where the leading channel is largest
     channels: list[Entry]
-    direction: dict[int, float] = option(repr=False)  # weights by channel; the largest is 1
+    direction: dict[int, float] = option(repr=False)  # of the place and what lies around; the largest weight is 1
     colour: str = option(repr=False)  # the mean of `field`, as "#a08060": a picture of the place grows best from it
 
     def record(self) -> dict[str, Any]:
@@ -182,8 +185,16 @@ def look_up(places: Places, row: int | None, column: int | None, count: int) -> 
         box=[column * step, row * step, (column + 1) * step, (row + 1) * step],
         field=list(field), cell=[row * side + down, column * side + right],
         channels=[Entry(channel, float(values[channel]), float(above[channel])) for channel in ranked],
-        direction=direction_of(above, spread), colour=_mean_colour(places.photo.crop(field)),
+        direction=direction_of(_around(places, row, column), spread), colour=_mean_colour(places.photo.crop(field)),
     )  # fmt: skip
+
+
+def _around(places: Places, row: int, column: int) -> Tensor:
+    """How far each channel is above the usual at a place and around it, in standard deviations, (channels,)."""
+    step = places.side * places.layer.stride
+    grid, deviation = torch.arange(places.above.shape[1], device="cpu"), AROUND * places.layer.receptive_field / step
+    down, across = (torch.softmax(-(((grid - at) / deviation) ** 2) / 2, 0) for at in (row, column))
+    return torch.einsum("crk,r,k->c", places.above, down, across)
 
 
 def _mean_colour(piece: Image.Image) -> str:

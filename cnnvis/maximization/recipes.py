@@ -14,6 +14,8 @@ from cnnvis.pictures.images import PHOTO_SIDE
 
 SWITCH = (True, False)
 SMALL_FROM = 128  # px; a smaller canvas is cheap enough from the start
+# A canvas from this side on, in px, shows many of what a deep layer looks for; so many steps are enough for them.
+LARGE_FROM, LARGE_STEPS = 192, 56
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "objective": ("channel", "centre", "negative"),
     "parameterisation": ("fourier", "phase", "pixels"),
@@ -153,6 +155,8 @@ def settle(
     own: dict[str, Any] = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
     size = settings.size or _own_size(settings.recipe, layer, whole, several)
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
+    if settings.recipe == "fourier" and layer.block in (4, 5) and size >= LARGE_FROM:
+        own["steps"] = LARGE_STEPS
     settings = replace(settings, **missing, steps=settings.steps or own["steps"], size=size)
     return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
 

@@ -1,5 +1,6 @@
 """What stands out at a place: compared with plain loops over torchvision's maps and the shelf's tables."""
 
+import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ from cnnvis.analysis.places import (
     places_of,
 )
 from cnnvis.errors import LayerError, PhotoError, SettingError
+from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.pictures.images import crop_like_training
 from cnnvis.prepared.shelf import BUNDLED
@@ -89,14 +91,33 @@ def test_a_place_is_what_plain_loops_over_torchvisions_maps_find(
         for entry in found.channels:
             assert (entry.above, entry.value) == pytest.approx(expected[entry.channel][:2], rel=1e-3, abs=1e-3)
         assert tuple(found.cell) == expected[found.channels[0].channel][3]
-        first = expected[order[0]][0]
-        weights = {channel: expected[channel][0] / expected[channel][2] for channel in order[:60]}
-        weights = {channel: weight for channel, weight in weights.items() if expected[channel][0] >= first / 20}
-        assert len(found.direction.keys() & weights.keys()) >= len(weights) - 1  # the last one may be a tie
-        assert max(found.direction.values()) == 1.0
+
+
+@pytest.mark.parametrize("layer", INDICES)
+def test_a_direction_takes_in_what_lies_around_the_place(
+    vgg16: VGG16, cropped: Image.Image, slow: Above, layer: str
+) -> None:
+    size, described = GRIDS[layer], ARCHITECTURE.find(layer)
+    places = places_of(vgg16, cropped, check_places(vgg16, layer))
+    deviation = described.receptive_field / 5 / (224 / size)
+    for row, column in ((0, 1), (size // 2, size // 2)):
+        total, around = 0.0, [0.0] * described.channels
+        for r in range(size):
+            for c in range(size):
+                weight = math.exp(-((r - row) ** 2 + (c - column) ** 2) / (2 * deviation**2))
+                if weight > 1e-4:
+                    total += weight
+                    around = [a + weight * b[0] for a, b in zip(around, slow(layer, r, c), strict=True)]
+        above, spreads = [value / total for value in around], [entry[2] for entry in slow(layer, row, column)]
+        order = sorted(range(len(above)), key=lambda channel: -above[channel])[:60]
+        weights = {channel: above[channel] / spreads[channel] for channel in order if above[channel] > 0}
+        weights = {channel: weight for channel, weight in weights.items() if above[channel] >= above[order[0]] / 20}
+        found = look_up(places, row, column, 1).direction
+        assert len(found.keys() & weights.keys()) >= len(weights) - 1  # the last one may be a tie
+        assert max(found.values()) == 1.0
         largest = max(weights.values())
-        for channel in found.direction.keys() & weights.keys():
-            assert found.direction[channel] == pytest.approx(weights[channel] / largest, rel=2e-3)
+        for channel in found.keys() & weights.keys():
+            assert found[channel] == pytest.approx(weights[channel] / largest, rel=1e-2, abs=2e-3)
 
 
 def test_without_a_place_it_is_the_most_unusual_one(vgg16: VGG16, cropped: Image.Image, slow: Above) -> None:

@@ -36,8 +36,10 @@ def test_pointing_follows_the_mouse_and_asks_the_server_nothing(visit, vgg16, la
     page = seeing(visit, f"layer={layer}&channel=3")
     places = cnnvis.dictionary(vgg16, CAT, layer).rows
     assert named(page) == expected(vgg16, layer)  # at first, where a channel is most unusual
-    page.wait_for_function("""() => ['-atlas.jpg', '-best.webp'].every((sheet) => performance
-        .getEntriesByType('resource').some((entry) => entry.name.endsWith(sheet) && entry.responseEnd))""")
+    loaded = page.evaluate("""() => Promise.all([...document.querySelectorAll('#dictionary .entry:first-child *')]
+        .map((tile) => tile.style.backgroundImage).filter(Boolean)
+        .map((url) => Object.assign(new Image(), {src: url.slice(5, -2)}).decode()))""")
+    assert len(loaded) == 2  # the sheets of pictures and of best photos
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.route("**", lambda route: route.abort())

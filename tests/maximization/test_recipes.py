@@ -125,6 +125,15 @@ def test_a_recipes_own_numbers_depend_only_on_the_block(recipe: str) -> None:
         assert shallow.steps < deep.steps
 
 
+def test_a_deep_layers_large_canvas_takes_fewer_steps_unless_asked_otherwise() -> None:
+    for name, steps in (("conv4_1", 64), ("conv5_3", 64), ("conv3_3", 52)):
+        layer = find_layer(name)
+        assert settle("fourier", layer, "cpu", size=160).steps == steps
+        assert settle("fourier", layer, "cpu", size=224).steps == min(steps, 56)
+        assert settle("fourier", layer, "cpu", size=224, steps=80).steps == 80
+    assert settle("maco", find_layer("conv5_3"), "cpu", size=224).steps == 88
+
+
 def test_erhan_has_the_settings_of_the_notebooks() -> None:
     expected = {
         "recipe": "erhan", "steps": 50, "size": 224, "seconds": 0.0, "objective": "channel",
