@@ -203,7 +203,8 @@ def serve(page: gr.Blocks) -> None:
 
 def show_first_wall(page: gr.Blocks) -> None:
     """Send the first wall with the page: without it, a visitor would see tiles only after two more answers."""
-    next(part for part in page.blocks.values() if part.elem_id == "wall").value = first_wall()
+    html_parts = (part for part in page.blocks.values() if isinstance(part, gr.HTML))
+    next(part for part in html_parts if part.elem_id == "wall").value = first_wall()
 
 
 @contextmanager
