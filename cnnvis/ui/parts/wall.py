@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.analysis.maps import CONTRASTS, PIPELINES, knows_usual
-from cnnvis.errors import AtlasError, CnnvisError, PhotoError, SettingError
+from cnnvis.errors import AtlasError, CnnvisError, PhotoError, SettingError, UnavailableError
 from cnnvis.network.architecture import ARCHITECTURE, Layer
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
@@ -102,9 +102,15 @@ def _value(layer: Layer, digest: str, looks: Looks, **more: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def first_wall() -> str:
-    """The value of the wall that a visitor without an address sees first: it travels with the page itself."""
-    value = _value(LANDING.layer, "", Looks(), first=True)
+def first_wall() -> str | None:
+    """The value of the wall that a visitor without an address sees first: it travels with the page itself.
+
+    None if the disk is full: then the wall comes as everything else does, when there is room.
+    """
+    try:
+        value = _value(LANDING.layer, "", Looks(), first=True)
+    except UnavailableError:
+        return None
     pin(value)
     return value
 
@@ -123,7 +129,8 @@ class _Wall:
 def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
     """The tiles of the wall, their label, its caption and what cannot be shown, as HTML; `digest` is the photo's.
 
-    Without an atlas, a shelf, a photo or concepts, the wall shows what it can.
+    Without an atlas, a shelf, a photo or concepts, the wall shows what it can. Raises UnavailableError if the disk is
+    full.
     """
     problems: list[str] = []
     photo = channels = drawn = None
@@ -135,11 +142,13 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
     except CnnvisError as error:
         problems.append(error.sentence())
     lenses = {"pictures": _pictures, "kernels": _kernels, "maps": _maps, "concepts": _concepts}
-    for lens in dict.fromkeys([looks.lens, "pictures", "kernels"]):  # every layer has kernels
+    for lens in dict.fromkeys([looks.lens, "pictures", "kernels"]):
         try:
             drawn = lenses[lens](layer, channels or (list(range(layer.channels)), 0), photo, looks)
             break
         except CnnvisError as error:
+            if lens == "kernels":  # every layer has them: then nothing can be shown
+                raise
             problems.append(error.sentence())
     assert drawn
     download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'

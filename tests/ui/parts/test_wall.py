@@ -8,11 +8,13 @@ import gradio as gr
 import pytest
 
 import cnnvis
+from cnnvis.errors import UnavailableError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.wall import LENS_OF_TAB, LENSES, Looks, _draw, draw_wall
+from cnnvis.ui.parts.wall import LENS_OF_TAB, LENSES, Looks, _draw, draw_wall, first_wall
 from cnnvis.ui.serving import cache
+from cnnvis.ui.serving.files import file_at, sweep
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 
 LAYER, DIGEST = ARCHITECTURE.find("conv2_1"), DEFAULT_PHOTO.digest
@@ -82,6 +84,26 @@ def test_without_an_atlas_the_wall_has_kernels(tmp_path: Path, monkeypatch: pyte
     for order in ("index", "robust"):
         shown = draw_wall(LAYER, DIGEST, replace(LOOKS, order=order))
         assert "filters-signed" in shown["src"] and shown["said"].count("make it with") == 1
+
+
+def test_the_first_wall_is_the_one_that_a_visitor_without_an_address_asks_for() -> None:
+    first = first_wall()
+    assert first is not None
+    sheet = Path(file_at(json.loads(first)["src"]) or "")
+    sweep(seconds=-1)
+    assert sheet.exists()  # however long the page runs
+    (again,) = _draw(Choice(tab="atlas"), "", "index", "auto", 0, "network", "map", DIGEST)
+    assert json.loads(first) == {**json.loads(again), "first": True}
+    (value,) = _draw(Choice(tab="atlas", wall=json.loads(first)["key"]), "", "index", "auto", 0, "network", "map", "")
+    assert value == gr.skip()
+
+
+def test_with_a_full_disk_the_page_comes_without_a_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
+    assert first_wall() is None
+    with pytest.raises(UnavailableError, match="cannot store pictures"):
+        draw_wall(LAYER, DIGEST, LOOKS)
 
 
 def test_the_wall_is_sent_again_only_when_it_shows_something_else() -> None:
