@@ -20,6 +20,7 @@ from cnnvis.analysis.patches import moved_inside
 from cnnvis.checks import asked_cell, cell_or_largest, whole_between
 from cnnvis.errors import SettingError, ShelfError
 from cnnvis.network.architecture import Direction, Layer, Target, text_keys
+from cnnvis.network.precision import PLAIN
 from cnnvis.network.vgg import VGG16, architecture_of
 from cnnvis.pictures.images import PHOTO_SIDE, Pictured
 from cnnvis.pictures.photo import Photo, open_photo
@@ -192,9 +193,10 @@ def look_up(places: Places, row: int | None, column: int | None, count: int) -> 
 def _around(places: Places, row: int, column: int) -> Tensor:
     """How far each channel is above the usual at a place and around it, in standard deviations, (channels,)."""
     step = places.side * places.layer.stride
-    grid, deviation = torch.arange(places.above.shape[1], device="cpu"), AROUND * places.layer.receptive_field / step
-    down, across = (torch.softmax(-(((grid - at) / deviation) ** 2) / 2, 0) for at in (row, column))
-    return torch.einsum("crk,r,k->c", places.above, down, across)
+    along, deviation = torch.arange(places.above.shape[1], **PLAIN), AROUND * places.layer.receptive_field / step
+    down, across = (torch.softmax(-(((along - at) / deviation) ** 2) / 2, 0) for at in (row, column))
+    # Not a product of matrices, whose precision a caller's autocast would change.
+    return (places.above * down[:, None] * across).sum((1, 2))
 
 
 def _mean_colour(piece: Image.Image) -> str:
