@@ -14,7 +14,7 @@ from cnnvis.pictures.images import PHOTO_SIDE
 
 SWITCH = (True, False)
 SMALL_FROM = 128  # px; a smaller canvas is cheap enough from the start
-# A canvas from this side on, in px, shows many of what a deep layer looks for; so many steps are enough for them.
+# In blocks 4 and 5 `fourier` takes so many steps on a canvas of this side in px or more, where each step costs most.
 LARGE_FROM, LARGE_STEPS = 192, 56
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "objective": ("channel", "centre", "negative"),
@@ -36,6 +36,7 @@ class Settings:
     """The settings of one ascent. Recipes are named settings; `dataclasses.replace` makes others from them.
 
     0 `steps`, 0 `size`, and None elsewhere, mean the recipe's own number for the layer's block; `settle` fills it in.
+    A large canvas has fewer steps of its own in deep blocks.
     """
 
     recipe: str = "fourier"
@@ -150,15 +151,21 @@ def settle(
         settings = replace(settings, precision="float32")
     if settings.parameterisation != "fourier" or whole:
         settings = replace(settings, colour="")
-    # The layer `class` has block 0, so its index, −1, is the last block's.
-    numbers = {**_FALLBACKS, **_OWN_NUMBERS[settings.recipe]}
-    own: dict[str, Any] = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
     size = settings.size or _own_size(settings.recipe, layer, whole, several)
+    own = _own_numbers(settings.recipe, layer, size)
     missing = {name: value for name, value in own.items() if getattr(settings, name) is None}
-    if settings.recipe == "fourier" and layer.block in (4, 5) and size >= LARGE_FROM:
-        own["steps"] = LARGE_STEPS
     settings = replace(settings, **missing, steps=settings.steps or own["steps"], size=size)
     return settings if _can_start_small(settings, layer) else replace(settings, coarse_share=0.0)
+
+
+def _own_numbers(recipe: str, layer: Layer, size: int) -> dict[str, Any]:
+    """What 0 `steps`, and None elsewhere, mean for a layer and a canvas of `size` px."""
+    # The layer `class` has block 0, so its index, −1, is the last block's.
+    numbers = {**_FALLBACKS, **_OWN_NUMBERS[recipe]}
+    own = {name: n[layer.block - 1] if isinstance(n, tuple) else n for name, n in numbers.items()}
+    if recipe == "fourier" and layer.block in (4, 5) and size >= LARGE_FROM:
+        own["steps"] = LARGE_STEPS
+    return own
 
 
 def _own_size(recipe: str, layer: Layer, whole: bool, several: bool) -> int:

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from cnnvis.analysis.maps import CONTRASTS, PIPELINES
 from cnnvis.errors import GET_WHOLE_NETWORK, WeightsError
 from cnnvis.network.input_check import input_warning
 from cnnvis.network.precision import fast_dtype
@@ -32,7 +31,7 @@ from cnnvis.ui.parts.follow import Follower, Shared, connect
 from cnnvis.ui.parts.large import large
 from cnnvis.ui.parts.lesson import lesson
 from cnnvis.ui.parts.photo import photo_chip, photo_panel
-from cnnvis.ui.parts.wall import first_wall, wall
+from cnnvis.ui.parts.wall import Looks, first_wall, wall
 from cnnvis.ui.parts.welcome import welcome
 from cnnvis.ui.serving import monitoring
 from cnnvis.ui.serving.files import remove_folder, start_sweeping
@@ -116,10 +115,10 @@ def _settings() -> tuple[gr.Radio, gr.Number, gr.Radio, gr.Radio]:
     """The settings of kernels and maps, which the wall follows too; the tabs they belong to lay them out."""
     radio = partial(gr.Radio, render=False)
     return (
-        radio(KERNEL_VIEWS, value="auto", label="Colours", elem_id="filter-view"),
-        gr.Number(0, label="Input channel", precision=0, minimum=0, elem_id="input-channel", render=False),
-        radio(PIPELINE_NAMES, value=PIPELINES[0], label="Pipeline", elem_id="pipeline"),
-        radio(CONTRAST_NAMES, value=CONTRASTS[0], label="Contrast", elem_id="contrast"),
+        radio(KERNEL_VIEWS, value=Looks.view, label="Colours", elem_id="filter-view"),
+        gr.Number(Looks.source, label="Input channel", precision=0, minimum=0, elem_id="input-channel", render=False),
+        radio(PIPELINE_NAMES, value=Looks.pipeline, label="Pipeline", elem_id="pipeline"),
+        radio(CONTRAST_NAMES, value=Looks.contrast, label="Contrast", elem_id="contrast"),
     )
 
 

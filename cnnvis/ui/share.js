@@ -3,6 +3,7 @@
 (() => {
   const page = window.cnnvis;
   const isOurs = (address) => page.ours.some((name) => address.has(name));
+  page.asksForView = (search) => isOurs(new URLSearchParams(search));
 
   page.linkOf = (query) => {
     const link = location.origin + location.pathname + (query ? '?' + query : '');

@@ -54,6 +54,8 @@ def test_the_first_wall_comes_with_the_page(visit) -> None:
     source = page.locator("#wall .sheet").evaluate("sheet => sheet.style.getPropertyValue('--sprite')")
     assert picture_at(page, source[5:-2]).size == cnnvis.atlas_sheet(LANDING.layer.name).picture.size
     expect(page.locator("#wall-caption .caption")).to_contain_text("512 filters of conv5_1")
+    page.goto(f"{page.url.partition('?')[0]}?__theme=dark&utm_source=blog")  # this asks for no view
+    expect(cell(page, LANDING.number)).to_have_attribute("aria-pressed", "true")
     # Whoever comes with an address sees the wall that it asks for, or none.
     page.goto(f"{page.url.partition('?')[0]}?layer=conv1_1")
     page.locator("#wall .sheet").wait_for(state="attached")

@@ -5,7 +5,8 @@ const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 const kept = new Map();  // the newest values by their keys, each with its picture, which so stays loaded
 const KEPT = 12;
-const asked = location.search;  // the page comes with a first wall, of no use to whoever comes with an address
+// The page comes with a first wall, of no use to whoever comes with an address.
+const asked = window.cnnvis.asksForView(location.search);
 let drawn = {};
 let focused = false;
 

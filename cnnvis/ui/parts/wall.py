@@ -46,7 +46,10 @@ OF_PHOTO = ("maps", "unusual", "strength")  # the lenses and orders that depend 
 
 @dataclass(frozen=True)
 class Looks:
-    """What the wall is asked to show, besides the layer; a visitor's settings in the tabs go with it."""
+    """What the wall is asked to show, besides the layer; a visitor's settings in the tabs go with it.
+
+    The defaults are those of the controls.
+    """
 
     lens: str = "pictures"
     order: str = "index"
@@ -69,7 +72,7 @@ def wall(shared: Shared) -> Follower:
     """Lay out the wall; return what of it follows the choice."""
     with gr.Row(elem_id="wall-bar"):
         lens = segments("lens", "What a tile shows", LENSES, LENS_OF_TAB)
-        order = menu("order", "Order of the tiles", ORDERS, "index")
+        order = menu("order", "Order of the tiles", ORDERS, Looks.order)
     # The wall's script fills what is said above it and below it.
     html_block("wall-said", html_template='<p class="said" role="status"></p>')
     chooser = sheet("wall", lens_of_tab=LENS_OF_TAB, of_photo=OF_PHOTO)
@@ -86,7 +89,7 @@ def _draw(choice: Choice, lens: str, order: str, view: str, source: float | None
     if choice.tab not in LENS_OF_TAB:
         return (gr.skip(),)
     kernels = conv_module(load_vgg16(SHEET_DEVICE), choice.layer).in_channels
-    lens, order = lens if lens in LENSES else LENS_OF_TAB[choice.tab], order if order in ORDERS else "index"
+    lens, order = lens if lens in LENSES else LENS_OF_TAB[choice.tab], order if order in ORDERS else Looks.order
     looks = Looks(lens, order, view, min(int(source or 0), kernels - 1), pipeline, contrast)
     return (gr.skip() if _key(choice.layer, digest, looks) == choice.wall else _value(choice.layer, digest, looks),)
 
@@ -152,7 +155,7 @@ def draw_wall(layer: Layer, digest: str, looks: Looks) -> dict[str, Any]:
             problems.append(error.sentence())
     assert drawn
     download = f'<a href="{drawn.file or drawn.tiles["src"]}" download>Download this sheet</a>'
-    order = drawn.order or ORDERS[looks.order if channels else "index"]
+    order = drawn.order or ORDERS[looks.order if channels else Looks.order]
     caption = f"<p>{drawn.words}, {order}. {download}</p>{drawn.scale}"
     said = html.escape(" ".join(dict.fromkeys(problems)))
     return {"label": drawn.words, "caption": caption, "said": said, **drawn.tiles}
