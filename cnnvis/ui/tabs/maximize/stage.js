@@ -81,10 +81,10 @@ function link(url, what, name) {
   return anchor;
 }
 
-function offer(value) {
+function offer(value) {  // those already offered stay: one may have been saved
   part('pictures').querySelectorAll('.stage-files').forEach((slot, i) => {
-    const files = Object.entries((value.files || [])[i] || {});
-    slot.replaceChildren(...files.map(([what, url]) => link(url, what, value.names[i])));
+    const files = Object.entries((value.files || [])[i] || {}).slice(slot.children.length);
+    slot.append(...files.map(([what, url]) => link(url, what, value.names[i])));
   });
 }
 
