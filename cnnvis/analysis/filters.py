@@ -110,11 +110,7 @@ def one_filter(net: VGG16, layer: str, channel: int | None = None, kernels: int 
     The record lists its `nearest` most similar filters.
     Raises LayerError, ChannelError.
     """
-    return draw_filter(net, architecture_of(net).target(layer, channel, kind="conv"), kernels, nearest)
-
-
-def draw_filter(net: VGG16, target: Target, kernels: int = 16, nearest: int = 8) -> Filter:
-    """Draw one filter for arguments already checked; a ReLU or pooling layer shows its convolution."""
+    target = architecture_of(net).target(layer, channel, kind="conv")
     module, number = conv_module(net, target.layer), target.number
     weights = module.weight.float().cpu()
     mine = weights[number]

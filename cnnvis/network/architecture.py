@@ -105,6 +105,9 @@ class Target:
     def __repr__(self) -> str:
         return f"<{self}>"
 
+    def __hash__(self) -> int:  # a dictionary has none
+        return hash((self.layer, frozenset(self.direction.items()), self.name))
+
 
 class Targeted:
     """Gives a class that has a `target` the `layer` and `channel` that records use."""

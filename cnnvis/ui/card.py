@@ -9,16 +9,15 @@ from cnnvis.checks import whole_number
 from cnnvis.export.card import NAMED, SOMEBODYS, TREE_DEPTH, made_card
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.pictures.photo import open_photo
-from cnnvis.ui.parts.channel import own_map, source
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import best_of, concept_target, own_concept
+from cnnvis.ui.parts.subject import subject_of
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_at, file_url
 from cnnvis.ui.serving.handlers import readable_errors
 from cnnvis.ui.serving.photos import StoredPhoto, find_photo
-from cnnvis.views.card import Frame, Looks, Shown, few, of_channel, of_concept, of_place
+from cnnvis.views.card import Frame, Looks, Shown, few, of_place
 from cnnvis.views.channel import Own
-from cnnvis.views.known import Seen, channel, leading
+from cnnvis.views.known import Seen, leading
 from cnnvis.views.still import check_live
 
 
@@ -37,14 +36,10 @@ def card_link(picked: Any, digest: str, row: float | None, column: float | None,
     at = [int(cell) // cells_aside(target.layer) for cell in (row, column) if cell is not None]
     if choice.tab == "maps" and photo and len(at) == 2 and max(at) < grid(target.layer):
         shown, what = _place(target, photo, at), f"place-{at[0]}-{at[1]}"
-    elif concept := cache.chosen_concept(choice.layer, choice.concept):
-        own = _authors(own_concept(*concept, photo.digest if photo else ""), photo)
-        shown, what = of_concept(source(), *concept, best_of(*concept), own, _credit(photo)), f"concept-{concept[1]}"
-        frames = _frames(picked, concept_target(*concept))
     else:
-        own = _authors(own_map(target, photo.digest if photo else ""), photo)
-        shown, what = of_channel(channel(source(), target), own, _credit(photo)), str(target.number)
-        frames = _frames(picked, choice.target)
+        subject = subject_of(choice)
+        shown = subject.card(_authors(subject.own(photo.digest if photo else ""), photo), _credit(photo))
+        what, frames = subject.target.short, _frames(picked, subject.target)
     card, name = made_card(shown, Looks(live=check_live(link), frames=frames)), f"{target.layer.name}-{what}.html"
     file = card.html.encode()
     url = html.escape(file_url(bytes_file(file, name)))
@@ -52,7 +47,7 @@ def card_link(picked: Any, digest: str, row: float | None, column: float | None,
 
 
 def _place(target: Target, photo: StoredPhoto, at: list[int]) -> Shown:
-    page, layer = source(), target.layer
+    page, layer = cache.source(), target.layer
     check_places(page.net, layer.name)
     places = cache.places(page.net, photo, layer)
     place = look_up(places, at[0], at[1], NAMED)

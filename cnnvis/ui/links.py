@@ -16,9 +16,9 @@ from cnnvis.network.architecture import Target
 from cnnvis.network.weights import pick_device
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import ABOUT, REFERENCES, check_quiz
-from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED, concept_number
+from cnnvis.ui.parts.choice import LANDING, OF, OFFERED, UNNAMED, Choice
+from cnnvis.ui.parts.subject import subject_of
 from cnnvis.ui.parts.wall import LENSES, ORDERS
-from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, EXAMPLES, NO_PHOTO, named_photos, photo_name
 from cnnvis.ui.tabs import TABS
 from cnnvis.ui.tabs.quiz.tab import COUNTS
@@ -146,12 +146,12 @@ def read_query(query: Mapping[str, str]) -> tuple[Address, list[str]]:
         return Address(TABS[0].id, LANDING, {}), []
     tab = read("tab", NAMED_TAB, _one_of("tab", [tab.id for tab in TABS]))
     layer = read("layer", UNNAMED.layer, OFFERED.find)
-    target = read("channel", None, lambda channel: OFFERED.target(layer.name, channel))
+    target = read("channel", OFFERED.target(layer.name, 0), lambda channel: OFFERED.target(layer.name, channel))
     values = {parameter: read(name, parameter.default, parameter.check) for name, parameter in _called(tab).items()}
     kept = {parameter.name: value for parameter, value in values.items() if value != parameter.default}
     try:
-        cache.chosen_concept(layer, concept_number(kept.get("of", "")))
+        subject_of(Choice(target, of=kept.get("of", "")))
     except CnnvisError as error:  # the layer does not have it
         wrong.append(str(error))
         del kept["of"]
-    return Address(tab, target or OFFERED.target(layer.name, 0), kept), wrong
+    return Address(tab, target, kept), wrong

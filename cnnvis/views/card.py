@@ -12,11 +12,11 @@ from PIL import Image
 from cnnvis.pictures.images import encode
 from cnnvis.prepared.concepts import Concepts
 from cnnvis.version import __version__
-from cnnvis.views.channel import Best, Own
+from cnnvis.views.channel import Best, Channel, Own
 from cnnvis.views.concept import concept_view
 from cnnvis.views.exemplars import credit
 from cnnvis.views.html import LOOKS, enlarged, image_tag, picture_url
-from cnnvis.views.known import Channel, Seen, Source, large_tile, named_at
+from cnnvis.views.known import Seen, Source, large_tile, named_at
 from cnnvis.views.still import Query, link_to, still
 
 Moment = TypeVar("Moment")

@@ -36,24 +36,22 @@ class Own:
     stronger: tuple[int | None, int] | None  # how many photos of how many excite it more
 
 
-def channel_view(
-    target: Target,
-    grown: tuple[AtlasSheet, Address] | str,
-    best: Best | str,
-    own: Own | str,
-    rows: tuple[str, str],
-    concepts: str = "",
-) -> str:
-    """Everything about a convolution's channel on one screen, as HTML.
+@dataclass(frozen=True)
+class Channel:
+    """What is known of a convolution's channel; a sentence stands for what is not, and says why."""
 
-    `grown` is its sheet of the atlas and the picture's address, `rows` what it reads and what reads it, `concepts` what
-    it is part of. A sentence in the place of a part says why it is missing.
-    """
-    parts = [_grown(target, grown), best_photos(best), own_photo(str(target), own)]
-    buttons = (f'<button type="button" data-go="{tab}" {start}>{label}</button>' for tab, label, start in NEXT)
-    return f"""<h3 class="visually-hidden">{target}</h3>{look(parts)}<p class="next">{"".join(buttons)}</p>
-<div class="two"><section><h4>It reads <small>+ excites it, − inhibits it</small></h4>{rows[0]}</section>
-<section><h4>Read by <small>in the next layer</small></h4>{rows[1]}</section></div>{concepts}"""
+    target: Target
+    grown: tuple[AtlasSheet, Address] | str  # its sheet of the atlas, and the picture's address
+    best: Best | str
+    rows: tuple[str, str]  # what it reads and what reads it, as HTML
+
+    def view(self, own: Own | str = "", concepts: str = "") -> str:
+        """Everything about it on one screen, as HTML; `concepts` are those that it takes part in."""
+        parts = [_grown(self.target, self.grown), best_photos(self.best), own_photo(str(self.target), own)]
+        buttons = (f'<button type="button" data-go="{tab}" {start}>{label}</button>' for tab, label, start in NEXT)
+        return f"""<h3 class="visually-hidden">{self.target}</h3>{look(parts)}<p class="next">{"".join(buttons)}</p>
+<div class="two"><section><h4>It reads <small>+ excites it, − inhibits it</small></h4>{self.rows[0]}</section>
+<section><h4>Read by <small>in the next layer</small></h4>{self.rows[1]}</section></div>{concepts}"""
 
 
 Part = tuple[str, str]  # what is shown, as HTML, and what to say of it

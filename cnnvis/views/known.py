@@ -23,7 +23,7 @@ from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.atlas import AtlasSheet
 from cnnvis.prepared.concepts import Concepts
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
-from cnnvis.views.channel import Best, Own, channel_view
+from cnnvis.views.channel import Best, Channel, Own
 from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import TILE_PX, Address, picture_url
 from cnnvis.views.places import Leading, Named, place_view, through_layers
@@ -61,20 +61,6 @@ class Source:
             return self.small(self.sheet(layer), channel)
         except AtlasError:
             return ""
-
-
-@dataclass(frozen=True)
-class Channel:
-    """What is known of a channel; a sentence stands for what is not."""
-
-    target: Target
-    grown: tuple[AtlasSheet, Address] | str  # its sheet of the atlas, and the picture's address
-    best: Best | str
-    rows: tuple[str, str]  # what it reads and what reads it, as HTML
-
-    def view(self, own: Own | str = "", concepts: str = "") -> str:
-        """Everything about it on one screen, as HTML; `concepts` are those that it takes part in."""
-        return channel_view(self.target, self.grown, self.best, own, self.rows, concepts)
 
 
 def channel(source: Source, target: Target) -> Channel:

@@ -438,7 +438,7 @@ def test_an_exemplar_becomes_the_photo_and_its_patch_is_where_the_map_is_largest
     page.locator("#exemplars", has_text="9 of 352 photos that excite conv5_3 channel 17 most").wait_for()
     best = page.locator("#exemplars figcaption").first.text_content().split()[0]
     page.locator("#exemplars button").first.click()
-    page.locator("#map-before-scale", has_text=f"to {best}").wait_for()
+    page.locator("#map-before", has_text=f"to {best}").wait_for()
     cell = cnnvis.exemplars("conv5_3", 17).exemplars[0]  # it chooses the place too, and so says why
     page.locator("#why .why-sum", has_text=f"is {cell.value:.3g} here").wait_for()
     page.wait_for_function(f"location.search.includes('row={cell.row}&column={cell.column}')")

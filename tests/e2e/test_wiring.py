@@ -48,7 +48,7 @@ def test_back_returns_to_a_tab_and_to_the_atlas(visit) -> None:
     page = visit(query="")
     page.locator("#atlas-filter .next").wait_for()
     page.get_by_role("button", name="Its weights").click()
-    page.locator("#filter-heading h3").wait_for()
+    page.locator("#filter-heading").wait_for()
     page.wait_for_function("location.search !== ''")
     page.go_back()
     page.locator("#wall").wait_for()

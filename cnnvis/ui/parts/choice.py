@@ -62,7 +62,7 @@ class Choice:
     @property
     def concept(self) -> int | None:
         """The number of the chosen concept, which the layer may not have; None if none is chosen."""
-        return concept_number(self.of)
+        return OF_CONCEPTS.index(self.of) if self.of in OF_CONCEPTS else None
 
     def value(self) -> dict[str, Any]:
         """The picker's value for this choice."""
@@ -80,11 +80,6 @@ class Choice:
         sees = f"each value sees {layer.receptive_field} px"
         more = f'<span class="wide"> · {every}{elsewhere}</span>'
         return f'<strong>{name}</strong><span class="wide">{of}</span> · {sees}{more}'
-
-
-def concept_number(of: str) -> int | None:
-    """The number of the concept that is called so; None if it is no concept."""
-    return OF_CONCEPTS.index(of) if of in OF_CONCEPTS else None
 
 
 def layer_picker() -> gr.HTML:

@@ -8,28 +8,21 @@ from cnnvis.network.architecture import Target, convolution
 from cnnvis.prepared import shelf as shelves
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.serving import cache
+from cnnvis.ui.parts.subject import subject_of
 from cnnvis.ui.serving.photos import StoredPhoto, store_photo
 from cnnvis.views import exemplars as views
-from cnnvis.views.exemplars import BEST_PHOTOS
 from cnnvis.views.html import picture_url, quiet
 
 
 def exemplar_row(choice: Choice) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
-    name = str(convolution(choice.target))
     try:
-        if chosen := cache.chosen_concept(choice.layer, choice.concept):
-            found, number = chosen
-            shelf, name = found.shelf, found.named(number)
-            tiles = cache.concept_tiles(found, number, BEST_PHOTOS)
-        else:
-            shelf = load_shelf()
-            tiles = cache.exemplar_tiles(shelf, convolution(choice.target), BEST_PHOTOS)
+        subject = subject_of(choice)
+        shelf, tiles = subject.best()
     except CnnvisError as error:
         return quiet(error.sentence())
     addressed = [(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles]
-    return views.exemplar_row(name, addressed, len(shelf.photos))
+    return views.exemplar_row(subject.name, addressed, len(shelf.photos))
 
 
 def weaker_photos(target: Target) -> str:
@@ -53,25 +46,13 @@ def _uncut(shelf: Shelf, number: int) -> str:
         return ""
 
 
-def best_of(choice: Choice) -> tuple[Shelf, list[Exemplar]]:
-    """The shelf, and its photos that excite the chosen channel most, or have most of the chosen concept.
-
-    Raises LayerError, ConceptsError, ShelfError, SettingError.
-    """
-    if chosen := cache.chosen_concept(choice.layer, choice.concept):
-        found, number = chosen
-        return found.shelf, found.concepts[number].exemplars[:BEST_PHOTOS]
-    shelf = load_shelf()
-    return shelf, shelf.exemplars(convolution(choice.target), BEST_PHOTOS)
-
-
 def best_photo(picked: Any, position: int) -> tuple[str, int, int]:
     """The photo at a position of these, in the page's store, and the cell that excites the channel most.
 
     Raises LayerError, ConceptsError, ShelfError, SettingError, PhotoError.
     """
-    shelf, best = best_of(Choice.read(picked))
-    exemplar = best[position]
+    shelf, tiles = subject_of(Choice.read(picked)).best()
+    exemplar, _ = tiles[position]
     return exemplar_photo(shelf, exemplar).digest, exemplar.row, exemplar.column
 
 

@@ -6,21 +6,14 @@ import gradio as gr
 
 from cnnvis.analysis.maps import draw_map
 from cnnvis.checks import whole_number
-from cnnvis.network.architecture import convolution
-from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import scripted
-from cnnvis.ui.parts.channel import grown
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import concept_url
-from cnnvis.ui.parts.exemplars import best_of, best_photo, exemplar_photo
+from cnnvis.ui.parts.exemplars import best_photo, exemplar_photo
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.gpu import SHEET_DEVICE
+from cnnvis.ui.parts.subject import Subject, subject_of
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, QUICK, readable_errors
-from cnnvis.views import concept
-from cnnvis.views.channel import large_picture
 from cnnvis.views.exemplars import large_photo
-from cnnvis.views.html import picture_url, quiet
+from cnnvis.views.html import picture_url
 
 _TEMPLATE = """<dialog class="large" aria-label="Enlarged"><form method="dialog">
 <button class="large-close" aria-label="Close">×</button></form><div class="large-inside"></div></dialog>"""
@@ -44,27 +37,18 @@ def _chosen(picked: Any, event: gr.SelectData) -> tuple[str, int, int]:
 def _shown(asked: Any, picked: Any) -> gr.HTML:
     """What is asked for: "grown", or a position among the channel's photos; and how often something was."""
     what, _, turn = str(asked).partition(" ")
-    shown = _enlarged(Choice.read(picked), what)
+    shown = _enlarged(subject_of(Choice.read(picked)), what)
     return gr.HTML(answer=f"{shown}<!-- {whole_number(turn)} -->")
 
 
-def _enlarged(choice: Choice, what: str) -> str:
-    """What is asked for of the chosen channel or concept, as HTML."""
-    target, chosen = convolution(choice.target), cache.chosen_concept(choice.layer, choice.concept)
+def _enlarged(subject: Subject, what: str) -> str:
+    """What is asked for of the chosen filter or concept, as HTML."""
     if what == "grown":
-        if chosen:
-            return concept.large_picture(*chosen, concept_url(*chosen))
-        picture = grown(target)
-        return quiet(picture) if isinstance(picture, str) else large_picture(target, *picture)
-    shelf, best = best_of(choice)
-    position = min(max(whole_number(what) or 0, 0), len(best) - 1)
-    net, photo = load_vgg16(SHEET_DEVICE), exemplar_photo(shelf, best[position])
-    if chosen:
-        found, number = chosen
-        maps, kind, name = cache.concept_maps(net, photo, found), "concept", found.named(number)
-    else:
-        number = target.number
-        maps, kind, name = cache.feature_maps(net, photo, target.layer, "network"), "filter", str(target)
-    lit = draw_map(maps, number).overlay
-    pictures = {"the photo": picture_url(maps.photo), f"lit where the {kind} responds": picture_url(lit)}
-    return large_photo(name, best[position], position + 1, len(shelf.photos), pictures)
+        return subject.large_picture()
+    shelf, tiles = subject.best()
+    position = min(max(whole_number(what) or 0, 0), len(tiles) - 1)
+    exemplar, _ = tiles[position]
+    maps = subject.maps(exemplar_photo(shelf, exemplar))
+    lit = draw_map(maps, subject.number).overlay
+    pictures = {"the photo": picture_url(maps.photo), f"lit where the {subject.kind} responds": picture_url(lit)}
+    return large_photo(subject.name, exemplar, position + 1, len(shelf.photos), pictures)

@@ -32,8 +32,8 @@ def relations(choice: Choice, by: str) -> str:
     heads = f"<h4>It reads <small>{before}</small></h4>", f"<h4>Read by <small>{after}</small></h4>"
     parts = (
         ("expanded", _expanded(choice)),
-        ("reads", heads[0] + reads_row(net, target, reads(net, target, by)[:WIRES_IN_ROW], cache.tile_url)),
-        ("readers", heads[1] + readers_row(net, target, readers(net, target, by)[:WIRES_IN_ROW], cache.tile_url)),
+        ("reads", heads[0] + reads_row(net, target, reads(net, target, by)[:WIRES_IN_ROW], cache.tile)),
+        ("readers", heads[1] + readers_row(net, target, readers(net, target, by)[:WIRES_IN_ROW], cache.tile)),
         ("like", _like(choice)),
     )
     shown = (f'<div id="{elem_id}">{part}</div>' for elem_id, part in parts if part)
@@ -109,7 +109,7 @@ def _others_row(choice: Choice, notes: Mapping[int, str], pictures: Mapping[int,
     """Channels of the chosen layer as buttons, with the given pictures or else the atlas's."""
     cells = ""
     for other, note in notes.items():
-        picture = pictures.get(other) or image_at(cache.tile_url(choice.layer, other))
+        picture = pictures.get(other) or image_at(cache.tile(choice.layer, other))
         words = f"channel {other}, {note}"
         cells += channel_button(f"{picture}<i>{other}</i>", "wire", choice.layer.name, other, words)
     return cells and f'<div class="wires others">{cells}</div>'

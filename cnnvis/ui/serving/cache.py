@@ -23,7 +23,6 @@ from cnnvis.analysis.likeness import correlations, most_alike
 from cnnvis.analysis.maps import Maps, MapSheet, compute_maps, draw_sheet, top_classes
 from cnnvis.analysis.places import Places, find_places
 from cnnvis.analysis.why import Trace, Why, explain, trace
-from cnnvis.errors import AtlasError
 from cnnvis.network.architecture import ARCHITECTURE, CLASS, Layer, Target, find_layer
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_for, load_vgg16
@@ -37,8 +36,8 @@ from cnnvis.prepared.tiles import best_photos, small_pieces
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.photos import StoredPhoto
 from cnnvis.views import known
-from cnnvis.views.html import picture_url
-from cnnvis.views.known import Everywhere, leading_everywhere, small_tile
+from cnnvis.views.html import Address, picture_url
+from cnnvis.views.known import Everywhere, leading_everywhere
 
 MAX_CACHE_BYTES = 192_000_000  # of everything together; what was used least recently goes first
 BEST_QUALITY = 75  # of the sheet of best photos: at most 350 kB
@@ -68,13 +67,7 @@ _lock = Lock()
 
 
 def _kept(function: Function) -> Function:
-    key = partial(_key, function.__name__)
-    return cached(_results, key, _lock, info=True)(function)  # type: ignore[return-value]
-
-
-def _key(name: str, *arguments: Any) -> Any:
-    # A target contains a dictionary, which has no hash.
-    return hashkey(name, *((value.layer, value.number) if isinstance(value, Target) else value for value in arguments))
+    return cached(_results, partial(hashkey, function.__name__), _lock, info=True)(function)  # type: ignore[return-value]
 
 
 @_kept
@@ -210,17 +203,6 @@ def concepts(layer: Layer) -> Concepts:
     return read_concepts(net, concept_layer(net.architecture, layer.convolution))
 
 
-def chosen_concept(layer: Layer, concept: int | None) -> tuple[Concepts, int] | None:
-    """The concepts of a layer and the number of one of them; None for None.
-
-    Raises LayerError, ConceptsError, SettingError: the layer may not have it.
-    """
-    if concept is None:
-        return None
-    found = concepts(layer)
-    return found, found.number(concept)
-
-
 @_kept
 def concepts_jpeg(found: Concepts) -> bytes:
     """Their pictures for the browser."""
@@ -245,12 +227,14 @@ def concept_maps(net: VGG16, photo: StoredPhoto, found: Concepts) -> Maps:
     return known.concept_maps(found, feature_maps(net, photo, net.architecture.find(found.layer), "network"))
 
 
-def tile_url(layer: Layer, channel: int) -> str:
+def source() -> known.Source:
+    """Where the page's views come from."""
+    return known.Source(load_vgg16(SHEET_DEVICE), atlas_sheet, scaled_addresses)
+
+
+def tile(layer: Layer, channel: int) -> Address:
     """The address of the atlas's picture of a channel, small; "" if the atlas has none."""
-    try:
-        return small_tile(atlas_sheet(layer), channel)
-    except AtlasError:
-        return ""
+    return source().tile(layer, channel)
 
 
 def atlas_webp(layer: Layer) -> bytes:

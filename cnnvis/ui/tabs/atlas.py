@@ -2,11 +2,9 @@
 
 from cnnvis.errors import CnnvisError
 from cnnvis.ui.parts.base import html_block
-from cnnvis.ui.parts.channel import channel_view
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import concept_view, concepts_of
 from cnnvis.ui.parts.follow import Follower, Shared
-from cnnvis.ui.serving import cache
+from cnnvis.ui.parts.subject import filter_of, subject_of
 from cnnvis.views.html import quiet
 
 
@@ -16,10 +14,7 @@ def layout(shared: Shared) -> Follower:
 
 
 def _draw(choice: Choice, photo: str) -> tuple[str]:
-    problem = ""
     try:
-        if chosen := cache.chosen_concept(choice.layer, choice.concept):
-            return (concept_view(*chosen, photo),)
+        return (subject_of(choice).view(photo),)
     except CnnvisError as error:  # no such concept: its layer's filter is shown
-        problem = quiet(error.sentence())
-    return (problem + channel_view(choice.target, photo, concepts_of(choice.target)),)
+        return (quiet(error.sentence()) + filter_of(choice.target).view(photo),)

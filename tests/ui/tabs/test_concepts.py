@@ -13,10 +13,10 @@ from cnnvis.errors import SettingError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.prepared.concepts import Concepts
-from cnnvis.ui.parts.choice import OF_CONCEPTS, Choice, concept_number
-from cnnvis.ui.parts.concept import concept_here, concept_view, concepts_of
+from cnnvis.ui.parts.choice import OF_CONCEPTS, Choice
 from cnnvis.ui.parts.exemplars import best_photo, exemplar_row
 from cnnvis.ui.parts.large import _enlarged
+from cnnvis.ui.parts.subject import _concepts_with, concept_of, subject_of
 from cnnvis.ui.parts.wall import Looks, draw_wall
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO, find_photo
 from cnnvis.ui.tabs.atlas import _draw as draw_atlas
@@ -61,7 +61,7 @@ def test_the_view_of_one_says_what_its_record_says(found: Concepts) -> None:
     for number in (0, 7, len(found.concepts) - 1):
         record = found[number].record()
         (view,) = draw_atlas(choice(number), DIGEST)
-        assert view == concept_view(found, number, DIGEST)
+        assert view == concept_of(found, number).view(DIGEST)
         values = [f"{exemplar['value']:.1f}" for exemplar in record["exemplars"][:9]]
         assert re.findall(r"<figcaption>([\d.]+)</figcaption>", view)[:9] == values
         mixed = re.findall(r'data-channel="(\d+)"', view)
@@ -87,12 +87,12 @@ def test_the_visitors_photo_is_lit_by_the_concepts_own_map(vgg16: VGG16, found: 
 
 def test_a_filter_names_the_concepts_that_it_takes_part_in(found: Concepts) -> None:
     leading = found.concepts[2].channels[0].channel
-    shown = concepts_of(ARCHITECTURE.target("relu5_1", leading))
+    shown = _concepts_with(ARCHITECTURE.target("relu5_1", leading))
     numbers = [int(number) for number in re.findall(r'data-of="concept(\d+)"', shown)]
     assert 2 in numbers and numbers == [number for number, _ in found.with_channel(leading)][: len(numbers)]
     directions = {concept.concept: concept.direction for concept in found.concepts}
     assert all(leading in directions[number] for number in numbers)
-    assert concepts_of(ARCHITECTURE.target("conv3_1", 5)) == ""
+    assert _concepts_with(ARCHITECTURE.target("conv3_1", 5)) == ""
 
 
 def test_a_layer_without_the_concept_shows_its_filter() -> None:
@@ -107,7 +107,7 @@ def test_why_here_is_the_exact_sum(vgg16: VGG16, found: Concepts) -> None:
         adds = {channel: weight * max(0.0, float(maps[channel, row, column])) for channel, weight in direction.items()}
         value = sum(adds.values())
         assert value == pytest.approx(float(found.values(vgg16, CAT)[number, row, column]), rel=1e-4)
-        shown = concept_here(found, number, DEFAULT_PHOTO, (row, column))
+        shown = concept_of(found, number).why(DEFAULT_PHOTO, (row, column))
         if not value:
             assert "not here at all" in shown
             continue
@@ -130,26 +130,24 @@ def test_the_dictionary_of_concepts_is_of_values_above_usual(vgg16: VGG16, found
 
 
 def test_its_map_and_photos_stand_in_the_tab_feature_maps(vgg16: VGG16, found: Concepts) -> None:
-    facts, patches, exemplars, _, before, _, after, scale, place, why, *_ = draw_maps(
-        choice(4), DIGEST, "network", 5, 4
-    )
+    facts, patches, exemplars, _, place, why, *_ = draw_maps(choice(4), DIGEST, "network", 5, 4)
     assert "concept 4 of conv5_1" in facts and f"of {len(found.concepts)} by its mean" in facts
     assert exemplars == exemplar_row(choice(4)) and "photos that excite concept 4 of conv5_1 most" in exemplars
-    assert not before.visible and "concept 4 of conv5_1" in after.alt_text
+    assert "map-before" not in facts and 'alt="concept 4 of conv5_1, values' in facts
     most = float(found.values(vgg16, CAT)[4].max())
-    assert f"{most:.2f}" in scale and f"<figcaption>{most:.2f}</figcaption>" in patches
-    assert "Concept 4" in json.loads(place)["views"] and why == concept_here(found, 4, DEFAULT_PHOTO, (5, 4))
+    assert f"to {most:.2f}, mean" in facts and f"<figcaption>{most:.2f}</figcaption>" in patches
+    assert "Concept 4" in json.loads(place)["views"] and why == concept_of(found, 4).why(DEFAULT_PHOTO, (5, 4))
 
 
 def test_its_photos_open_large_and_become_the_visitors(found: Concepts) -> None:
     first = found.concepts[4].exemplars[0]
-    shown = _enlarged(choice(4), "0")
+    shown = _enlarged(subject_of(choice(4)), "0")
     assert html.escape(first.title) in shown and f"{first.value:.1f}" in shown and "concept 4 of conv5_1" in shown
     digest, row, column = best_photo(choice(4).value(), 0)
     assert (row, column) == (first.row, first.column)
     photo = find_photo(digest)
     assert photo and photo.path.read_bytes() == found.shelf.path(first.photo).read_bytes()
-    words = _enlarged(choice(4), "grown")
+    words = _enlarged(subject_of(choice(4)), "grown")
     assert "Concept 4 of conv5_1" in words and f"{found.made['tiles'][4]['robust']:.1f} on copies" in words
 
 
@@ -160,11 +158,11 @@ def test_it_grows_as_a_direction(found: Concepts) -> None:
     assert 'data-name="conv5_1 concept-6"' in preview_value(choice(6))
     with pytest.raises(SettingError, match="concept 63 is out of range"):
         aimed(choice(63), "", None, None)
-    assert concept_number("group1") is None and concept_number(OF_CONCEPTS[12]) == 12
+    assert Choice(of="group1").concept is None and Choice(of=OF_CONCEPTS[12]).concept == 12
 
 
 def test_it_has_no_weights_but_names_its_filters(found: Concepts) -> None:
-    heading, mixed, large, facts = draw_filters(choice(5))
-    assert heading == "### conv5_1 · concept 5" and not large.visible and facts == ""
+    mixed, facts = draw_filters(choice(5))
+    assert ">conv5_1 · concept 5</h3>" in mixed and facts == ""
     assert re.findall(r'data-channel="(\d+)"', mixed) == [str(m.channel) for m in found.concepts[5].channels[:12]]
     assert torch.tensor([member.weight for member in found.concepts[5].channels]).diff().le(0).all()

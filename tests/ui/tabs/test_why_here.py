@@ -10,7 +10,7 @@ from cnnvis.analysis.interventions import ColourSensitivity
 from cnnvis.analysis.why import why
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
-from cnnvis.ui.parts.choice import Choice
+from cnnvis.ui.parts.subject import Subject, filter_of
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.photos import DEFAULT_PHOTO
 from cnnvis.ui.tabs.maps.why_here import reasons_here
@@ -20,8 +20,8 @@ from cnnvis.views.why import in_short, sum_in_words, why_tree
 CAT = DEFAULT_PHOTO.path
 
 
-def choice(layer: str, channel: int) -> Choice:
-    return Choice(ARCHITECTURE.target(layer, channel))
+def subject(layer: str, channel: int) -> Subject:
+    return filter_of(ARCHITECTURE.target(layer, channel))
 
 
 def tree_of(net: VGG16, layer: str, count: int, depth: int) -> str:
@@ -30,7 +30,7 @@ def tree_of(net: VGG16, layer: str, count: int, depth: int) -> str:
         net,
         why(net, CAT, layer, 5, count=count, depth=depth),
         cnnvis.open_photo(CAT).resize((224, 224)),
-        cache.tile_url,
+        cache.tile,
     )
 
 
@@ -61,15 +61,15 @@ def test_without_an_atlas_the_tree_has_only_patches(
 
 @pytest.mark.parametrize("at", [(None, None), (3, None), (28, 3), (3, 28), (-1, 3)])
 def test_no_tree_without_a_cell_inside_the_map(at: tuple[float | None, float | None]) -> None:
-    shown, *rest, key = reasons_here(choice("conv4_1", 12), DEFAULT_PHOTO, "network", at)
+    shown, *rest, key = reasons_here(subject("conv4_1", 12), DEFAULT_PHOTO, "network", at)
     assert '"places": 28, "side": 1, "row": null' in shown and rest == ["", "", ""]
     assert key == f"conv4_1 {DEFAULT_PHOTO.digest} network"
 
 
 def test_a_pool_is_explained_by_its_convolution_and_the_chain_not_at_all() -> None:
-    shown, tree, *_ = reasons_here(choice("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
+    shown, tree, *_ = reasons_here(subject("pool3", 12), DEFAULT_PHOTO, "network", (3.0, 4.0))
     assert "conv3_3 channel 12 is" in tree and '"row": 3, "column": 4' in shown
-    shown, said, *rest = reasons_here(choice("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4))
+    shown, said, *rest = reasons_here(subject("conv3_3", 12), DEFAULT_PHOTO, "conv_chain", (3, 4))
     assert '"places": 0, "side": 1, "row": null' in shown and "has no reasons" in said and rest[:2] == ["", ""]
     assert "Mosaic" not in shown
 
@@ -82,7 +82,7 @@ def test_the_answer_in_short_is_the_share_of_the_parts_that_add(vgg16: VGG16, la
     said = in_short(vgg16, explanation)
     assert f"make {share:.0f} % of that" in said.replace("makes", "make")
     assert all((str(part.channel) if layer != "conv1_1" else "") in said for part in adding)
-    tree = why_tree(vgg16, explanation, cnnvis.open_photo(CAT).resize((224, 224)), cache.tile_url)
+    tree = why_tree(vgg16, explanation, cnnvis.open_photo(CAT).resize((224, 224)), cache.tile)
     shares = [100 * part.adds / explanation.value for part in explanation.contributions]
     assert all(f"<b>{value:+.0f} %</b>".replace("-", "−") in tree for value in shares)
 

@@ -92,7 +92,7 @@ def _nearest(own: OwnMap) -> tuple[str, str]:
     words = f"VGG16's most similar filter: conv1_1 channel {channel}, cosine {written(cosine, '.2f')}"
     about = f'data-layer="conv1_1" data-channel="{channel}"'
     choose = f'<button type="button" {about}>Go to conv1_1 channel {channel}</button>'
-    grown = image_at(cache.tile_url(CONV1_1, channel), f"grown for conv1_1 channel {channel}")
+    grown = image_at(cache.tile(CONV1_1, channel), f"grown for conv1_1 channel {channel}")
     return words, f'{_row(words, other, grown)}<p class="next">{choose}</p>'
 
 

@@ -10,7 +10,7 @@ from cnnvis.errors import PhotoError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE, animation
-from cnnvis.ui.parts.base import html_block, large_picture
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.serving import cache
@@ -32,7 +32,7 @@ def layout(shared: Shared) -> Follower:
     gr.Markdown(ABOUT_ARITHMETIC, elem_classes="quiet")
     with gr.Row(elem_id="one-filter"):
         with gr.Column(scale=2, min_width=280):
-            window = large_picture("The photo, with the window on it", "window", height=WINDOW_PX)
+            window = _picture("The photo, with the window on it", "window", height=WINDOW_PX)
             with gr.Row():
                 row = gr.Number(112, label="Row", precision=0, elem_id="row", min_width=100)
                 column = gr.Number(112, label="Column", precision=0, elem_id="column", min_width=100)
@@ -40,7 +40,7 @@ def layout(shared: Shared) -> Follower:
             sums = html_block("sums", "facts")
             gr.Markdown(ABOUT_SLIDING, elem_classes="quiet")
             play = gr.Button("Play", size="sm", elem_id="slide")
-            slide = large_picture("The filter sliding", "sliding", height=240, visible=False)
+            slide = _picture("The filter sliding", "sliding", height=240, visible=False)
     around = gr.HTML(elem_id="learn-around", padding=False)
     gr.Markdown(ABOUT_NETWORK, elem_classes="quiet")
     network_map()
@@ -54,6 +54,12 @@ def layout(shared: Shared) -> Follower:
     outputs = [window, row, column, sums, slide]
     triggers = [row.submit, row.blur, column.submit, column.blur]
     return Follower(_draw, [shared.photo, row, column], outputs, triggers, [clicked], failed=_empty)
+
+
+def _picture(label: str, elem_id: str, **more: Any) -> gr.Image:
+    """An empty slot for a picture that the page makes."""
+    more |= {"elem_id": elem_id, "elem_classes": "picture", "buttons": ["download", "fullscreen"], "min_width": 100}
+    return gr.Image(type="filepath", label=label, show_label=False, interactive=False, **more)
 
 
 def _applied(choice: Choice, photo: StoredPhoto) -> Applied:

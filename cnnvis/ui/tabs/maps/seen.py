@@ -26,8 +26,8 @@ from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.tiles import BEST_COLUMNS, BEST_PX
 from cnnvis.ui.parts.base import scripted
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import concept_target
 from cnnvis.ui.parts.sheet import sprite
+from cnnvis.ui.parts.subject import subject_of
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import bytes_file, file_url
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -68,7 +68,7 @@ def seen(picked: Any, digest: str, pipeline: str) -> tuple[gr.HTML, str]:
         groups, pictures = cache.grouped(net, photo, layer, NAMED)
     except CnnvisError as error:
         return gr.HTML(value="", wrong=error.sentence()), ""
-    return gr.HTML(value=value, wrong=""), group_tiles(layer, groups, [*map(picture_url, pictures)], cache.tile_url)
+    return gr.HTML(value=value, wrong=""), group_tiles(layer, groups, [*map(picture_url, pictures)], cache.tile)
 
 
 def places_value(places: Places, concepts: dict[str, Any] | None = None) -> str:
@@ -146,7 +146,7 @@ def through(picked: Any, digest: str, row: float | None, column: float | None) -
     except CnnvisError:
         return ""  # the dictionary says why
     middle = [round((cell + 0.5) * layer.stride) for cell in (row, column)]
-    return through_layers(leading_at(net, leading, whole, middle), cache.tile_url)
+    return through_layers(leading_at(net, leading, whole, middle), cache.tile)
 
 
 def aimed(choice: Choice, digest: str, row: float | None, column: float | None) -> tuple[Target, str]:
@@ -155,10 +155,8 @@ def aimed(choice: Choice, digest: str, row: float | None, column: float | None) 
     And the colour that it begins around, a place's own or "".
     Raises LayerError, ConceptsError, PhotoError, ShelfError, SettingError.
     """
-    if not choice.of:
-        return choice.target, ""
-    if concept := cache.chosen_concept(choice.layer, choice.concept):
-        return concept_target(*concept), ""
+    if not choice.of or choice.concept is not None:
+        return subject_of(choice).target, ""
     net, layer, photo = load_vgg16(SHEET_DEVICE), convolution(choice.target).layer, find_photo(digest)
     if photo is None:
         raise PhotoError(CHOOSE_PHOTO)

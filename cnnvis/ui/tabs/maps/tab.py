@@ -4,7 +4,6 @@ import html
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from cnnvis.analysis.maps import FeatureMap, Maps, channel_path, draw_map
 from cnnvis.analysis.patches import cut_patches
@@ -12,11 +11,12 @@ from cnnvis.errors import CnnvisError
 from cnnvis.network.architecture import ARCHITECTURE
 from cnnvis.network.vgg import VGG16
 from cnnvis.network.weights import load_vgg16
-from cnnvis.ui.parts.base import html_block, large_picture
+from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
 from cnnvis.ui.parts.exemplars import best_photo, exemplar_row, weaker_photos
 from cnnvis.ui.parts.follow import Follower, Shared
 from cnnvis.ui.parts.photo import photo_buttons
+from cnnvis.ui.parts.subject import subject_of
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.files import file_url, picture_file
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
@@ -25,9 +25,8 @@ from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOTO
 from cnnvis.views.figures import heat_bar, signed_bar, written
-from cnnvis.views.html import gallery, image_tag
+from cnnvis.views.html import gallery, image_at, image_tag
 
-PICTURE_PX = 120
 LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
 
 
@@ -42,9 +41,6 @@ def layout(shared: Shared) -> Follower:
             exemplars, exemplar = photo_buttons("", "exemplars", _exemplar, [shared.layer_picker], chosen)
             show_weaker = gr.Button("Show weaker photos too", size="sm", elem_id="weaker-button")
         with gr.Column(min_width=220, scale=6):
-            with gr.Row():
-                before = _picture("The map before ReLU", "map-before", "sharp")
-                after = _picture("The map after ReLU", "map-after", "sharp")
             facts = gr.HTML(elem_id="map-facts", elem_classes="quiet", padding=False)
     weaker = gr.HTML(elem_id="weaker")
     with gr.Accordion("Options: how maps are computed and drawn", open=False, elem_id="map-options"):
@@ -54,7 +50,7 @@ def layout(shared: Shared) -> Follower:
         shared.contrast.render()  # type: ignore[no-untyped-call]
         _path_box(shared)
 
-    outputs = [facts, best, exemplars, weaker, *before, *after, *reasons.outputs]
+    outputs = [facts, best, exemplars, weaker, *reasons.outputs]
     inputs: list[Any] = [shared.photo, shared.pipeline, shared.row, shared.column]
     show_weaker.click(_weaker, shared.layer_picker, weaker, **PAGE, **LIGHT)
     controls = {"pipeline": shared.pipeline, "row": shared.row, "column": shared.column}
@@ -69,44 +65,35 @@ def _path_box(shared: Shared) -> None:
     show.click(_path, [shared.layer_picker, shared.photo, shared.pipeline], path, **PAGE, **LIGHT)
 
 
-def _picture(title: str, elem_id: str, *looks: str) -> tuple[gr.Image, gr.HTML]:
-    """A slot for a picture and, below it, one for what its colours mean."""
-    with gr.Column(min_width=100):
-        picture = large_picture(title, elem_id, *looks, height=PICTURE_PX)
-        return picture, gr.HTML(elem_id=f"{elem_id}-scale")
-
-
 def _draw(choice: Choice, digest: str, pipeline: str, row: float | None = None,
           column: float | None = None) -> tuple[Any, ...]:  # fmt: skip
     photo = find_photo(digest)
     if photo is None:
         return _empty(CHOOSE_PHOTO, exemplar_row(choice))
-    net, channel = load_vgg16(SHEET_DEVICE), choice.channel
-    if concept := cache.chosen_concept(choice.layer, choice.concept):
-        found, channel = concept
-        maps, name = cache.concept_maps(net, photo, found), found.named(channel)
+    net, subject, is_concept = load_vgg16(SHEET_DEVICE), subject_of(choice), choice.concept is not None
+    if is_concept:
+        maps, name = subject.maps(photo), subject.name
         shown: tuple[Maps | None, Maps | None] = (None, maps)
     else:
         # The chain has nothing but convolutions.
         layer = choice.layer if pipeline == "network" else ARCHITECTURE.convolution_of(choice.layer)
-        maps, name = cache.feature_maps(net, photo, layer, pipeline), f"{layer.name} channel {channel}"
+        maps, name = cache.feature_maps(net, photo, layer, pipeline), f"{layer.name} channel {choice.channel}"
         shown = _before_and_after(net, photo, maps)
-    drawn = [None if one is None else draw_map(one, channel) for one in shown]
+    drawn = [None if one is None else draw_map(one, subject.number) for one in shown]
     chosen = drawn[0] if drawn[0] and maps.layer.kind == "conv" else drawn[1]
     assert chosen
-    facts = f"<p>{_facts(maps, chosen, name, bool(concept))} {html.escape(_classes(net, photo))}</p>"
-    return (
-        facts, _patches(maps, channel), exemplar_row(choice), "",
-        *_shown("Before ReLU" if pipeline == "network" else "The map", drawn[0], name),
-        *_shown("After ReLU" if drawn[0] else "The map", drawn[1], name),
-        *reasons_here(choice, photo, pipeline, (row, column), chosen if concept else drawn[0]),
-    )  # fmt: skip
+    before = _picture("map-before", "Before ReLU" if pipeline == "network" else "The map", drawn[0], name)
+    after = _picture("map-after", "After ReLU" if drawn[0] else "The map", drawn[1], name)
+    words = f"<p>{_facts(maps, chosen, name, is_concept)} {html.escape(_classes(net, photo))}</p>"
+    reasons = reasons_here(subject, photo, pipeline, (row, column), chosen if is_concept else drawn[0])
+    facts = f'<div class="gallery">{before}{after}</div>{words}'
+    return facts, _patches(maps, subject.number), exemplar_row(choice), "", *reasons
 
 
 def _empty(reason: str, exemplars: Any = None) -> tuple[Any, ...]:
     """The tab without a photo, and why; the exemplars stay, or are those given."""
     said, photos = html.escape(reason), gr.skip() if exemplars is None else exemplars
-    return said, "", photos, "", *[None, ""] * 2, *NO_REASONS
+    return said, "", photos, "", *NO_REASONS
 
 
 def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps | None, Maps | None]:
@@ -119,21 +106,19 @@ def _before_and_after(net: VGG16, photo: StoredPhoto, maps: Maps) -> tuple[Maps 
     return before, before.rectified()
 
 
-def _shown(title: str, drawn: FeatureMap | None, name: str) -> tuple[Any, str]:
+def _picture(elem_id: str, title: str, drawn: FeatureMap | None, name: str) -> str:
+    """A map as a picture, which opens by itself, with what its colours mean; nothing for none."""
     if drawn is None:
-        return gr.Image(None, visible=False), ""
+        return ""
     bar = signed_bar(drawn.span[1]) if drawn.layer.startswith("conv") else heat_bar(*drawn.span)
-    picture = gr.Image(_file(drawn, drawn.picture, "map"), alt_text=_words(drawn, name), visible=True)
     low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
-    return picture, f"{bar}<p class='quiet'>{title}: {low} to {high}, mean {mean}.</p>"
+    image, words = image_at(_url(drawn), f"{name}, values {low} to {high}"), f"{title}: {low} to {high}, mean {mean}."
+    picture = f'<a href="{_url(drawn)}" target="_blank">{image}</a>'
+    return f'<figure id="{elem_id}">{picture}{bar}<figcaption>{words}</figcaption></figure>'
 
 
-def _file(drawn: FeatureMap, picture: Image.Image, what: str, kind: str = "png") -> str:
-    return picture_file(picture, f"{drawn.layer}-{what}-{drawn.channel}", kind)
-
-
-def _words(drawn: FeatureMap, name: str) -> str:
-    return f"{name}, values {written(drawn.min, '.2f')} to {written(drawn.max, '.2f')}"
+def _url(drawn: FeatureMap) -> str:
+    return file_url(picture_file(drawn.picture, f"{drawn.layer}-map-{drawn.channel}"))
 
 
 def _facts(maps: Maps, drawn: FeatureMap, name: str, is_concept: bool) -> str:
@@ -196,4 +181,4 @@ def _path(picked: Any, digest: str, pipeline: str) -> str:
     if photo is None:
         return CHOOSE_PHOTO
     maps = channel_path(load_vgg16(SHEET_DEVICE), photo.path, Choice.read(picked).channel, pipeline)
-    return gallery((file_url(_file(drawn, drawn.picture, "map")), drawn.layer) for drawn in maps)
+    return gallery((_url(drawn), drawn.layer) for drawn in maps)

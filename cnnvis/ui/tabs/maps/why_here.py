@@ -14,8 +14,8 @@ from cnnvis.network.architecture import convolution
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import concept_here
 from cnnvis.ui.parts.follow import Shared
+from cnnvis.ui.parts.subject import Subject
 from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE
 from cnnvis.ui.serving.handlers import LIGHT, PAGE, readable_errors
@@ -27,7 +27,7 @@ from cnnvis.ui.tabs.maximize.visitor import VisitorAscent
 from cnnvis.ui.texts import CHOOSE_PHOTO, NO_WHY_IN_CHAIN
 from cnnvis.views.figures import colour_words
 from cnnvis.views.html import picture_url
-from cnnvis.views.why import silenced_words, why_tree
+from cnnvis.views.why import silenced_words
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ NO_REASONS: tuple[Any, ...] = (None, "", "", "", "")
 
 
 def reasons_here(
-    choice: Choice,
+    subject: Subject,
     photo: StoredPhoto,
     pipeline: str,
     at: tuple[float | None, float | None],
@@ -95,12 +95,11 @@ def reasons_here(
 
     `drawn` is the convolution's or the concept's map, if it has been drawn already.
     """
-    net, target, concept = load_vgg16(SHEET_DEVICE), convolution(choice.target), choice.concept
-    maps = cache.feature_maps(net, photo, target.layer, pipeline)
-    overlay = (drawn or draw_map(maps, target.number)).overlay
-    shown = f"Channel {target.number}" if concept is None else f"Concept {concept}"
-    views = {"Photo": picture_url(maps.photo), "Mosaic": "", shown: picture_url(overlay)}
-    label, key = f"What {target.layer.name} sees in the photo", f"{target.layer.name} {photo.digest} {pipeline}"
+    layer = subject.layer
+    maps = cache.feature_maps(load_vgg16(SHEET_DEVICE), photo, layer, pipeline)
+    overlay = (drawn or draw_map(maps, subject.number)).overlay
+    views = {"Photo": picture_url(maps.photo), "Mosaic": "", subject.short.capitalize(): picture_url(overlay)}
+    label, key = f"What {layer.name} sees in the photo", f"{layer.name} {photo.digest} {pipeline}"
     if pipeline != "network":
         del views["Mosaic"]
         return place_value(views, label, (0, 1), None), f'<p class="quiet">{NO_WHY_IN_CHAIN}</p>', "", "", key
@@ -108,12 +107,8 @@ def reasons_here(
     chosen = None
     if None not in at and 0 <= at[0] < rows and 0 <= at[1] < columns:  # type: ignore[operator]
         chosen = int(at[0]), int(at[1])  # type: ignore[arg-type]
-    placed = place_value(views, label, (grid(target.layer), cells_aside(target.layer)), chosen)
-    if not chosen:
-        return placed, "", "", "", key
-    if of_concept := cache.chosen_concept(target.layer, concept):
-        return placed, concept_here(*of_concept, photo, chosen), "", "", key
-    return placed, why_tree(net, cache.explained(net, photo, target, chosen), maps.photo, cache.tile_url), "", "", key
+    placed = place_value(views, label, (grid(layer), cells_aside(layer)), chosen)
+    return placed, subject.why(photo, chosen) if chosen else "", "", "", key
 
 
 @readable_errors

@@ -8,11 +8,12 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.analysis.interventions import colour_sensitivity
+from cnnvis.errors import AtlasError
 from cnnvis.maximization.score import as_measured, scored_record
 from cnnvis.network.architecture import Target, convolution
 from cnnvis.network.precision import fast_dtype
 from cnnvis.network.weights import load_for
-from cnnvis.ui.parts.channel import grown
+from cnnvis.ui.serving import cache
 from cnnvis.ui.serving.gpu import SHEET_DEVICE, grow, missing_gpu
 from cnnvis.ui.serving.handlers import ENCODING, LIGHT, PAGE, readable_errors
 from cnnvis.ui.serving.queues import make_way
@@ -96,8 +97,10 @@ def _beside(target: Target, strongest: float) -> dict[str, Any]:
     """What a picture is compared with, as far as it is known; a class or a direction has neither photos nor atlas."""
     if target.layer.kind == "class" or isinstance(target.channel, Mapping):
         return {"photos": None, "atlas": None}
-    shown = grown(convolution(target))
-    usual = None if isinstance(shown, str) else shown[0].tiles[target.number].robust
+    try:
+        usual = cache.atlas_sheet(target.layer).tiles[target.number].robust
+    except AtlasError:
+        usual = None
     return {"photos": stronger_photos(convolution(target), strongest), "atlas": usual}
 
 

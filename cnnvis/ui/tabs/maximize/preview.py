@@ -2,13 +2,10 @@
 
 import gradio as gr
 
-from cnnvis.network.architecture import Target, convolution
 from cnnvis.ui.parts.base import scripted
-from cnnvis.ui.parts.channel import grown
 from cnnvis.ui.parts.choice import Choice
-from cnnvis.ui.parts.concept import concept_target, concept_url
-from cnnvis.ui.serving import cache
-from cnnvis.views.html import Address, image_at
+from cnnvis.ui.parts.subject import subject_of
+from cnnvis.views.html import image_at
 
 
 def preview(elem_id: str) -> gr.HTML:
@@ -18,17 +15,11 @@ def preview(elem_id: str) -> gr.HTML:
 
 def preview_value(choice: Choice) -> str:
     """The picture grown ahead of the chosen channel or concept as HTML; nothing if there is none."""
-    target = choice.target
-    if concept := cache.chosen_concept(choice.layer, choice.concept):
-        found, number = concept
-        seed = found.made["tiles"][number]["seed"]
-        return _figure(concept_target(*concept), concept_url(*concept), found.named(number), seed)
-    shown = "" if choice.of else grown(target)
-    if isinstance(shown, str) or not (tile := shown[0].tiles[target.number]).fires:
+    if choice.of and choice.concept is None:
         return ""
-    return _figure(target, shown[1], f"the atlas's picture of {convolution(target)}", tile.seed)
-
-
-def _figure(target: Target, url: Address, alt: str, seed: int) -> str:
+    subject = subject_of(choice)
+    if not (grown := subject.grown()):
+        return ""
+    url, what, seed = grown
     words = f"Grown ahead, with seed {seed}: a piece of it, enlarged. Press Grow to watch it grow from noise."
-    return f'<figure data-name="{target}">{image_at(url, alt)}<figcaption>{words}</figcaption></figure>'
+    return f'<figure data-name="{subject.target}">{image_at(url, what)}<figcaption>{words}</figcaption></figure>'

@@ -9,21 +9,16 @@ from PIL import ImageDraw
 
 from cnnvis.analysis.maps import draw_map
 from cnnvis.network.architecture import Layer
-from cnnvis.network.vgg import VGG16
-from cnnvis.network.weights import load_vgg16
 from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.quiz import SIDES, Question
-from cnnvis.prepared.shelf import Exemplar
+from cnnvis.prepared.shelf import Exemplar, Shelf
 from cnnvis.ui.parts.base import scripted
-from cnnvis.ui.parts.concept import concept_here
 from cnnvis.ui.parts.exemplars import exemplar_photo
-from cnnvis.ui.serving import cache
-from cnnvis.ui.serving.gpu import SHEET_DEVICE
+from cnnvis.ui.parts.subject import Subject, concept_of, filter_of
 from cnnvis.ui.texts import QUIZ_STUDY
 from cnnvis.views.exemplars import credit
 from cnnvis.views.figures import written
 from cnnvis.views.html import image_tag, picture_url
-from cnnvis.views.why import sum_in_words
 
 _TEMPLATE = '<div class="quiz"></div><p class="quiz-said visually-hidden" role="status" aria-live="polite"></p>'
 # Borowski et al. 2021, Inception V1, in percent: after one grown picture, after nine photos.
@@ -71,32 +66,21 @@ def _shown(question: Question) -> dict[str, Any]:
 
 def _about(question: Question) -> str:
     """Both values and maps, and the first line of why the stronger one is so strong, as HTML."""
-    net = load_vgg16(SHEET_DEVICE)
-    figures = "".join(_map(net, question, getattr(question, side)) for side in SIDES)
+    subject = concept_of(question.concepts, question.concept) if question.concepts else filter_of(question.target)
+    figures = "".join(_map(subject, question.shelf, getattr(question, side)) for side in SIDES)
     best = question.excited
-    photo, cell = exemplar_photo(question.shelf, best), (best.row, best.column)
-    if question.concepts is None or question.concept is None:
-        reasons = (
-            f'<p class="quiet">{sum_in_words(net, cache.explained(net, photo, question.target, cell, depth=1))}</p>'
-        )
-        name, go = f"channel {question.channel}", f'data-channel="{question.channel}"'
-    else:
-        reasons = concept_here(question.concepts, question.concept, photo, cell)
-        name, go = f"concept {question.concept}", f'data-of="concept{question.concept}"'
+    reasons = subject.sum_at(exemplar_photo(question.shelf, best), (best.row, best.column))
+    chosen = f'data-channel="{subject.number}"' if subject.unit == "channel" else f'data-of="concept{subject.number}"'
+    go = f'data-layer="{question.layer}" {chosen} data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div>{reasons}
-<p class="next"><button type="button" data-layer="{question.layer}" {go} data-go="atlas">See all about {name}</button>
-</p>"""
+<p class="next"><button type="button" {go}>See all about {subject.short}</button></p>"""
 
 
-def _map(net: VGG16, question: Question, side: Exemplar) -> str:
+def _map(subject: Subject, shelf: Shelf, side: Exemplar) -> str:
     """The uncut photo with the channel's or concept's map on it and the patch outlined, its value and its credit."""
-    photo = exemplar_photo(question.shelf, side)
-    if question.concepts is None or question.concept is None:
-        maps, number = cache.feature_maps(net, photo, question.target.layer, "network"), question.target.number
-    else:
-        maps, number = cache.concept_maps(net, photo, question.concepts), question.concept
-    overlay = draw_map(maps, number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
+    maps = subject.maps(exemplar_photo(shelf, side))
+    overlay = draw_map(maps, subject.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = credit(vars(side))
-    image = image_tag(overlay, f"where the channel responds: {by}", px=VERDICT_MAP_PX)
+    image = image_tag(overlay, f"where the {subject.kind} responds: {by}", px=VERDICT_MAP_PX)
     return f"<figure>{image}<figcaption><b>{written(side.value)}</b> {html.escape(by)}</figcaption></figure>"
