@@ -8,6 +8,7 @@ import gradio as gr
 
 from cnnvis.analysis.groups import MOST_GROUPS
 from cnnvis.network.architecture import Architecture, Layer, Target
+from cnnvis.pictures.images import PHOTO_SIDE
 from cnnvis.prepared.concepts import MOST_CONCEPTS
 from cnnvis.ui.parts.base import html_block, scripted
 
@@ -69,17 +70,12 @@ class Choice:
         return {"layer": self.layer.name, "channel": self.channel, "of": self.of}
 
     def words(self) -> str:
-        """The choice in words: its geometry, and what other tools call the layer."""
-        layer = self.layer
-        name, of = str(self.target), f" of {layer.channels}"
+        """The choice in words, and how much one value sees."""
+        name, of = str(self.target), f" of {self.layer.channels}"
         if self.concept is not None:
-            name, of = f"{layer.convolution} concept {self.concept}", ""
-        _, torchvision, _, *keras = layer.dialects()
-        every = f"one value every {layer.stride} px" if layer.stride > 1 else "one value per px"
-        elsewhere = "".join([f" · torchvision: {torchvision}", *(f", Keras: {name}" for name in keras)])
-        sees = f"each value sees {layer.receptive_field} px"
-        more = f'<span class="wide"> · {every}{elsewhere}</span>'
-        return f'<strong>{name}</strong><span class="wide">{of}</span> · {sees}{more}'
+            name, of = f"{self.layer.convolution} concept {self.concept}", ""
+        sees = f'each value sees {self.layer.receptive_field} px<span class="wide"> of the photo\'s {PHOTO_SIDE}</span>'
+        return f'<strong>{name}</strong><span class="wide">{of}</span> · {sees}'
 
 
 def layer_picker() -> gr.HTML:

@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from cnnvis.analysis.filters import Filter, colour_picture, one_filter
+from cnnvis.network.architecture import Layer
 from cnnvis.network.vgg import conv_module
 from cnnvis.network.weights import load_vgg16
 from cnnvis.ui.parts.base import html_block
@@ -45,7 +46,7 @@ def _draw(choice: Choice) -> tuple[Any, ...]:
     subject = subject_of(choice)
     first, facts, layer = subject.mixed(), "", subject.layer
     if choice.concept is None:
-        facts = _facts(one_filter(load_vgg16(SHEET_DEVICE), layer.name, choice.channel))
+        facts = _facts(one_filter(load_vgg16(SHEET_DEVICE), layer.name, choice.channel), layer)
         first = _in_colour(choice) if layer.name == "conv1_1" else ""
     heading = f"{layer.name} · {subject.kind} {subject.number}"
     return f'<h3 id="filter-heading" class="visually-hidden">{heading}</h3>{first}', facts
@@ -69,10 +70,13 @@ def _related(picked: Any, by: str) -> str:
     return relations(choice, by) if choice.concept is None else NO_WEIGHTS
 
 
-def _facts(chosen: Filter) -> str:
+def _facts(chosen: Filter, layer: Layer) -> str:
+    _, torchvision, _, keras = layer.dialects()
     return f"""<table>
 <tr><th scope="row">L2 norm</th><td>{chosen.norm:.3f}</td></tr>
 <tr><th scope="row">Mean weight</th><td>{written(chosen.mean, "+.4f")}</td></tr>
 <tr><th scope="row">Bias</th><td>{written(chosen.bias, "+.4f")}</td></tr>
 <tr><th scope="row">Near zero (below 1 % of the layer's largest)</th><td>{100 * chosen.sparsity:.0f} %</td></tr>
+<tr><th scope="row">It has a value every</th><td>{layer.stride} px</td></tr>
+<tr><th scope="row">Its layer in torchvision, in Keras</th><td>{torchvision}, {keras}</td></tr>
 </table>"""
