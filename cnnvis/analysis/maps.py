@@ -219,8 +219,8 @@ def feature_map(
     return draw_map(compute_maps(net, open_photo(photo), [target.layer], pipeline)[0], target.number)
 
 
-def draw_map(maps: Maps, channel: int) -> FeatureMap:
-    """Draw one of the maps already computed, large and as an overlay.
+def draw_map(maps: Maps, channel: int, px: int = LARGE_PX) -> FeatureMap:
+    """Draw one of the maps already computed, `px` wide and high, by itself and as an overlay.
 
     The values of a conv layer have a sign: blue is below zero, orange above. In other layers the smallest is dark.
     """
@@ -234,10 +234,10 @@ def draw_map(maps: Maps, channel: int) -> FeatureMap:
     # ReLU discards what is below zero, so only the rest lights up. The overlay is smooth, because the cells of a
     # 14 × 14 map would hide the photo; the picture beside it shows the cells.
     fired = stretch(values.clamp_min(0), 0, values.max().clamp_min(0))
-    glow = interpolate(fired[None, None], size=(LARGE_PX, LARGE_PX), mode="bilinear")[0, 0]
-    photo = maps.photo.resize((LARGE_PX, LARGE_PX), Image.Resampling.BICUBIC)
+    glow = interpolate(fired[None, None], size=(px, px), mode="bilinear")[0, 0]
+    photo = maps.photo.resize((px, px), Image.Resampling.BICUBIC)
     return FeatureMap(
-        picture=Image.fromarray(_resize(colours[None], LARGE_PX)[0]),
+        picture=Image.fromarray(_resize(colours[None], px)[0]),
         overlay=blend(photo, colour(glow, HEAT), 0.85 * glow), layer=maps.layer.name, channel=channel,
         pipeline=maps.pipeline, min=float(values.min()), max=float(values.max()), mean=float(values.mean()),
         span=[low, high], size=list(values.shape),

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from cnnvis.analysis.filters import draw_filters
 from cnnvis.analysis.maps import compute_maps, draw_sheet
 from cnnvis.analysis.places import check_places, draw_mosaic, find_places
@@ -22,7 +20,7 @@ from cnnvis.errors import SettingError
 from cnnvis.network.architecture import Layer
 from cnnvis.network.usual import tensors_sha256
 from cnnvis.network.weights import load_vgg16
-from cnnvis.pictures.images import PHOTO_SIDE, PICTURE_SUFFIXES, crop_like_training, encode
+from cnnvis.pictures.images import PHOTO_SIDE, PICTURE_SUFFIXES, crop_like_training, encode, smaller
 from cnnvis.pictures.photo import open_photo
 from cnnvis.prepared.atlas import load_atlas
 from cnnvis.prepared.shelf import load_shelf
@@ -194,12 +192,6 @@ def _seen(part: Part, source: Source, layer: Layer, number: int) -> dict[str, An
     drawn = draw_sheet(maps, "index", "map")
     file = part.put(site.file("maps", number, layer.name), encode(drawn.picture, "jpeg"))
     return site.lens(file, drawn, f"The {drawn.channels} maps of {layer.name} on the photo")
-
-
-def smaller(sheet: Image.Image, times: int) -> bytes:
-    """A sheet that is soon there, as a JPEG."""
-    width, height = (round(side / times) for side in sheet.size)
-    return encode(sheet.resize((width, height), Image.Resampling.BOX), "jpeg", quality=65)
 
 
 def packed(value: object) -> bytes:

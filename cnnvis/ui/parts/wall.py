@@ -41,6 +41,7 @@ ORDERS = {
     "unusual": "most unusual on my photo",
     "strength": "strongest on average on my photo",
 }
+SOON = 4  # so many times narrower is the sheet that a slow line shows first: 100 kB instead of 1.4 MB
 OF_PHOTO = ("maps", "unusual", "strength")  # the lenses and orders that depend on the photo
 
 
@@ -193,12 +194,13 @@ def _tiles(
     """A sheet with the channels in the order of their numbers, and which of them to offer in which order.
 
     `note` describes each one under the mouse; `sharp` sheets keep each of a tile's few pixels visible. Choosing one
-    keeps the chosen layer, even if the sheet is of the convolution before it. `kind` says what the tiles are.
+    keeps the chosen layer, even if the sheet is of the convolution before it. `kind` says what the tiles are; `soon` is
+    the address of a small sheet that is seen until the other has come.
     """
     channels, across = ordered
     offered = {"layer": layer.name, "channels": list(channels), "notes": [*map(note, channels)], "across": across}
     look = sprite(file_url(file), drawn.picture.size, drawn.cell, drawn.gap, drawn.columns)
-    return {"kind": "channel", "sharp": False, **offered, **look, **looks}
+    return {"kind": "channel", "sharp": False, "soon": "", **offered, **look, **looks}
 
 
 def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: Looks) -> _Wall:
@@ -209,7 +211,8 @@ def _pictures(layer: Layer, ordered: Ordered, photo: StoredPhoto | None, looks: 
     silent = sum(not tile.fires for tile in atlas.tiles)
     never = f" ({silent} never fire)" if silent else ""
     words = f"The {atlas.channels} filters of {atlas.layer}: what each looks for{never}"
-    tiles = _tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel))
+    soon = file_url(bytes_file(cache.atlas_jpeg(layer, SOON), f"{layer.convolution}-small.jpg"))
+    tiles = _tiles(layer, ordered, path, atlas, lambda channel: atlas_note(atlas, channel), soon=soon)
     return _Wall(tiles, words, file=file_url(stored))
 
 

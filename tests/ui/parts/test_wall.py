@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
+from PIL import Image
 
 import cnnvis
 from cnnvis.errors import UnavailableError
@@ -53,6 +55,17 @@ def test_a_relu_or_pool_has_its_convolutions_pictures_and_maps_of_its_own() -> N
     chained = draw_wall(pool, DIGEST, replace(LOOKS, lens="maps", pipeline="conv_chain"))["caption"]
     assert "maps of conv2_2 on the photo" in chained and "the convolutions alone" in chained
     assert "pool2 has no weights" in draw_wall(pool, DIGEST, replace(LOOKS, lens="kernels"))["caption"]
+
+
+def test_a_slow_line_gets_a_small_sheet_of_the_same_pictures_first() -> None:
+    shown = draw_wall(LAYER, DIGEST, LOOKS)
+    paths = [file_at(shown[name]) for name in ("src", "soon")]
+    assert paths[0] and paths[1] and 8 * paths[1].stat().st_size < paths[0].stat().st_size
+    with Image.open(paths[0]) as sheet, Image.open(paths[1]) as small:
+        assert small.size == (sheet.width // 4, sheet.height // 4)
+        apart = np.asarray(sheet.resize(small.size, Image.Resampling.BOX), float) - np.asarray(small, float)
+        assert abs(apart).mean() < 6  # of 255: that of JPEG
+    assert draw_wall(LAYER, DIGEST, replace(LOOKS, lens="kernels"))["soon"] == ""
 
 
 @pytest.mark.parametrize(
