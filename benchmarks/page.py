@@ -1,9 +1,10 @@
 """Measure how fast the page responds, warm, in a real browser on this machine: medians of several visits.
 
-    python -m benchmarks.page [--visits 3] [--json FILE] [--beside /tmp/base]
+    python -m benchmarks.page [--visits 3] [--json FILE] [--beside /tmp/base] [--mbit 2]
 
 Needs Debian's chromium and the package playwright. Starts its own page; with `--beside`, also another checkout's, whose
-times and ratios it prints. Each time runs from the visitor's action until the browser has painted the result.
+times and ratios it prints. Each time runs from the visitor's action until the browser has painted the result. With
+`--mbit`, only the opening of the page is timed, on a line of so many Mbit/s with a delay of 40 ms.
 """
 
 import shutil
@@ -11,6 +12,7 @@ import statistics
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -39,11 +41,14 @@ SPRITES = {"atlas": "-atlas", "filters": "-filters-", "maps": "-maps"}  # part o
 PAINTED = """(() => { const sheet = document.querySelector('#wall .sheet, %s .sheet');
   return sheet && sheet.style.getPropertyValue('--sprite').includes('%s%s') && window.loaded(sheet); })()"""
 # A sprite is painted once the browser has loaded it: then an <img> with the same address is complete.
-LOADED = """window.sprites = {}; window.loaded = (sheet) => {
-  const url = sheet.style.getPropertyValue('--sprite').slice(4, -1).replaceAll('"', '');
+LOADED = """window.sprites = {}; window.loaded = (sheet, name = '--sprite') => {
+  const url = sheet.style.getPropertyValue(name).slice(4, -1).replaceAll('"', '');
+  if (!url) return false;
   window.sprites[url] ??= Object.assign(new Image(), {src: url});
   return window.sprites[url].complete; };"""
 
+# A small sheet is seen before the other has come.
+SIGHT = "window.loaded(document.querySelector('#wall .sheet') ?? document.body, '--soon')"
 GROWN = "(document.querySelector('#stage img')?.alt || '').includes('activation')"
 EDIT = """window.before = document.querySelector('.kernel-answer h4');
   const cell = document.querySelector('.kernel-weights input');
@@ -116,6 +121,20 @@ def visit(page: Page, url: str) -> dict[str, float]:
     return times
 
 
+def open_slowly(page: Page, url: str, mbit: float) -> dict[str, float]:
+    """Seconds until the first wall is seen at all, and until it is sharp, on a slow line."""
+    line, bytes_a_second = page.context.new_cdp_session(page), mbit * 125_000
+    limits = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second, "latency": 40}
+    line.send("Network.emulateNetworkConditions", {"offline": False, **limits})
+    page.add_init_script(LOADED)
+    sharp, begun = f"{painted('atlas')} || {painted('filters')}", time.perf_counter()
+    page.goto(url)
+    page.wait_for_function(f"{SIGHT} || {sharp}")
+    seen = time.perf_counter() - begun
+    page.wait_for_function(sharp)
+    return {"first wall seen": seen, "first sheet visible": time.perf_counter() - begun}
+
+
 def walls(page: Page) -> dict[str, float]:
     """Seconds until another layer's wall is painted, and until another channel's view is."""
     for layer in ("conv4_2", "conv5_3"):  # afterwards browser and server both have these sheets
@@ -180,7 +199,9 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--visits", type=int, default=3)
     parser.add_argument("--beside", type=Path, help="another checkout, to visit in alternation with this one")
+    parser.add_argument("--mbit", type=float, help="only open the page, on a line of so many Mbit/s")
     options = parser.parse_args()
+    measured = partial(open_slowly, mbit=options.mbit) if options.mbit else visit
     checkouts = [ROOT, *filter(None, [options.beside])]
     with ExitStack() as stack, sync_playwright() as playwright:
         pages = [stack.enter_context(running(checkout)) for checkout in checkouts]
@@ -190,7 +211,7 @@ def main() -> None:
             order = 1 if number % 2 else -1  # going second may be warmer: each goes first in every other round
             for served, times in [*zip(pages, visits, strict=True)][::order]:
                 page = browser.new_page()
-                times.append(visit(page, served.url))
+                times.append(measured(page, served.url))
                 page.close()
         browser.close()
     visits = [times[1:] for times in visits]  # the first is a warm-up
