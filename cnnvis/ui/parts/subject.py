@@ -27,6 +27,7 @@ from cnnvis.views.why import sum_in_words, why_tree
 
 Cell = tuple[int, int]
 Grown = tuple[Address, str, int]  # the address of the picture grown ahead, what it is, and its seed
+_net = partial(load_vgg16, SHEET_DEVICE)
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ class Subject(ABC):
 
     @abstractmethod
     def best(self) -> tuple[Shelf, list[tuple[Exemplar, bytes]]]:
-        """A shelf and the photos of it that excite it most, each with its patch as a JPEG."""
+        """A shelf, and those of its photos that excite it most, each with its patch as a JPEG."""
 
     @abstractmethod
     def maps(self, photo: StoredPhoto) -> Maps:
-        """The maps of a photo, among them by its `number` its own."""
+        """The maps of a photo: its own is the one with its `number`."""
 
     @abstractmethod
     def sum_at(self, photo: StoredPhoto, cell: Cell) -> str:
@@ -217,6 +218,3 @@ def _concepts_with(target: Target) -> str:
     except CnnvisError:
         return ""  # the wall's lens says why
     return views.concepts_of(found, target.number, lambda number: picture_url(found.tile(number)))
-
-
-_net = partial(load_vgg16, SHEET_DEVICE)
