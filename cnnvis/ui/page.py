@@ -248,7 +248,7 @@ class CompressedPage:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.plain, self.compressed = app, GZipMiddleware(app, compresslevel=6)
+        self.plain, self.compressed = app, GZipMiddleware(app, compresslevel=4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
