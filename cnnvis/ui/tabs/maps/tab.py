@@ -112,8 +112,8 @@ def _picture(elem_id: str, title: str, drawn: FeatureMap | None, name: str) -> s
         return ""
     bar = signed_bar(drawn.span[1]) if drawn.layer.startswith("conv") else heat_bar(*drawn.span)
     low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
-    image, words = image_at(_url(drawn), f"{name}, values {low} to {high}"), f"{title}: {low} to {high}, mean {mean}."
-    picture = f'<a href="{_url(drawn)}" target="_blank">{image}</a>'
+    url, words = _url(drawn), f"{title}: {low} to {high}, mean {mean}."
+    picture = f'<a href="{url}" target="_blank">{image_at(url, f"{name}, values {low} to {high}")}</a>'
     return f'<figure id="{elem_id}">{picture}{bar}<figcaption>{words}</figcaption></figure>'
 
 

@@ -18,7 +18,8 @@ def preview_value(choice: Choice) -> str:
     if choice.of and choice.concept is None:
         return ""
     subject = subject_of(choice)
-    if not (grown := subject.grown()):
+    grown = subject.grown()
+    if grown is None:
         return ""
     url, what, seed = grown
     words = f"Grown ahead, with seed {seed}: a piece of it, enlarged. Press Grow to watch it grow from noise."

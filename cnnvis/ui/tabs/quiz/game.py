@@ -79,7 +79,7 @@ def _about(question: Question) -> str:
 def _map(subject: Subject, shelf: Shelf, side: Exemplar) -> str:
     """The uncut photo with the channel's or concept's map on it and the patch outlined, its value and its credit."""
     maps = subject.maps(exemplar_photo(shelf, side))
-    overlay = draw_map(maps, subject.number).overlay.resize((PHOTO_SIDE, PHOTO_SIDE))
+    overlay = draw_map(maps, subject.number, PHOTO_SIDE).overlay
     ImageDraw.Draw(overlay).rectangle((*side.box[:2], side.box[2] - 1, side.box[3] - 1), outline="white", width=2)
     by = credit(vars(side))
     image = image_tag(overlay, f"where the {subject.kind} responds: {by}", px=VERDICT_MAP_PX)
