@@ -80,6 +80,11 @@ def painted(tab: str, layer: str = "") -> str:
     return PAINTED % (SHEETS[tab], layer, SPRITES[tab])
 
 
+def first_sheet() -> str:
+    """The condition that the sheet which a visitor sees first is painted."""
+    return f"{painted('atlas')} || {painted('filters')}"
+
+
 def switch(page: Page, tab: str, layer: str) -> float:
     """Seconds from choosing a layer until its sheet is painted."""
     return timed(page, CHOOSE % layer, painted(tab, layer))
@@ -90,7 +95,7 @@ def visit(page: Page, url: str) -> dict[str, float]:
     page.add_init_script(LOADED)
     begun = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(f"{painted('atlas')} || {painted('filters')}")
+    page.wait_for_function(first_sheet())
     times = {"first sheet visible": time.perf_counter() - begun}
     page.locator("#network", has_text="is ready").wait_for()
     if page.locator("#atlas-sheet, #wall").count():
@@ -127,11 +132,11 @@ def open_slowly(page: Page, url: str, mbit: float) -> dict[str, float]:
     limits = {"downloadThroughput": bytes_a_second, "uploadThroughput": bytes_a_second, "latency": 40}
     line.send("Network.emulateNetworkConditions", {"offline": False, **limits})
     page.add_init_script(LOADED)
-    sharp, begun = f"{painted('atlas')} || {painted('filters')}", time.perf_counter()
+    begun = time.perf_counter()
     page.goto(url)
-    page.wait_for_function(f"{SIGHT} || {sharp}")
+    page.wait_for_function(f"{SIGHT} || {first_sheet()}")
     seen = time.perf_counter() - begun
-    page.wait_for_function(sharp)
+    page.wait_for_function(first_sheet())
     return {"first wall seen": seen, "first sheet visible": time.perf_counter() - begun}
 
 

@@ -34,7 +34,7 @@ def _figure(exemplar: Exemplar, url: Address, asks: str, spec: str) -> str:
     return f"<figure>{button}<figcaption>{value}</figcaption></figure>"
 
 
-def exemplar_row(name: str, tiles: Sequence[tuple[Exemplar, str]], photos: int) -> str:
+def exemplar_row(name: str, tiles: Sequence[tuple[Exemplar, Address]], photos: int) -> str:
     """The best photos of `photos` for a channel or concept, with their addresses, as buttons that choose one."""
     head = f"<strong>The {len(tiles)} of {photos} photos that excite {name} most</strong>."
     if tiles[0][0].value <= 0:

@@ -81,12 +81,16 @@ def concept_button(inside: str, looks: str, layer: str, concept: int, words: str
     return f'<button type="button" class="{looks}" {about}>{inside}</button>'
 
 
+def opening(url: str, alt: str) -> str:
+    """The picture at an address, which opens by itself when it is touched."""
+    return f'<a href="{url}" target="_blank">{image_at(url, alt)}</a>'
+
+
 def gallery(pictures: Iterable[tuple[str, str]]) -> str:
     """Pictures side by side, each given by its address and a caption; one that is touched opens by itself."""
     figures = ""
     for url, caption in pictures:
-        shown = f'<a href="{url}" target="_blank">{image_at(url, caption)}</a>'
-        figures += f"<figure>{shown}<figcaption>{html.escape(caption)}</figcaption></figure>"
+        figures += f"<figure>{opening(url, caption)}<figcaption>{html.escape(caption)}</figcaption></figure>"
     return f'<div class="gallery">{figures}</div>'
 
 

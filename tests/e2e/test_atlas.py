@@ -170,7 +170,7 @@ def test_until_a_slow_line_has_brought_the_pictures_small_ones_are_seen(visit) -
     assert "conv3_2-atlas.jpg" in sheet and "conv3_2-small.jpg" in small
     held[0].continue_()
     page.get_by_label("Layer", exact=True).select_option("conv3_1")
-    page.wait_for_function(f"{soon} === '' && {SPRITE}.includes('conv3_1')")  # which has come before
+    page.wait_for_function(f"!{soon}.includes('conv3_2') && {SPRITE}.includes('conv3_1')")  # never another layer's
 
 
 def test_what_the_wall_has_shown_it_shows_again_without_an_answer(visit) -> None:

@@ -18,11 +18,10 @@ def exemplar_row(choice: Choice) -> str:
     """The best nine as buttons, with their values and credits, as HTML; or why there are none."""
     try:
         subject = subject_of(choice)
-        shelf, tiles = subject.best()
+        best = subject.patches()
     except CnnvisError as error:
         return quiet(error.sentence())
-    addressed = [(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles]
-    return views.exemplar_row(subject.name, addressed, len(shelf.photos))
+    return views.exemplar_row(subject.name, best.tiles, best.photos)
 
 
 def weaker_photos(target: Target) -> str:
@@ -51,8 +50,8 @@ def best_photo(picked: Any, position: int) -> tuple[str, int, int]:
 
     Raises LayerError, ConceptsError, ShelfError, SettingError, PhotoError.
     """
-    shelf, tiles = subject_of(Choice.read(picked)).best()
-    exemplar, _ = tiles[position]
+    shelf, best = subject_of(Choice.read(picked)).best()
+    exemplar = best[position]
     return exemplar_photo(shelf, exemplar).digest, exemplar.row, exemplar.column
 
 

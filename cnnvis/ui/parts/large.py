@@ -45,9 +45,9 @@ def _enlarged(subject: Subject, what: str) -> str:
     """What is asked for of the chosen filter or concept, as HTML."""
     if what == "grown":
         return subject.large_picture()
-    shelf, tiles = subject.best()
-    position = min(max(whole_number(what) or 0, 0), len(tiles) - 1)
-    exemplar, _ = tiles[position]
+    shelf, best = subject.best()
+    position = min(max(whole_number(what) or 0, 0), len(best) - 1)
+    exemplar = best[position]
     maps = subject.maps(exemplar_photo(shelf, exemplar))
     lit = draw_map(maps, subject.number).overlay
     pictures = {"the photo": picture_url(maps.photo), f"lit where the {subject.kind} responds": picture_url(lit)}

@@ -1,13 +1,14 @@
 """What a visitor looks at: a filter or a concept. Whatever shows one asks here, not knowing which of the two it is."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 from cnnvis.analysis.maps import Maps
 from cnnvis.errors import CnnvisError, PhotoError
-from cnnvis.network.architecture import ARCHITECTURE, Layer, Target, find_layer
+from cnnvis.network.architecture import Layer, Target, convolution, find_layer
 from cnnvis.network.weights import load_vgg16
 from cnnvis.prepared.concepts import Concepts
 from cnnvis.prepared.shelf import Exemplar, Shelf, load_shelf
@@ -62,9 +63,18 @@ class Subject(ABC):
     def large_picture(self) -> str:
         """The same large, and what it is, or why there is none, as HTML."""
 
+    @property
     @abstractmethod
-    def best(self) -> tuple[Shelf, list[tuple[Exemplar, bytes]]]:
-        """A shelf, and those of its photos that excite it most, each with its patch as a JPEG."""
+    def attribute(self) -> str:
+        """What makes a button choose it, besides its layer."""
+
+    @abstractmethod
+    def best(self) -> tuple[Shelf, Sequence[Exemplar]]:
+        """A shelf, and those of its photos that excite it most."""
+
+    @abstractmethod
+    def patches(self) -> Best:
+        """The same photos, cut to what excites it."""
 
     @abstractmethod
     def maps(self, photo: StoredPhoto) -> Maps:
@@ -102,8 +112,12 @@ class _Filter(Subject):
     kind, unit = "filter", "channel"
 
     @property
+    def attribute(self) -> str:
+        return f'data-channel="{self.number}"'
+
+    @property
     def _filter(self) -> Target:
-        return Target(self.layer, {self.number: 1.0})
+        return convolution(self.target)
 
     def view(self, digest: str) -> str:
         return known.channel(cache.source(), self._filter).view(self.own(digest), _concepts_with(self._filter))
@@ -118,9 +132,13 @@ class _Filter(Subject):
         shown = known.grown(cache.source(), self._filter)
         return quiet(shown) if isinstance(shown, str) else channel_views.large_picture(self._filter, *shown)
 
-    def best(self) -> tuple[Shelf, list[tuple[Exemplar, bytes]]]:
+    def best(self) -> tuple[Shelf, Sequence[Exemplar]]:
         shelf = load_shelf()
-        return shelf, cache.exemplar_tiles(shelf, self._filter, BEST_PHOTOS)
+        return shelf, shelf.exemplars(self._filter, BEST_PHOTOS)
+
+    def patches(self) -> Best:
+        shelf = load_shelf()
+        return _addressed(shelf, cache.exemplar_tiles(shelf, self._filter, BEST_PHOTOS))
 
     def maps(self, photo: StoredPhoto) -> Maps:
         return cache.feature_maps(_net(), photo, self.layer, "network")
@@ -149,8 +167,12 @@ class _Concept(Subject):
     def name(self) -> str:
         return self.found.named(self.number)
 
+    @property
+    def attribute(self) -> str:
+        return f'data-of="concept{self.number}"'
+
     def view(self, digest: str) -> str:
-        return views.concept_view(self.found, self.number, self._url, self._best(), self.own(digest), self._tile)
+        return views.concept_view(self.found, self.number, self._url, self.patches(), self.own(digest), self._tile)
 
     def grown(self) -> Grown | None:
         return self._url, self.name, self.found.made["tiles"][self.number]["seed"]
@@ -158,8 +180,11 @@ class _Concept(Subject):
     def large_picture(self) -> str:
         return views.large_picture(self.found, self.number, self._url)
 
-    def best(self) -> tuple[Shelf, list[tuple[Exemplar, bytes]]]:
-        return self.found.shelf, cache.concept_tiles(self.found, self.number, BEST_PHOTOS)
+    def best(self) -> tuple[Shelf, Sequence[Exemplar]]:
+        return self.found.shelf, self.found.concepts[self.number].exemplars[:BEST_PHOTOS]
+
+    def patches(self) -> Best:
+        return _addressed(self.found.shelf, cache.concept_tiles(self.found, self.number, BEST_PHOTOS))
 
     def maps(self, photo: StoredPhoto) -> Maps:
         return cache.concept_maps(_net(), photo, self.found)
@@ -169,17 +194,13 @@ class _Concept(Subject):
         return views.sum_here(self.found, self.number, values.tolist(), cell, self._tile)
 
     def card(self, own: Own | str, credit: str) -> Shown:
-        return of_concept(cache.source(), self.found, self.number, self._best(), own, credit)
+        return of_concept(cache.source(), self.found, self.number, self.patches(), own, credit)
 
     def mixed(self) -> str:
         return views.mixture(self.found, self.found.concepts[self.number], self._tile)
 
     def _own(self, maps: Maps, whose: str) -> Own:
         return known.own_concept(self.found, self.number, maps, whose)
-
-    def _best(self) -> Best:
-        shelf, tiles = self.best()
-        return Best([(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles], len(shelf.photos))
 
     @property
     def _url(self) -> str:
@@ -190,9 +211,13 @@ class _Concept(Subject):
         return partial(cache.tile, self.layer)
 
 
+def _addressed(shelf: Shelf, tiles: Sequence[tuple[Exemplar, bytes]]) -> Best:
+    return Best([(exemplar, picture_url(jpeg)) for exemplar, jpeg in tiles], len(shelf.photos))
+
+
 def filter_of(target: Target) -> Subject:
     """The filter that a channel's maps come from."""
-    return _Filter(target, ARCHITECTURE.convolution_of(target.layer), target.number)
+    return _Filter(target, convolution(target).layer, target.number)
 
 
 def concept_of(found: Concepts, number: object) -> Subject:

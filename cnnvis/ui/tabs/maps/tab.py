@@ -25,7 +25,7 @@ from cnnvis.ui.serving.photos import StoredPhoto, find_photo
 from cnnvis.ui.tabs.maps.why_here import NO_REASONS, reasons_here, why_here
 from cnnvis.ui.texts import ABOUT_MAPS, ABOUT_PATH, ABOUT_PIPELINES, CHOOSE_PHOTO
 from cnnvis.views.figures import heat_bar, signed_bar, written
-from cnnvis.views.html import gallery, image_at, image_tag
+from cnnvis.views.html import gallery, image_tag, opening
 
 LEAST_PATCH_PX = 96  # so that the 3 px that conv1_1 sees are visible
 
@@ -112,8 +112,7 @@ def _picture(elem_id: str, title: str, drawn: FeatureMap | None, name: str) -> s
         return ""
     bar = signed_bar(drawn.span[1]) if drawn.layer.startswith("conv") else heat_bar(*drawn.span)
     low, high, mean = (written(value, ".2f") for value in (drawn.min, drawn.max, drawn.mean))
-    url, words = _url(drawn), f"{title}: {low} to {high}, mean {mean}."
-    picture = f'<a href="{url}" target="_blank">{image_at(url, f"{name}, values {low} to {high}")}</a>'
+    picture, words = opening(_url(drawn), f"{name}, values {low} to {high}"), f"{title}: {low} to {high}, mean {mean}."
     return f'<figure id="{elem_id}">{picture}{bar}<figcaption>{words}</figcaption></figure>'
 
 

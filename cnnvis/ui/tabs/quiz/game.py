@@ -70,8 +70,7 @@ def _about(question: Question) -> str:
     figures = "".join(_map(subject, question.shelf, getattr(question, side)) for side in SIDES)
     best = question.excited
     reasons = subject.sum_at(exemplar_photo(question.shelf, best), (best.row, best.column))
-    chosen = f'data-channel="{subject.number}"' if subject.unit == "channel" else f'data-of="concept{subject.number}"'
-    go = f'data-layer="{question.layer}" {chosen} data-go="atlas"'
+    go = f'data-layer="{question.layer}" {subject.attribute} data-go="atlas"'
     return f"""<div class="quiz-maps">{figures}</div>{reasons}
 <p class="next"><button type="button" {go}>See all about {subject.short}</button></p>"""
 
